@@ -19,10 +19,11 @@ from pathlib import Path
 
 import transfers
 
-PROGRAM = Path(transfers.__file__)
+PROGRAM = Path(transfers.__file__).resolve()
 ORDER = {"from_account": "ana", "to_account": "luis", "amount": 10000}
 PATIENCE_S = 20  # the bound of every wait here
 FOREVER_MS = 60_000  # a pause that only a kill ends
+GUIDE = PROGRAM.parents[2] / "docs" / "guides" / "exactly-once-with-one-column.md"
 
 
 class Bank:
@@ -294,6 +295,15 @@ class OnTheWire(TransfersTest):
             plain.sendall(head.encode() + body)
             plain.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: plain.recv(65536), b""))
+
+
+class Guide(unittest.TestCase):
+    def test_the_guide_shows_the_lines_that_run(self):
+        _, _, rest = GUIDE.read_text(encoding="utf-8").partition("```python\n")
+        shown = [line.strip() for line in rest.partition("```")[0].splitlines()]
+        run = [line.strip() for line in PROGRAM.read_text(encoding="utf-8").splitlines()]
+        self.assertGreater(len(shown), 4)
+        self.assertIn(shown, [run[at : at + len(shown)] for at in range(len(run))])
 
 
 if __name__ == "__main__":
