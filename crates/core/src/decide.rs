@@ -1,0 +1,310 @@
+//! The life of a record: one event, one decision.
+//!
+//! [`decide`] is DESIGN's chart as a single exhaustive match over (state, event). It is pure; whoever calls it gives
+//! the store's time and writes what comes back as a compare-and-set on [`Record::version`], and asks again if that
+//! fails. So two processes that decide at once cannot both be right.
+//!
+//! Order of judgement for a claim: a mismatch beats every state but absent and released.
+
+use crate::{
+    AttemptId, Fence, Record, State, Timestamp, Version,
+    event::{Claim, Completion, Doubt, Event, Holder, Seen, Settle, Verdict},
+    policy::OnUnknown,
+    record::{ReleaseCause, Source, StateName, TombstoneCause, UnknownCause},
+};
+
+/// What an event does to a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Write this, if the record still has the version it was decided on.
+    Write(Box<Record>),
+    /// It is so already: the event is a repeat of one that got through.
+    Already,
+    /// Nothing changes.
+    Refuse(Refusal),
+}
+
+/// Why nothing changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The key stands for another request.
+    Mismatch,
+    /// An attempt holds the claim.
+    InProgress,
+    /// The lease has passed; the lapse has to be written before anything else happens.
+    Lapsed,
+    /// The outcome is unknown.
+    Unknown,
+    /// There is a result to replay.
+    Completed,
+    /// It has ended, and the result is gone.
+    Gone(TombstoneCause),
+    /// There is no such record.
+    Absent,
+    /// Another attempt has taken the record since: this one comes too late to change anything.
+    Superseded,
+    /// The operation was settled in the meantime; what the attempt says is a second truth.
+    SettledOtherwise,
+    /// The lease still holds.
+    LeaseHolds,
+    /// The record is not open, so there is nothing to end.
+    NotOpen,
+    /// The record is open, so there is nothing to remove.
+    Open,
+    /// The operator decided about another state or fence.
+    Moved,
+    /// *Not applied* cannot be said before this time.
+    TooEarly(Timestamp),
+    /// *Not applied* can only be forced: nobody said how long the upstream may go on working.
+    NoSettleAfter,
+}
+
+/// Decides what `event` does to `record` at `now`.
+///
+/// `record` is what the store holds, `None` if nothing; `now` is the store's time. The record in
+/// [`Decision::Write`] has the next revision.
+pub fn decide(record: Option<&Record>, event: &Event, now: Timestamp) -> Decision {
+    use Decision::{Already, Refuse};
+    use Event as E;
+    use State as S;
+
+    let Some((record, state)) = record.and_then(|record| Some((record, record.at(now)?))) else {
+        return match event {
+            E::Claim(claim) => first_claim(record, claim, now),
+            E::Renew(_) | E::Complete(..) | E::Release(..) | E::LoseTrack(..) | E::Lapse | E::ProcessGone => {
+                Refuse(Refusal::Absent)
+            }
+            E::Settle(_) | E::Forget(_) => Refuse(Refusal::Absent),
+        };
+    };
+    match (&state, event) {
+        (S::InProgress { .. }, E::Claim(claim)) if record.is_of(claim.attempt) => Already,
+        (S::InProgress { .. }, E::Claim(claim)) if record.differs(claim) => Refuse(Refusal::Mismatch),
+        (S::InProgress { lease_until }, E::Claim(_)) if *lease_until <= now => Refuse(Refusal::Lapsed),
+        (S::InProgress { .. }, E::Claim(_)) => Refuse(Refusal::InProgress),
+        (S::InProgress { .. }, E::Renew(holder)) => record.held(holder, |r| r.renewed(now)),
+        (S::InProgress { .. }, E::Complete(holder, what)) => record.held(holder, |r| r.completed(*what, now)),
+        (S::InProgress { .. }, E::Release(holder, why)) => record.held(holder, |r| r.released(*why, now)),
+        (S::InProgress { .. }, E::LoseTrack(holder, doubt)) => record.held(holder, |r| r.unknown(*doubt, now, now)),
+        (S::InProgress { lease_until }, E::Lapse) if *lease_until <= now => record.lapsed(*lease_until, now),
+        (S::InProgress { .. }, E::Lapse) => Refuse(Refusal::LeaseHolds),
+        (S::InProgress { .. }, E::ProcessGone) => record.unknown(UnknownCause::ProcessGone.into(), now, now),
+        (S::InProgress { .. }, E::Settle(_)) => Refuse(Refusal::InProgress),
+        (S::InProgress { .. }, E::Forget(_)) => Refuse(Refusal::Open),
+
+        (S::Unknown { .. }, E::Claim(claim)) if record.differs(claim) => Refuse(Refusal::Mismatch),
+        (S::Unknown { settle_from, .. }, E::Claim(claim)) if record.may_rerun(claim, *settle_from, now) => {
+            record.reclaimed(claim, Some(*settle_from), now)
+        }
+        (S::Unknown { .. }, E::Claim(_)) => Refuse(Refusal::Unknown),
+        (S::Unknown { .. }, E::Renew(holder)) => record.held(holder, |_| Refuse(Refusal::Unknown)),
+        (S::Unknown { .. }, E::Complete(holder, what)) => record.held(holder, |r| r.completed(*what, now)),
+        (S::Unknown { .. }, E::Release(holder, why)) if why.nothing_sent() => {
+            record.held(holder, |r| r.released(*why, now))
+        }
+        (S::Unknown { .. }, E::Release(holder, _)) => record.held(holder, |_| Refuse(Refusal::Unknown)),
+        (S::Unknown { .. }, E::LoseTrack(holder, _)) => record.held(holder, |_| Already),
+        (S::Unknown { .. }, E::Lapse | E::ProcessGone) => Already,
+        (S::Unknown { settle_from, .. }, E::Settle(settle)) => record.settled(settle, *settle_from, now),
+        (S::Unknown { .. }, E::Forget(_)) => Refuse(Refusal::Open),
+
+        (S::Released { .. }, E::Claim(claim)) => record.reclaimed(claim, None, now),
+        (S::Released { cause: ReleaseCause::Settled(_), .. }, E::Complete(holder, what)) => {
+            record.held(holder, |r| r.completed(*what, now))
+        }
+        (S::Released { .. }, E::Release(holder, _)) => record.held(holder, |_| Already),
+        (S::Released { .. }, E::Renew(holder) | E::Complete(holder, _) | E::LoseTrack(holder, _)) => {
+            record.held(holder, |_| Refuse(Refusal::NotOpen))
+        }
+        (S::Released { .. }, E::Lapse | E::ProcessGone | E::Settle(_)) => Refuse(Refusal::NotOpen),
+        (S::Released { .. }, E::Forget(_)) => Refuse(Refusal::Absent),
+
+        (S::Completed { .. } | S::Tombstone { .. }, E::Claim(claim)) if record.differs(claim) => {
+            Refuse(Refusal::Mismatch)
+        }
+        (S::Completed { .. }, E::Claim(_)) => Refuse(Refusal::Completed),
+        (S::Tombstone { cause, .. }, E::Claim(_)) => Refuse(Refusal::Gone(*cause)),
+        (S::Completed { by: Source::Attempt, .. }, E::Complete(holder, _)) => record.held(holder, |_| Already),
+        (S::Tombstone { cause: TombstoneCause::TooLarge, .. }, E::Complete(holder, _)) => {
+            record.held(holder, |_| Already)
+        }
+        (
+            S::Completed { by: Source::Probe | Source::Operator, .. },
+            E::Complete(holder, _) | E::Release(holder, _),
+        ) => record.held(holder, |_| Refuse(Refusal::SettledOtherwise)),
+        (
+            S::Completed { .. } | S::Tombstone { .. },
+            E::Renew(holder) | E::Complete(holder, _) | E::Release(holder, _) | E::LoseTrack(holder, _),
+        ) => record.held(holder, |_| Refuse(Refusal::NotOpen)),
+        (S::Completed { .. } | S::Tombstone { .. }, E::Lapse | E::ProcessGone | E::Settle(_)) => {
+            Refuse(Refusal::NotOpen)
+        }
+        (S::Completed { .. } | S::Tombstone { .. }, E::Forget(seen)) => record.forgotten(*seen, &state),
+    }
+}
+
+/// A key that nobody holds: a new operation, also where an expired row still lies in the store.
+fn first_claim(expired: Option<&Record>, claim: &Claim, now: Timestamp) -> Decision {
+    // An operation_ref must not repeat, even if two operations of one key begin in one millisecond.
+    let earliest = expired.map_or(0, |old| old.first_claim_at.as_ms() + 1);
+    let first_claim_at = Timestamp::from_ms(now.as_ms().max(earliest));
+    let revision = expired.map_or(0, |old| old.version.revision);
+    Decision::Write(Box::new(in_progress(
+        claim,
+        Claimed { revision, fence: Fence::FIRST, first_claim_at, doubt: None },
+        now,
+    )))
+}
+
+/// What a new claim takes over from what stood before it.
+struct Claimed {
+    revision: u32,
+    fence: Fence,
+    first_claim_at: Timestamp,
+    doubt: Option<Timestamp>,
+}
+
+fn in_progress(claim: &Claim, from: Claimed, now: Timestamp) -> Record {
+    Record {
+        version: Version { attempt: claim.attempt, revision: from.revision.wrapping_add(1) },
+        fence: from.fence,
+        first_claim_at: from.first_claim_at,
+        claimed_at: now,
+        recipe: claim.recipe,
+        fingerprint: claim.fingerprint,
+        route: claim.route.clone(),
+        policy: claim.policy.clone(),
+        doubt: from.doubt,
+        parameters: claim.parameters.clone(),
+        state: State::InProgress { lease_until: now.plus(claim.policy.lease) },
+    }
+}
+
+impl From<UnknownCause> for Doubt {
+    fn from(cause: UnknownCause) -> Self {
+        Self { cause, seen_status: None }
+    }
+}
+
+impl Record {
+    fn is_of(&self, attempt: AttemptId) -> bool {
+        self.version.attempt == attempt
+    }
+
+    fn differs(&self, claim: &Claim) -> bool {
+        self.fingerprint != claim.fingerprint
+    }
+
+    /// Both the policy of the claim that is in doubt and that of the new one must promise deduplication.
+    fn may_rerun(&self, claim: &Claim, settle_from: Timestamp, now: Timestamp) -> bool {
+        let promised = self.policy.on_unknown == OnUnknown::Rerun && claim.policy.on_unknown == OnUnknown::Rerun;
+        let over = self.policy.settle_after.is_some_and(|wait| settle_from.plus(wait) <= now);
+        promised && over && !self.is_of(claim.attempt)
+    }
+
+    /// Applies `then` if attempt and fence are those that hold the record, whatever the clock says.
+    fn held(&self, holder: &Holder, then: impl FnOnce(&Self) -> Decision) -> Decision {
+        if self.is_of(holder.attempt) && self.fence == holder.fence {
+            then(self)
+        } else {
+            Decision::Refuse(Refusal::Superseded)
+        }
+    }
+
+    fn reclaimed(&self, claim: &Claim, doubt: Option<Timestamp>, now: Timestamp) -> Decision {
+        let from = Claimed {
+            revision: self.version.revision,
+            fence: self.fence.next(),
+            first_claim_at: self.first_claim_at,
+            doubt,
+        };
+        Decision::Write(Box::new(in_progress(claim, from, now)))
+    }
+
+    fn renewed(&self, now: Timestamp) -> Decision {
+        self.becomes(State::InProgress { lease_until: now.plus(self.policy.lease) })
+    }
+
+    fn completed(&self, what: Completion, now: Timestamp) -> Decision {
+        match what {
+            Completion::Kept { status } => self.kept(status, Source::Attempt, now),
+            Completion::TooLarge { status } => self.becomes(State::Tombstone {
+                at: now,
+                status: Some(status),
+                cause: TombstoneCause::TooLarge,
+                key_until: now.plus(self.policy.retain_key),
+            }),
+        }
+    }
+
+    fn kept(&self, status: u16, by: Source, now: Timestamp) -> Decision {
+        let result_until = now.plus(self.policy.retain_result);
+        let key_until = now.plus(self.policy.retain_key).max(result_until);
+        self.becomes(State::Completed { at: now, status, by, result_until, key_until })
+    }
+
+    /// A re-run never frees the key: the attempt before it is still in doubt.
+    fn released(&self, cause: ReleaseCause, now: Timestamp) -> Decision {
+        match self.doubt {
+            None => {
+                self.becomes(State::Released { at: now, until: now.plus(self.policy.keep_released()), cause })
+            }
+            Some(settle_from) => {
+                let seen_status = match cause {
+                    ReleaseCause::Answered(status) => Some(status),
+                    _ => None,
+                };
+                self.unknown(Doubt { cause: UnknownCause::RerunRefused, seen_status }, settle_from, now)
+            }
+        }
+    }
+
+    /// The owner was not heard of: it may have sent until its lease ended.
+    fn lapsed(&self, lease_until: Timestamp, now: Timestamp) -> Decision {
+        self.unknown(UnknownCause::Lapsed.into(), lease_until, now)
+    }
+
+    fn unknown(&self, doubt: Doubt, settle_from: Timestamp, now: Timestamp) -> Decision {
+        let Doubt { cause, seen_status } = doubt;
+        self.becomes(State::Unknown { since: now, settle_from, cause, seen_status })
+    }
+
+    fn settled(&self, settle: &Settle, settle_from: Timestamp, now: Timestamp) -> Decision {
+        if settle.seen != (Seen { state: StateName::Unknown, fence: self.fence }) {
+            return Decision::Refuse(Refusal::Moved);
+        }
+        match (settle.verdict, self.policy.settle_after.map(|wait| settle_from.plus(wait))) {
+            (Verdict::Applied { status }, _) => self.kept(status, settle.by, now),
+            (Verdict::NotApplied { forced: false }, None) => Decision::Refuse(Refusal::NoSettleAfter),
+            (Verdict::NotApplied { forced: false }, Some(end)) if now < end => {
+                Decision::Refuse(Refusal::TooEarly(end))
+            }
+            (Verdict::NotApplied { .. }, _) => self.becomes(State::Released {
+                at: now,
+                until: now.plus(self.policy.keep_released()),
+                cause: ReleaseCause::Settled(settle.by),
+            }),
+        }
+    }
+
+    /// A bare tombstone: neither status nor parameters, only what is needed to refuse repeats.
+    fn forgotten(&self, seen: Seen, state: &State) -> Decision {
+        if seen != (Seen { state: state.name(), fence: self.fence }) {
+            return Decision::Refuse(Refusal::Moved);
+        }
+        let (State::Completed { at, key_until, .. } | State::Tombstone { at, key_until, .. }) = *state else {
+            return Decision::Refuse(Refusal::NotOpen);
+        };
+        let forgotten = Self { parameters: bytes::Bytes::new(), ..self.clone() };
+        forgotten.becomes(State::Tombstone { at, status: None, cause: TombstoneCause::Forgotten, key_until })
+    }
+
+    /// The same operation in another state, one revision on.
+    fn becomes(&self, state: State) -> Decision {
+        let version = Version { revision: self.version.revision.wrapping_add(1), ..self.version };
+        Decision::Write(Box::new(Self { version, state, ..self.clone() }))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! What can happen to a record.
+//!
+//! Imperatives of an attempt name the attempt and the fence they act for; those of an operator name the state and
+//! fence that he saw. `core` trusts no event: [`crate::decide`] compares both with what stands.
+
+use bytes::Bytes;
+
+use crate::{
+    AttemptId, Fence, Fingerprint, Policy,
+    fingerprint::Recipe,
+    record::{ReleaseCause, Source, StateName, UnknownCause},
+};
+
+/// What can happen to a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A request wants to run.
+    Claim(Claim),
+    /// The attempt works on and wants its lease prolonged.
+    Renew(Holder),
+    /// The attempt has a result.
+    Complete(Holder, Completion),
+    /// The attempt had no effect and will have none.
+    Release(Holder, ReleaseCause),
+    /// The attempt cannot say what became of it.
+    LoseTrack(Holder, Doubt),
+    /// Somebody saw that the lease has passed.
+    Lapse,
+    /// The process that held the claim is known to be dead.
+    ProcessGone,
+    /// A probe or an operator says what became of an unknown.
+    Settle(Settle),
+    /// An operator removes the result.
+    Forget(Seen),
+}
+
+/// A request that wants to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The new attempt's random name.
+    pub attempt: AttemptId,
+    /// How the fingerprint was made.
+    pub recipe: Recipe,
+    /// What the request is.
+    pub fingerprint: Fingerprint,
+    /// The route's name.
+    pub route: String,
+    /// What the route promises.
+    pub policy: Policy,
+    /// Redacted parameters, sealed.
+    pub parameters: Bytes,
+}
+
+/// On whose behalf an attempt's event comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// Its fence.
+    pub fence: Fence,
+}
+
+/// What an attempt's result is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completion {
+    /// It is kept and will be replayed.
+    Kept {
+        /// Its status.
+        status: u16,
+    },
+    /// It is too large to keep.
+    TooLarge {
+        /// Its status.
+        status: u16,
+    },
+}
+
+/// What an attempt knows of an outcome that it does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// Why it does not.
+    pub cause: UnknownCause,
+    /// The status that was seen, if any.
+    pub seen_status: Option<u16>,
+}
+
+/// What a probe or an operator says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settle {
+    /// Who.
+    pub by: Source,
+    /// What he looked at when he decided.
+    pub seen: Seen,
+    /// What he decided.
+    pub verdict: Verdict,
+}
+
+/// The state and fence that somebody saw when he decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The state.
+    pub state: StateName,
+    /// The fence.
+    pub fence: Fence,
+}
+
+/// What became of an unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It took effect, and this is the status that repeats get.
+    Applied {
+        /// The status.
+        status: u16,
+    },
+    /// It had no effect and will have none.
+    NotApplied {
+        /// Whether `settle_after` is waived. The reason belongs into the audit.
+        forced: bool,
+    },
+}
