@@ -1,0 +1,318 @@
+//! One execution under a claim, from the acknowledged claim to an outcome that is written or refused.
+//!
+//! Invariant: an attempt ends only by complete, release or unknown. One that is dropped without an end is released if
+//! it had not started and unknown if it had. It starts only inside its lease, judged by a clock that counts
+//! suspension and was read before the claim was sent.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+};
+
+use bytes::Bytes;
+use onlyonce_core::{
+    Event, Fence, OperationRef, Record, Refusal, State,
+    event::{Completion, Doubt},
+    record::{ReleaseCause, UnknownCause},
+};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::{
+    attempts::{Held, Stage},
+    audit::{self, Author},
+    clock::Boot,
+    engine::{Change, Engine, Patience, Transition},
+    error::{Error, Failure},
+    flights::{Ending, Lead},
+    seal::Content,
+    store::Room,
+    writer::Class,
+};
+
+/// Most bytes of results whose completion is still being tried; beyond it they become tombstones.
+pub const PENDING_BYTES: u64 = 64 * 1024 * 1024;
+
+/// One execution under a claim.
+pub struct Attempt(Arc<Execution>);
+
+struct Execution {
+    engine: Arc<Engine>,
+    held: Arc<Held>,
+    reference: OperationRef,
+    rerun: bool,
+    lead: Mutex<Option<Lead>>,
+    _admission: OwnedSemaphorePermit,
+}
+
+/// Why an attempt may not start: it does not hold its lease any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseLost;
+
+/// Why an outcome is not on record.
+#[derive(Clone, Debug)]
+pub enum Unrecorded {
+    /// The ledger did not confirm it in time; it is tried on until the ledger says yes or no.
+    Pending,
+    /// The record has moved on, and refuses.
+    Refused(Refusal),
+}
+
+/// An end, and what followers learn of it.
+struct End {
+    change: Change,
+    result: Option<Bytes>,
+    shared: Option<Bytes>,
+}
+
+impl Attempt {
+    pub(crate) fn begin(
+        engine: Arc<Engine>,
+        lead: Lead,
+        record: Record,
+        sent: Boot,
+        admission: OwnedSemaphorePermit,
+    ) -> Self {
+        let reference = record.operation_ref(lead.id);
+        let rerun = record.doubt.is_some();
+        lead.running(Arc::new(record.clone()));
+        let held = Arc::new(Held::new(lead.id, record, sent));
+        engine.attempts.add(Arc::clone(&held));
+        let lead = Mutex::new(Some(lead));
+        Self(Arc::new(Execution { engine, held, reference, rerun, lead, _admission: admission }))
+    }
+
+    /// The operation's public name.
+    pub fn operation_ref(&self) -> OperationRef {
+        self.0.reference
+    }
+
+    /// How many claims the record has had, this one included.
+    pub fn fence(&self) -> Fence {
+        self.0.held.holder.fence
+    }
+
+    /// Whether an earlier attempt of the operation is in doubt.
+    pub fn is_rerun(&self) -> bool {
+        self.0.rerun
+    }
+
+    /// To be called right before the first byte goes out. With less than a third of the lease left it renews first.
+    ///
+    /// # Errors
+    /// [`LeaseLost`] if the lease is not certain: nothing may be sent, and the attempt must be released.
+    pub async fn start(&self) -> Result<(), LeaseLost> {
+        let Execution { engine, held, .. } = &*self.0;
+        let a_third = held.policy.lease / 3;
+        if held.lease_left() < a_third && !(held.renew(engine).await && held.lease_left() >= a_third) {
+            return Err(LeaseLost);
+        }
+        if held.stage() > Stage::Started {
+            return Err(LeaseLost);
+        }
+        held.reached(Stage::Started);
+        Ok(())
+    }
+
+    /// The attempt has a result: `result` is what repeats will get, as the caller wants it back.
+    ///
+    /// # Errors
+    /// [`Unrecorded`]: the answer may go out, but not as one that is on record.
+    pub async fn complete(&self, completion: Completion, result: Bytes) -> Result<Arc<Record>, Unrecorded> {
+        let Execution { engine, held, .. } = &*self.0;
+        let kept = match completion {
+            Completion::Kept { status } if engine.store.room(result.len() as u64) == Room::Short => {
+                tracing::error!("no room for a result: it becomes a tombstone");
+                Completion::TooLarge { status }
+            }
+            _ => completion,
+        };
+        let mut change = Change::new(held.id, Event::Complete(held.holder, kept));
+        if matches!(kept, Completion::Kept { .. }) {
+            change.result = Some(engine.sealer.seal(Content::Result, held.id, held.holder.attempt, &result));
+        }
+        Execution::end(&self.0, End { change, result: Some(result), shared: None }).await
+    }
+
+    /// The attempt had no effect and will have none. `shared` is the answer for those who wait, where trying in turn
+    /// would only get them the same.
+    ///
+    /// # Errors
+    /// [`Unrecorded`]: the key is not known to be free.
+    pub async fn release(
+        &self,
+        cause: ReleaseCause,
+        shared: Option<Bytes>,
+    ) -> Result<Arc<Record>, Unrecorded> {
+        let change = Change::new(self.0.held.id, Event::Release(self.0.held.holder, cause));
+        Execution::end(&self.0, End { change, result: None, shared }).await
+    }
+
+    /// Nobody knows what became of it. A late [`complete`](Self::complete) is still accepted while nothing else has
+    /// happened to the record.
+    ///
+    /// # Errors
+    /// [`Unrecorded`]: the lapse of the lease will say the same.
+    pub async fn lose_track(&self, doubt: Doubt) -> Result<Arc<Record>, Unrecorded> {
+        let change = Change::new(self.0.held.id, Event::LoseTrack(self.0.held.holder, doubt));
+        Execution::end(&self.0, End { change, result: None, shared: None }).await
+    }
+}
+
+impl Execution {
+    /// Writes an end. What the ledger does not confirm within its time goes on being tried after this returns.
+    async fn end(this: &Arc<Self>, end: End) -> Result<Arc<Record>, Unrecorded> {
+        let end = Arc::new(end);
+        let patience = this.engine.options.store_wait;
+        let first = this.try_end(&end, &end.change, Patience::For(patience));
+        match tokio::time::timeout(patience, first).await {
+            Ok(Ok(ended)) => ended,
+            Ok(Err(Failure::Content(_))) => {
+                let tombstone = end.without_result();
+                match this.try_end(&end, &tombstone, Patience::For(patience)).await {
+                    Ok(ended) => ended,
+                    Err(failure) => this.give_up_waiting(&end, Some(failure)),
+                }
+            }
+            Ok(Err(failure)) => this.give_up_waiting(&end, Some(failure)),
+            Err(_) => this.give_up_waiting(&end, None),
+        }
+    }
+
+    /// Goes on in the background until the store says yes or no. Bounded: by the attempts that are admitted, and in
+    /// bytes by [`PENDING_BYTES`], beyond which the result is dropped and the record becomes a tombstone.
+    fn give_up_waiting(
+        self: &Arc<Self>,
+        end: &Arc<End>,
+        failure: Option<Failure>,
+    ) -> Result<Arc<Record>, Unrecorded> {
+        let error = failure.map_or(Error::unavailable("no reply in time"), Failure::into_error);
+        tracing::warn!(operation = %self.reference, %error, "an outcome is not on record yet; it is tried on");
+        let (this, end) = (Arc::clone(self), Arc::clone(end));
+        tokio::spawn(async move {
+            let bytes = end.change.result.as_ref().map_or(0, |result| result.len() as u64);
+            let pending = &this.engine.pending_bytes;
+            let fits = pending.fetch_add(bytes, Ordering::Relaxed) + bytes <= PENDING_BYTES;
+            let change = if fits { end.change.clone() } else { end.without_result() };
+            if let Err(failure) = this.try_end(&end, &change, Patience::Endless).await {
+                let error = failure.into_error();
+                tracing::error!(operation = %this.reference, %error, "an outcome could not be recorded");
+            }
+            pending.fetch_sub(bytes, Ordering::Relaxed);
+        });
+        Err(Unrecorded::Pending)
+    }
+
+    /// One go at writing an end; the inner result is the store's word.
+    async fn try_end(
+        &self,
+        end: &End,
+        change: &Change,
+        patience: Patience,
+    ) -> Result<Result<Arc<Record>, Unrecorded>, Failure> {
+        let mut standing = self.held.standing.lock().await;
+        let was_doubted = self.held.stage() >= Stage::Doubted;
+        let transition = self.engine.transition(Some(standing.clone()), change, Class::End, patience).await?;
+        match transition {
+            Transition::Written(record) | Transition::Already(record) => {
+                standing.clone_from(&record);
+                self.reached(&record);
+                if was_doubted && !record.is_open() {
+                    self.late(&record, "accepted").await;
+                }
+                let record = Arc::new(record);
+                self.tell_followers(end, &record);
+                Ok(Ok(record))
+            }
+            Transition::Refused(refusal, found) => {
+                self.held.reached(Stage::Over);
+                if let (Event::Complete(..), Some(found)) = (&change.event, &found) {
+                    self.late(found, "refused").await;
+                }
+                self.lead().take();
+                Ok(Err(Unrecorded::Refused(refusal)))
+            }
+        }
+    }
+
+    fn reached(&self, record: &Record) {
+        self.held.reached(if record.is_open() { Stage::Doubted } else { Stage::Over });
+    }
+
+    fn tell_followers(&self, end: &End, record: &Arc<Record>) {
+        let Some(lead) = self.lead().take() else { return };
+        lead.end(match (&record.state, &end.shared) {
+            (State::Released { .. }, Some(shared)) => Ending::Shared(Arc::clone(record), shared.clone()),
+            (State::Released { .. }, None) => Ending::Look,
+            _ => Ending::Written(Arc::clone(record), end.result.clone()),
+        });
+    }
+
+    /// An outcome that comes after its record was given up is told to people, whatever becomes of it.
+    async fn late(&self, record: &Record, verdict: &str) {
+        self.engine.late_outcomes.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(operation = %self.reference, state = record.state.name().as_str(), verdict, "late outcome");
+        let author = Author {
+            who: "onlyonce".to_owned(),
+            why: format!("the attempt with fence {} answered late", self.held.holder.fence),
+            action: format!("late outcome {verdict}"),
+        };
+        let now = self.engine.store.now();
+        let entry = audit::entry(&author, self.held.id, Some(record), record, now);
+        if let Err(error) = self.engine.store.note(entry).await {
+            tracing::error!(operation = %self.reference, %error, "the audit entry of a late outcome was not written");
+        }
+    }
+
+    fn lead(&self) -> std::sync::MutexGuard<'_, Option<Lead>> {
+        self.lead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Execution {
+    fn drop(&mut self) {
+        self.engine.attempts.remove(self.held.holder.attempt);
+    }
+}
+
+impl End {
+    /// The same completion without its result.
+    fn without_result(&self) -> Change {
+        let mut change = self.change.clone();
+        if let Event::Complete(holder, Completion::Kept { status }) = change.event {
+            change.event = Event::Complete(holder, Completion::TooLarge { status });
+        }
+        change.result = None;
+        change
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let stage = self.0.held.stage();
+        if stage >= Stage::Doubted {
+            return;
+        }
+        let this = Arc::clone(&self.0);
+        // Without a runtime the process is ending, and start-up will find the record in progress.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            let holder = this.held.holder;
+            let event = match stage {
+                Stage::Claimed => Event::Release(holder, ReleaseCause::NotStarted),
+                _ => Event::LoseTrack(holder, Doubt { cause: UnknownCause::Handler, seen_status: None }),
+            };
+            let end = End { change: Change::new(this.held.id, event), result: None, shared: None };
+            // What cannot be written now is tried on inside.
+            let _ = Execution::end(&this, end).await;
+        });
+    }
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt")
+            .field("operation_ref", &self.0.reference)
+            .field("fence", &self.fence())
+            .finish()
+    }
+}

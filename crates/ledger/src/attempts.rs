@@ -1,0 +1,178 @@
+//! The attempts that this process has under way, and the task that renews their leases.
+//!
+//! A lease is renewed at a third of its length, for as long as its attempt works and until the attempt's deadline.
+//! A renewal that fails is tried again at the next turn and is logged; it is never taken for done.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
+
+use onlyonce_core::{AttemptId, Event, Policy, Record, RecordId, event::Holder};
+
+use crate::{
+    clock::Boot,
+    engine::{Change, Engine, Patience, Transition},
+    writer::Class,
+};
+
+const TICK_MIN: Duration = Duration::from_millis(10);
+const TICK_MAX: Duration = Duration::from_millis(500);
+
+/// How far an attempt has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Stage {
+    /// It holds the claim and has sent nothing.
+    Claimed = 0,
+    /// It may have sent something.
+    Started = 1,
+    /// Its record is no longer in progress, as far as it knows; a late outcome may still come.
+    Doubted = 2,
+    /// Its outcome is written or refused.
+    Over = 3,
+}
+
+/// One attempt's hold on its record.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) id: RecordId,
+    pub(crate) holder: Holder,
+    pub(crate) policy: Policy,
+    /// What was last written; locked while a command is under way, so that there is at most one.
+    pub(crate) standing: tokio::sync::Mutex<Record>,
+    /// When the last confirmed claim or renewal was sent.
+    lease: Mutex<Boot>,
+    claimed: Boot,
+    stage: AtomicU8,
+}
+
+impl Held {
+    pub(crate) fn new(id: RecordId, record: Record, sent: Boot) -> Self {
+        Self {
+            id,
+            holder: Holder { attempt: record.version.attempt, fence: record.fence },
+            policy: record.policy.clone(),
+            standing: tokio::sync::Mutex::new(record),
+            lease: Mutex::new(sent),
+            claimed: sent,
+            stage: AtomicU8::new(Stage::Claimed as u8),
+        }
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        match self.stage.load(Ordering::Acquire) {
+            0 => Stage::Claimed,
+            1 => Stage::Started,
+            2 => Stage::Doubted,
+            _ => Stage::Over,
+        }
+    }
+
+    /// Moves on; a stage is never gone back.
+    pub(crate) fn reached(&self, stage: Stage) {
+        self.stage.fetch_max(stage as u8, Ordering::AcqRel);
+    }
+
+    /// How much of the lease is left, by a clock that counts suspension.
+    pub(crate) fn lease_left(&self) -> Duration {
+        let sent = *self.lease.lock().unwrap_or_else(PoisonError::into_inner);
+        self.policy.lease.saturating_sub(sent.elapsed())
+    }
+
+    /// Whether it is time to renew: two thirds are left, the attempt works and has not passed its deadline.
+    fn due(&self) -> bool {
+        self.stage() < Stage::Doubted
+            && self.lease_left() <= self.policy.lease * 2 / 3
+            && self.claimed.elapsed() < self.policy.deadline
+    }
+
+    /// Renews the lease; `false` if that is not confirmed.
+    pub(crate) async fn renew(&self, engine: &Engine) -> bool {
+        let mut standing = self.standing.lock().await;
+        if self.stage() >= Stage::Doubted {
+            return false;
+        }
+        let sent = Boot::now();
+        let change = Change::new(self.id, Event::Renew(self.holder));
+        let patience = Patience::For(self.policy.lease / 3);
+        match engine.transition(Some(standing.clone()), &change, Class::End, patience).await {
+            Ok(Transition::Written(record) | Transition::Already(record)) => {
+                *standing = record;
+                *self.lease.lock().unwrap_or_else(PoisonError::into_inner) = sent;
+                true
+            }
+            Ok(Transition::Refused(refusal, _)) => {
+                tracing::error!(record = ?self.id, ?refusal, "a lease could not be renewed: the record has moved on");
+                false
+            }
+            Err(failure) => {
+                let error = failure.into_error();
+                tracing::warn!(record = ?self.id, %error, "a lease was not renewed; it is tried again");
+                false
+            }
+        }
+    }
+}
+
+/// All attempts under way.
+#[derive(Debug, Default)]
+pub(crate) struct Attempts(Mutex<HashMap<AttemptId, Arc<Held>>>);
+
+impl Attempts {
+    pub(crate) fn add(&self, held: Arc<Held>) {
+        self.lock().insert(held.holder.attempt, held);
+    }
+
+    pub(crate) fn remove(&self, attempt: AttemptId) {
+        self.lock().remove(&attempt);
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Held>> {
+        self.lock().values().cloned().collect()
+    }
+
+    fn due(&self) -> Vec<Arc<Held>> {
+        self.lock().values().filter(|held| held.due()).cloned().collect()
+    }
+
+    /// A tenth of the shortest lease, so that a renewal is never late by much.
+    fn tick(&self) -> Duration {
+        let shortest = self.lock().values().map(|held| held.policy.lease).min();
+        (shortest.unwrap_or(TICK_MAX) / 10).clamp(TICK_MIN, TICK_MAX)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<AttemptId, Arc<Held>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Renews leases for as long as the engine lives.
+pub(crate) async fn keep_leases(engine: Weak<Engine>) {
+    while let Some(alive) = engine.upgrade() {
+        let due = alive.attempts.due();
+        let renewals: Vec<_> = due
+            .into_iter()
+            .map(|held| {
+                let engine = Arc::clone(&alive);
+                // Together, so that one batch serves them all.
+                tokio::spawn(async move { held.renew(&engine).await })
+            })
+            .collect();
+        for renewal in renewals {
+            // Its failure is logged where it happens.
+            let _ = renewal.await;
+        }
+        let tick = alive.attempts.tick();
+        drop(alive);
+        tokio::time::sleep(tick).await;
+    }
+}

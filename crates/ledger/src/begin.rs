@@ -1,0 +1,387 @@
+//! The way of a keyed request: follow, look up, take the lead, claim.
+//!
+//! [`Ledger::look_up`] runs on behalf of a client and may be dropped at any await: it writes nothing but the lapse of a
+//! lease that has passed. [`Leader::claim`] writes, and must run where its client's hang-up does not reach it.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use onlyonce_core::{
+    Decision, Event, Fingerprint, Policy, Record, RecordId, Refusal, decide,
+    event::{Claim, Holder},
+    fingerprint::Recipe,
+    record::ReleaseCause,
+};
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+
+use crate::{
+    Ledger,
+    attempt::Attempt,
+    clock::Boot,
+    engine::{Change, Engine, Patience, Transition},
+    error::{Error, Failure},
+    flights::{Ending, Follower, Lead, Phase},
+    random,
+    seal::Content,
+    store::Room,
+    writer::Class,
+};
+
+/// How often a claim that meets a lapsed lease writes the lapse and decides again.
+const LAPSES_MAX: usize = 4;
+/// What an attempt may still want to write beyond its result; results that find no room become tombstones.
+const BYTES_PER_ATTEMPT: u64 = 64 * 1024;
+
+/// A keyed request, as the ledger sees it.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Its record.
+    pub id: RecordId,
+    /// How the fingerprint was made.
+    pub recipe: Recipe,
+    /// What it is.
+    pub fingerprint: Fingerprint,
+    /// The route's name.
+    pub route: String,
+    /// What the route promises.
+    pub policy: Policy,
+    /// The redacted parameters, in the clear; sealed before they are stored.
+    pub parameters: Bytes,
+}
+
+/// What a request meets.
+#[derive(Debug)]
+pub enum Look {
+    /// Something that answers it.
+    Stands(Standing),
+    /// Nothing: it may run, once it has the claim.
+    Free(Leader),
+}
+
+/// What answers a request without running it.
+#[derive(Clone, Debug)]
+pub enum Standing {
+    /// The result, as it was given to [`Attempt::complete`].
+    Result {
+        /// The record.
+        record: Arc<Record>,
+        /// The result.
+        result: Bytes,
+    },
+    /// The key is free, and this is the answer that freed it: trying again would get the same.
+    Shared {
+        /// The record.
+        record: Arc<Record>,
+        /// The answer, as it was given to [`Attempt::release`].
+        answer: Bytes,
+    },
+    /// It may not run.
+    Refused {
+        /// Why.
+        refusal: Refusal,
+        /// The record.
+        record: Arc<Record>,
+    },
+    /// There is a result that cannot be read.
+    Damaged {
+        /// The record.
+        record: Arc<Record>,
+    },
+}
+
+/// The right to claim, and what is known of the record.
+#[derive(Debug)]
+pub struct Leader {
+    engine: Arc<Engine>,
+    lead: Lead,
+    standing: Option<Record>,
+    request: Request,
+}
+
+/// How a claim ended.
+#[derive(Debug)]
+pub enum Claimed {
+    /// It holds: run, once.
+    Attempt(Attempt),
+    /// Somebody else was faster.
+    Stands(Standing),
+}
+
+impl Ledger {
+    /// Finds out what stands for a request. While its first one runs in this process it waits, at most `wait`, and is
+    /// answered after the outcome is durable.
+    ///
+    /// # Errors
+    /// [`Error`] if the ledger cannot be read; a record that is there and unreadable is an error too.
+    pub async fn look_up(&self, request: &Request, wait: Duration) -> Result<Look, Error> {
+        let engine = &self.0;
+        let claim = request.claim(Bytes::new());
+        let until = Instant::now() + wait;
+        loop {
+            if let Some(standing) = engine.follow(request.id, &claim, until).await? {
+                return Ok(Look::Stands(standing));
+            }
+            let standing = engine.read(request.id).await?;
+            if let Some(record) = &standing {
+                match decide(Some(record), &claim, engine.store.now()) {
+                    Decision::Write(_) => {}
+                    Decision::Refuse(Refusal::Lapsed) => {
+                        engine.lapse(request.id, standing).await?;
+                        continue;
+                    }
+                    // It began here a moment ago; follow it.
+                    Decision::Refuse(Refusal::InProgress) if engine.flights.of(request.id).is_some() => {
+                        continue;
+                    }
+                    Decision::Refuse(refusal) => {
+                        return engine.stands(request.id, refusal, record.clone()).await.map(Look::Stands);
+                    }
+                    Decision::Already => unreachable!("a look-up's attempt id is new, so no record holds it"),
+                }
+            }
+            if let Some(lead) = engine.flights.lead(request.id) {
+                let (engine, request) = (Arc::clone(engine), request.clone());
+                return Ok(Look::Free(Leader { engine, lead, standing, request }));
+            }
+        }
+    }
+}
+
+impl Request {
+    fn claim(&self, parameters: Bytes) -> Event {
+        Event::Claim(Claim {
+            attempt: random::attempt(),
+            recipe: self.recipe,
+            fingerprint: self.fingerprint,
+            route: self.route.clone(),
+            policy: self.policy.clone(),
+            parameters,
+        })
+    }
+}
+
+impl Engine {
+    /// Follows the record's flight, if there is one, to its end; `None`: look in the store.
+    async fn follow(
+        self: &Arc<Self>,
+        id: RecordId,
+        claim: &Event,
+        until: Instant,
+    ) -> Result<Option<Standing>, Error> {
+        let Some(flight) = self.flights.of(id) else { return Ok(None) };
+        let bounds = &self.options;
+        let follower = self.flights.follow(flight, bounds.waiters_per_key, bounds.waiters);
+        let Some(mut follower) = follower else {
+            return self.not_waiting(id, claim).await;
+        };
+        loop {
+            match follower.phase() {
+                Phase::Claiming => {}
+                Phase::Running(record) => match decide(Some(&record), claim, self.store.now()) {
+                    Decision::Refuse(refusal @ Refusal::Mismatch) => {
+                        return Ok(Some(Standing::Refused { refusal, record }));
+                    }
+                    _ if Instant::now() >= until => {
+                        let refusal = Refusal::InProgress;
+                        return Ok(Some(Standing::Refused { refusal, record }));
+                    }
+                    _ => {}
+                },
+                Phase::Ended(ending) => return self.ended(ending, claim),
+            }
+            if !follower.wait(until).await && matches!(follower.phase(), Phase::Claiming) {
+                return Err(Error::unavailable("the claim of the first request is not acknowledged"));
+            }
+        }
+    }
+
+    /// Over the bound of waiters: judged on what stands, at once.
+    async fn not_waiting(&self, id: RecordId, claim: &Event) -> Result<Option<Standing>, Error> {
+        let Some(record) = self.read(id).await? else {
+            return Err(Error::capacity("waiters"));
+        };
+        match decide(Some(&record), claim, self.store.now()) {
+            Decision::Refuse(Refusal::Lapsed | Refusal::InProgress) => {
+                Ok(Some(Standing::Refused { refusal: Refusal::InProgress, record: Arc::new(record) }))
+            }
+            Decision::Refuse(refusal) => self.stands(id, refusal, record).await.map(Some),
+            Decision::Write(_) | Decision::Already => Err(Error::capacity("waiters")),
+        }
+    }
+
+    /// What the end of the first request means for a follower, by its own fingerprint.
+    fn ended(&self, ending: Ending, claim: &Event) -> Result<Option<Standing>, Error> {
+        let (record, result, shared) = match ending {
+            Ending::Look => return Ok(None),
+            Ending::Failed(error) => return Err(error),
+            Ending::Written(record, result) => (record, result, None),
+            Ending::Shared(record, answer) => (record, None, Some(answer)),
+        };
+        if let (Some(answer), Event::Claim(claim)) = (shared, claim) {
+            // The key is free: another request under it goes its own way.
+            let same = record.fingerprint == claim.fingerprint;
+            return Ok(same.then_some(Standing::Shared { record, answer }));
+        }
+        Ok(match (decide(Some(&record), claim, self.store.now()), result) {
+            (Decision::Refuse(Refusal::Completed), Some(result)) => Some(Standing::Result { record, result }),
+            (Decision::Refuse(Refusal::Completed | Refusal::InProgress | Refusal::Lapsed), _) => None,
+            (Decision::Refuse(refusal), _) => Some(Standing::Refused { refusal, record }),
+            (Decision::Write(_) | Decision::Already, _) => None,
+        })
+    }
+
+    /// What a refusal means, with the result where there is one.
+    async fn stands(&self, id: RecordId, refusal: Refusal, record: Record) -> Result<Standing, Error> {
+        if refusal != Refusal::Completed {
+            return Ok(Standing::Refused { refusal, record: Arc::new(record) });
+        }
+        let sealed = self.store.body(id).await?;
+        let result =
+            sealed.and_then(|sealed| self.sealer.open(Content::Result, id, record.version.attempt, &sealed));
+        let record = Arc::new(record);
+        Ok(match result {
+            Some(result) => Standing::Result { record, result },
+            None => {
+                tracing::error!(operation = %record.operation_ref(id), "a result is missing or damaged");
+                Standing::Damaged { record }
+            }
+        })
+    }
+
+    /// Writes a lapse. What stands then has to be looked up anew, also where somebody else was faster.
+    async fn lapse(&self, id: RecordId, standing: Option<Record>) -> Result<(), Error> {
+        let change = Change::new(id, Event::Lapse);
+        let patience = Patience::For(self.options.store_wait);
+        self.transition(standing, &change, Class::End, patience).await.map_err(Failure::into_error)?;
+        Ok(())
+    }
+}
+
+impl Follower {
+    /// Waits for news; `false` if `until` came first.
+    async fn wait(&mut self, until: Instant) -> bool {
+        tokio::select! {
+            () = self.changed() => true,
+            () = tokio::time::sleep_until(until) => false,
+        }
+    }
+}
+
+impl Leader {
+    /// Claims. Detach from the client before calling this: once submitted, a claim must be seen through.
+    ///
+    /// # Errors
+    /// [`Error`]: nothing runs. A claim whose fate is in doubt is released as soon as the store says what it was.
+    pub async fn claim(self) -> Result<Claimed, Error> {
+        let admission = match self.admit() {
+            Ok(admission) => admission,
+            Err(error) => return Err(self.fail(error)),
+        };
+        let change = self.change();
+        let mut standing = self.standing.clone();
+        for _ in 0..LAPSES_MAX {
+            let sent = Boot::now();
+            let wait = self.engine.options.store_wait;
+            let transition = self.engine.transition(standing, &change, Class::Claim, Patience::For(wait));
+            standing = match tokio::time::timeout(wait, transition).await {
+                Ok(Ok(Transition::Written(record) | Transition::Already(record))) => {
+                    let Self { engine, lead, .. } = self;
+                    return Ok(Claimed::Attempt(Attempt::begin(engine, lead, record, sent, admission)));
+                }
+                Ok(Ok(Transition::Refused(Refusal::Lapsed, found))) => {
+                    let lapsed = self.engine.lapse(self.request.id, found).await;
+                    let read = match lapsed {
+                        Ok(()) => self.engine.read(self.request.id).await,
+                        Err(error) => Err(error),
+                    };
+                    match read {
+                        Ok(found) => found,
+                        Err(error) => return Err(self.fail(error)),
+                    }
+                }
+                Ok(Ok(Transition::Refused(refusal, Some(found)))) if change.is_of(&found) => {
+                    // Ours, acknowledged so late that it lapsed; nothing was started.
+                    tracing::warn!(?refusal, "a claim lapsed before it was acknowledged");
+                    return Err(self.exorcise(change, admission));
+                }
+                Ok(Ok(Transition::Refused(refusal, Some(found)))) => {
+                    return self.engine.stands(self.request.id, refusal, found).await.map(Claimed::Stands);
+                }
+                Ok(Ok(Transition::Refused(_, None))) => None,
+                Ok(Err(Failure::NotApplied(error) | Failure::Content(error))) => return Err(self.fail(error)),
+                Ok(Err(Failure::InDoubt(_))) | Err(_) => return Err(self.exorcise(change, admission)),
+            };
+        }
+        Err(self.fail(Error::unavailable("too many writers want this record")))
+    }
+
+    /// Room for the end is reserved at the beginning.
+    fn admit(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let engine = &self.engine;
+        let admission = Arc::clone(&engine.admission)
+            .try_acquire_owned()
+            .map_err(|_| Error::capacity("attempts in flight"))?;
+        let in_flight = engine.options.attempts - engine.admission.available_permits();
+        if engine.store.room(in_flight as u64 * BYTES_PER_ATTEMPT) == Room::Short {
+            return Err(Error::capacity("room in the ledger"));
+        }
+        let new = !self.standing.as_ref().is_some_and(Record::is_open);
+        if new && engine.unknowns.of(&self.request.route) >= engine.options.unknowns_per_route {
+            return Err(Error::capacity("unknown records of the route"));
+        }
+        Ok(admission)
+    }
+
+    fn change(&self) -> Change {
+        let mut event = self.request.claim(Bytes::new());
+        if let Event::Claim(claim) = &mut event {
+            let Request { id, parameters, .. } = &self.request;
+            claim.parameters = self.engine.sealer.seal(Content::Parameters, *id, claim.attempt, parameters);
+        }
+        Change::new(self.request.id, event)
+    }
+
+    /// Those who follow would only meet the same failure in turn.
+    fn fail(&self, error: Error) -> Error {
+        self.lead.end(Ending::Failed(error.clone()));
+        error
+    }
+
+    /// A claim that may land, or may have: claims until the store confirms, then releases, so that no ghost wedges the
+    /// key. It keeps its place among the attempts until then.
+    fn exorcise(self, change: Change, admission: OwnedSemaphorePermit) -> Error {
+        let error = self.fail(Error::unavailable("the claim was not acknowledged in time"));
+        let Self { engine, .. } = self;
+        tokio::spawn(async move {
+            let claimed = engine.transition(None, &change, Class::End, Patience::Endless).await;
+            let found = match claimed {
+                Ok(Transition::Written(record) | Transition::Already(record)) => record,
+                Ok(Transition::Refused(_, Some(record))) if change.is_of(&record) => record,
+                // Another attempt holds the record, so this one's claim can no longer land.
+                Ok(Transition::Refused(..)) => return,
+                Err(failure) => {
+                    let error = failure.into_error();
+                    tracing::error!(%error, "a claim in doubt could not be taken back");
+                    return;
+                }
+            };
+            let holder = Holder { attempt: found.version.attempt, fence: found.fence };
+            let release = Change::new(change.id, Event::Release(holder, ReleaseCause::NotStarted));
+            if let Err(failure) =
+                engine.transition(Some(found), &release, Class::End, Patience::Endless).await
+            {
+                let error = failure.into_error();
+                tracing::error!(%error, "a claim in doubt could not be released");
+            }
+            drop(admission);
+        });
+        error
+    }
+}
+
+impl Change {
+    /// Whether `record` is held by the attempt of this claim.
+    fn is_of(&self, record: &Record) -> bool {
+        matches!(&self.event, Event::Claim(claim) if claim.attempt == record.version.attempt)
+    }
+}

@@ -1,0 +1,254 @@
+//! What all parts of the engine share, and the one way in which a record changes.
+//!
+//! [`Engine::transition`] is that way: decide, write as compare-and-set, and on a conflict decide again on what
+//! stands. A reply that was lost is answered by sending the same bytes again: finding them there is success.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use onlyonce_core::{
+    Decision, Event, Record, RecordId, Refusal, State, codec, decide,
+    record::{StateName, UnknownCause},
+};
+use tokio::{sync::Semaphore, time::Instant};
+
+use crate::{
+    attempts::Attempts,
+    audit::{self, Author},
+    error::{Error, Failure},
+    flights::Flights,
+    identity::Identity,
+    seal::Sealer,
+    store::{Applied, Body, Command, ErrorKind, Store},
+    writer::{Class, Writer},
+};
+
+/// How often a conflict is decided anew before the record counts as contended beyond use.
+const CONFLICTS_MAX: usize = 64;
+const BACKOFF_FIRST: Duration = Duration::from_millis(20);
+const BACKOFF_MAX: Duration = Duration::from_secs(2);
+
+pub(crate) struct Engine {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) writer: Writer,
+    pub(crate) identity: Identity,
+    pub(crate) sealer: Sealer,
+    pub(crate) options: crate::Options,
+    pub(crate) flights: Arc<Flights>,
+    pub(crate) attempts: Attempts,
+    pub(crate) admission: Arc<Semaphore>,
+    pub(crate) unknowns: Unknowns,
+    /// Bytes of results whose completion is still being tried.
+    pub(crate) pending_bytes: AtomicU64,
+    pub(crate) late_outcomes: AtomicU64,
+}
+
+/// A change to one record.
+#[derive(Clone)]
+pub(crate) struct Change {
+    pub(crate) id: RecordId,
+    pub(crate) event: Event,
+    /// The sealed result, for events that complete.
+    pub(crate) result: Option<Bytes>,
+    /// Who is to be named in the audit, for changes made by people.
+    pub(crate) author: Option<Author>,
+}
+
+impl Change {
+    pub(crate) fn new(id: RecordId, event: Event) -> Self {
+        Self { id, event, result: None, author: None }
+    }
+}
+
+/// How a change ended.
+#[derive(Debug)]
+pub(crate) enum Transition {
+    Written(Record),
+    Already(Record),
+    Refused(Refusal, Option<Record>),
+}
+
+/// How long a change is tried.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Patience {
+    /// Until this has passed since the first try.
+    For(Duration),
+    /// Until the store says yes or no.
+    Endless,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("store", &self.store.capabilities().name).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Reads a record. What is there and cannot be read is an error, never absent.
+    pub(crate) async fn read(&self, id: RecordId) -> Result<Option<Record>, Error> {
+        let rows = self.store.heads(&[id]).await?;
+        let row = rows.into_iter().next().flatten();
+        row.map(|row| codec::decode(&row)).transpose().map_err(|unreadable| alarm(id, unreadable).into())
+    }
+
+    /// Makes one change, starting from what `standing` is believed to be.
+    pub(crate) async fn transition(
+        &self,
+        mut standing: Option<Record>,
+        change: &Change,
+        class: Class,
+        patience: Patience,
+    ) -> Result<Transition, Failure> {
+        let mut tries = Tries::new(patience);
+        for _ in 0..CONFLICTS_MAX {
+            let now = self.store.now();
+            let record = match decide(standing.as_ref(), &change.event, now) {
+                Decision::Write(record) => *record,
+                Decision::Already => {
+                    return Ok(Transition::Already(
+                        standing.expect("only a record that stands is so already"),
+                    ));
+                }
+                Decision::Refuse(refusal) => return Ok(Transition::Refused(refusal, standing)),
+            };
+            let command = Command {
+                id: change.id,
+                expect: standing.as_ref().map(|record| record.version),
+                head: codec::encode(&record),
+                body: body(standing.as_ref(), &record, change.result.as_ref()),
+                note: change
+                    .author
+                    .as_ref()
+                    .map(|author| audit::entry(author, change.id, standing.as_ref(), &record, now)),
+            };
+            match self.write(command, class, &mut tries).await? {
+                Landed::Yes => {
+                    self.unknowns.moved(standing.as_ref(), &record);
+                    return Ok(Transition::Written(record));
+                }
+                Landed::Conflict(found) => {
+                    let found = found.map(|row| codec::decode(&row)).transpose();
+                    standing = found
+                        .map_err(|unreadable| Failure::NotApplied(alarm(change.id, unreadable).into()))?;
+                }
+            }
+        }
+        Err(Failure::NotApplied(Error::unavailable("too many writers want this record")))
+    }
+
+    /// Writes one command until the store has said what became of it, or patience ends.
+    async fn write(&self, command: Command, class: Class, tries: &mut Tries) -> Result<Landed, Failure> {
+        loop {
+            // A claim that may have landed already holds its place: sent again, it is never turned away.
+            let class = if tries.in_doubt { Class::End } else { class };
+            let Some(answer) = self.writer.submit(class, command.clone()).await else {
+                return Err(Failure::NotApplied(Error::capacity("ledger queue")));
+            };
+            match answer {
+                Ok(Applied::Yes) => return Ok(Landed::Yes),
+                Ok(Applied::Conflict(Some(row))) if row == command.head => return Ok(Landed::Yes),
+                Ok(Applied::Conflict(found)) => return Ok(Landed::Conflict(found)),
+                Err(error) => {
+                    tries.in_doubt |= matches!(error.kind(), ErrorKind::Unknown | ErrorKind::Poisoned);
+                    let hopeless = matches!(error.kind(), ErrorKind::Content | ErrorKind::Poisoned);
+                    if hopeless || !tries.again().await {
+                        return Err(Failure::of_store(error, tries.in_doubt));
+                    }
+                }
+            }
+        }
+    }
+}
+
+enum Landed {
+    Yes,
+    Conflict(Option<Bytes>),
+}
+
+/// What happens to the result's bytes when a record changes.
+fn body(before: Option<&Record>, after: &Record, result: Option<&Bytes>) -> Body {
+    match (after.result_until(), result) {
+        (Some(until), Some(result)) => Body::Put { bytes: result.clone(), until },
+        (Some(_), None) => Body::Keep,
+        (None, _) if before.is_some_and(|record| record.result_until().is_some()) => Body::Remove,
+        (None, _) => Body::Keep,
+    }
+}
+
+fn alarm(id: RecordId, unreadable: codec::Unreadable) -> codec::Unreadable {
+    tracing::error!(record = ?id, error = %unreadable, "a record cannot be read; its key is refused, not taken for new");
+    unreadable
+}
+
+struct Tries {
+    until: Option<Instant>,
+    pause: Duration,
+    in_doubt: bool,
+}
+
+impl Tries {
+    fn new(patience: Patience) -> Self {
+        let until = match patience {
+            Patience::For(time) => Some(Instant::now() + time),
+            Patience::Endless => None,
+        };
+        Self { until, pause: BACKOFF_FIRST, in_doubt: false }
+    }
+
+    /// Waits a little longer each time; `false` once patience has ended.
+    async fn again(&mut self) -> bool {
+        if self.until.is_some_and(|until| Instant::now() + self.pause >= until) {
+            return false;
+        }
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(BACKOFF_MAX);
+        true
+    }
+}
+
+/// How many records of each route are unknown; a named bound on what people have to settle.
+#[derive(Debug, Default)]
+pub(crate) struct Unknowns(Mutex<HashMap<String, usize>>);
+
+impl Unknowns {
+    pub(crate) fn of(&self, route: &str) -> usize {
+        self.lock().get(route).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn all(&self) -> Vec<(String, usize)> {
+        self.lock().iter().map(|(route, count)| (route.clone(), *count)).collect()
+    }
+
+    pub(crate) fn found(&self, record: &Record) {
+        self.moved(None, record);
+    }
+
+    fn moved(&self, before: Option<&Record>, after: &Record) {
+        let unknown = |record: &Record| record.state.name() == StateName::Unknown;
+        match (before.is_some_and(unknown), unknown(after)) {
+            (false, true) => {
+                *self.lock().entry(after.route.clone()).or_default() += 1;
+                if let State::Unknown { cause, .. } = after.state
+                    && cause != UnknownCause::RerunRefused
+                {
+                    tracing::warn!(route = after.route, ?cause, "an outcome is unknown");
+                }
+            }
+            (true, false) => {
+                if let Some(count) = self.lock().get_mut(&after.route) {
+                    *count = count.saturating_sub(1);
+                }
+            }
+            (true, true) | (false, false) => {}
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

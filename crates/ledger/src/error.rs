@@ -1,0 +1,110 @@
+//! Failures of the engine, as its callers have to tell them apart.
+
+use std::{fmt, sync::Arc};
+
+use onlyonce_core::codec::Unreadable;
+
+use crate::store::{self, ErrorKind as StoreErrorKind};
+
+/// What a failure means for the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// A bound is reached; nothing was done.
+    Capacity,
+    /// The ledger cannot be reached or read; nothing was done for this request.
+    Unavailable,
+    /// The record is there and damaged: never taken for absent.
+    Damaged,
+}
+
+/// Failed to use the ledger.
+#[derive(Clone, Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    detail: &'static str,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// A bound, named.
+    pub(crate) const fn capacity(bound: &'static str) -> Self {
+        Self { kind: ErrorKind::Capacity, detail: bound, source: None }
+    }
+
+    pub(crate) const fn unavailable(detail: &'static str) -> Self {
+        Self { kind: ErrorKind::Unavailable, detail, source: None }
+    }
+
+    /// What it means for the request.
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The bound that was reached, or what could not be done; for logs.
+    pub const fn detail(&self) -> &'static str {
+        self.detail
+    }
+}
+
+impl From<Arc<store::Error>> for Error {
+    fn from(source: Arc<store::Error>) -> Self {
+        Self { kind: ErrorKind::Unavailable, detail: "store", source: Some(source) }
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(source: store::Error) -> Self {
+        Arc::new(source).into()
+    }
+}
+
+impl From<Unreadable> for Error {
+    fn from(source: Unreadable) -> Self {
+        let (kind, detail) = match source {
+            Unreadable::Newer(_) => (ErrorKind::Unavailable, "the record was written by a newer version"),
+            Unreadable::Damaged => (ErrorKind::Damaged, "the record is damaged"),
+        };
+        Self { kind, detail, source: Some(Arc::new(source)) }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "failed to use the ledger: {}", self.detail)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| &**source as _)
+    }
+}
+
+/// How a write ended that did not get through.
+#[derive(Clone, Debug)]
+pub(crate) enum Failure {
+    /// Nothing was written, and nothing will be.
+    NotApplied(Error),
+    /// The store does not take what the row contains.
+    Content(Error),
+    /// It may have been written, or may yet be.
+    InDoubt(Error),
+}
+
+impl Failure {
+    pub(crate) fn of_store(error: Arc<store::Error>, in_doubt: bool) -> Self {
+        match error.kind() {
+            StoreErrorKind::Content => Self::Content(error.into()),
+            StoreErrorKind::NotApplied if !in_doubt => Self::NotApplied(error.into()),
+            StoreErrorKind::NotApplied | StoreErrorKind::Unknown | StoreErrorKind::Poisoned => {
+                Self::InDoubt(error.into())
+            }
+        }
+    }
+
+    pub(crate) fn into_error(self) -> Error {
+        match self {
+            Self::NotApplied(error) | Self::Content(error) | Self::InDoubt(error) => error,
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! A ledger's identity row, and who may open it.
+//!
+//! The row holds the ledger's id, birth, format, recipe and its random key, wrapped by the operator's secret. Records
+//! depend on the ledger key alone, so rotating the secret ([`rewrap`]) changes no record, and two gateways cannot
+//! disagree while it happens. Invariant: a secret that does not open the row, or a missing row where one is expected,
+//! refuses; an empty ledger must not look like a fresh start.
+//!
+//! Layout: format (1), recipe (1), id (16), birth ms (8, big-endian), nonce (24), wrapped key (48).
+
+use std::fmt;
+
+use bytes::Bytes;
+use chacha20poly1305::{
+    KeyInit, XChaCha20Poly1305, XNonce,
+    aead::{Aead, Payload},
+};
+use onlyonce_core::{LedgerKey, Timestamp, fingerprint::Recipe};
+
+use crate::{
+    random,
+    store::{self, Store},
+};
+
+const FORMAT: u8 = 1;
+const NONCE_LEN: usize = 24;
+const PREFIX_LEN: usize = 26;
+const ROW_LEN: usize = PREFIX_LEN + NONCE_LEN + 48;
+const WRAP_CONTEXT: &str = "onlyonce 2026-11 secret: wrap of the ledger key";
+
+/// Fewest bytes of a secret.
+pub const SECRET_MIN: usize = 32;
+
+/// The operator's secret. Its text form shows nothing of it.
+#[derive(Clone)]
+pub struct Secret(Vec<u8>);
+
+impl Secret {
+    /// Takes a secret of at least [`SECRET_MIN`] bytes.
+    ///
+    /// # Errors
+    /// [`OpenError`] of kind [`OpenErrorKind::Secret`] if it is shorter.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, OpenError> {
+        let bytes = bytes.into();
+        if bytes.len() < SECRET_MIN {
+            return Err(OpenError::new(
+                OpenErrorKind::Secret,
+                format!(
+                    "the secret has {} bytes and needs {SECRET_MIN} or more: `openssl rand -hex 32` makes one",
+                    bytes.len()
+                ),
+            ));
+        }
+        Ok(Self(bytes))
+    }
+
+    /// A new random secret, as 64 hexadecimal digits.
+    pub fn generate() -> String {
+        random::bytes::<32>().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn cipher(&self) -> XChaCha20Poly1305 {
+        XChaCha20Poly1305::new(&blake3::derive_key(WRAP_CONTEXT, &self.0).into())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// What a ledger is.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Its random id.
+    pub id: [u8; 16],
+    /// When it was made.
+    pub birth: Timestamp,
+    /// The recipe that new fingerprints are made with.
+    pub recipe: Recipe,
+    /// Its key.
+    pub key: LedgerKey,
+}
+
+/// Why a ledger was not opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenErrorKind {
+    /// The secret is missing, too short, or another ledger's.
+    Secret,
+    /// There is no ledger where one must exist.
+    Missing,
+    /// It was written by a newer version, or is damaged.
+    Unreadable,
+    /// The store failed.
+    Store,
+}
+
+/// Failed to open the ledger.
+#[derive(Debug)]
+pub struct OpenError {
+    kind: OpenErrorKind,
+    detail: String,
+    source: Option<store::Error>,
+}
+
+impl OpenError {
+    pub(crate) fn new(kind: OpenErrorKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), source: None }
+    }
+
+    /// Why.
+    pub const fn kind(&self) -> OpenErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "failed to open the ledger: {}", self.detail)
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|error| error as _)
+    }
+}
+
+impl From<store::Error> for OpenError {
+    fn from(source: store::Error) -> Self {
+        Self { kind: OpenErrorKind::Store, detail: source.to_string(), source: Some(source) }
+    }
+}
+
+/// Reads the identity, or makes one in an empty store unless `must_exist`.
+pub(crate) async fn open(
+    store: &dyn Store,
+    secret: &Secret,
+    must_exist: bool,
+) -> Result<Identity, OpenError> {
+    if let Some(row) = store.identity().await? {
+        return read(&row, secret);
+    }
+    if must_exist {
+        return Err(OpenError::new(
+            OpenErrorKind::Missing,
+            "there is no ledger here, and `must_exist` is set: is the volume mounted, the URL right? \
+             To begin a new ledger, start once with `must_exist = false`",
+        ));
+    }
+    if !store.open(None, 1).await?.is_empty() {
+        return Err(OpenError::new(
+            OpenErrorKind::Unreadable,
+            "it holds records but no identity; restore it from a backup",
+        ));
+    }
+    let identity = Identity {
+        id: random::bytes(),
+        birth: store.now(),
+        recipe: Recipe::V1,
+        key: LedgerKey::new(random::bytes()),
+    };
+    if store.set_identity(None, write(&identity, secret)).await? {
+        return Ok(identity);
+    }
+    // Another process made one in the meantime; that one counts.
+    let row = store.identity().await?;
+    read(&row.ok_or_else(|| OpenError::new(OpenErrorKind::Missing, "the identity vanished"))?, secret)
+}
+
+/// Wraps the ledger key anew; no record changes.
+///
+/// # Errors
+/// If `old` does not open the ledger, or another process rewrapped it at the same time.
+pub async fn rewrap(store: &dyn Store, old: &Secret, new: &Secret) -> Result<(), OpenError> {
+    let row = store.identity().await?;
+    let row = row.ok_or_else(|| OpenError::new(OpenErrorKind::Missing, "there is no ledger here"))?;
+    let identity = read(&row, old)?;
+    if store.set_identity(Some(&row), write(&identity, new)).await? {
+        Ok(())
+    } else {
+        Err(OpenError::new(OpenErrorKind::Secret, "another process changed the secret at the same time"))
+    }
+}
+
+fn write(identity: &Identity, secret: &Secret) -> Bytes {
+    let mut row = Vec::with_capacity(ROW_LEN);
+    row.push(FORMAT);
+    row.push(identity.recipe.into());
+    row.extend_from_slice(&identity.id);
+    row.extend_from_slice(&identity.birth.as_ms().to_be_bytes());
+    let nonce = random::bytes::<NONCE_LEN>();
+    let payload = Payload { msg: identity.key.expose(), aad: &row };
+    let wrapped =
+        secret.cipher().encrypt(&XNonce::from(nonce), payload).expect("32 bytes are not too many to encrypt");
+    row.extend_from_slice(&nonce);
+    row.extend_from_slice(&wrapped);
+    row.into()
+}
+
+fn read(row: &[u8], secret: &Secret) -> Result<Identity, OpenError> {
+    let damaged =
+        || OpenError::new(OpenErrorKind::Unreadable, "its identity is damaged; restore it from a backup");
+    let newer = |what: &str| {
+        OpenError::new(
+            OpenErrorKind::Unreadable,
+            format!("it has a newer {what}; use the version that wrote it"),
+        )
+    };
+    let (prefix, rest) = row.split_first_chunk::<PREFIX_LEN>().ok_or_else(damaged)?;
+    let [format, recipe, id @ .., b0, b1, b2, b3, b4, b5, b6, b7] = *prefix;
+    if format != FORMAT {
+        return Err(newer("format"));
+    }
+    let (nonce, wrapped) = rest.split_first_chunk::<NONCE_LEN>().ok_or_else(damaged)?;
+    let payload = Payload { msg: wrapped, aad: prefix };
+    let key = secret.cipher().decrypt(&XNonce::from(*nonce), payload).map_err(|_| {
+        OpenError::new(
+            OpenErrorKind::Secret,
+            "the secret does not open it: ONLYONCE_SECRET is not the one it was made or last rewrapped with",
+        )
+    })?;
+    Ok(Identity {
+        id,
+        birth: Timestamp::from_ms(u64::from_be_bytes([b0, b1, b2, b3, b4, b5, b6, b7])),
+        recipe: Recipe::try_from(recipe).map_err(|_| newer("recipe"))?,
+        key: LedgerKey::new(key.try_into().map_err(|_| damaged())?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::MemoryStore;
+
+    fn secret(byte: u8) -> Secret {
+        Secret::new(vec![byte; 32]).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_ledger_key_outlives_the_secret() {
+        let store = MemoryStore::new();
+        let made = open(&store, &secret(1), false).await.unwrap();
+        rewrap(&store, &secret(1), &secret(2)).await.unwrap();
+        let found = open(&store, &secret(2), true).await.unwrap();
+        assert_eq!(made.key.expose(), found.key.expose());
+        assert_eq!(made.id, found.id);
+    }
+
+    #[tokio::test]
+    async fn another_secret_is_refused() {
+        let store = MemoryStore::new();
+        open(&store, &secret(1), false).await.unwrap();
+        let error = open(&store, &secret(2), false).await.unwrap_err();
+        assert_eq!(error.kind(), OpenErrorKind::Secret);
+        assert!(rewrap(&store, &secret(2), &secret(3)).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn an_empty_ledger_is_refused_where_one_must_exist() {
+        let error = open(&MemoryStore::new(), &secret(1), true).await.unwrap_err();
+        assert_eq!(error.kind(), OpenErrorKind::Missing);
+    }
+
+    #[tokio::test]
+    async fn a_newer_or_damaged_identity_is_refused() {
+        let store = MemoryStore::new();
+        open(&store, &secret(1), false).await.unwrap();
+        let row = store.identity().await.unwrap().unwrap();
+        for (at, kind) in [(0, OpenErrorKind::Unreadable), (20, OpenErrorKind::Secret)] {
+            let mut changed = row.to_vec();
+            changed[at] ^= 0x40;
+            assert_eq!(read(&changed, &secret(1)).unwrap_err().kind(), kind);
+        }
+    }
+
+    #[test]
+    fn a_short_secret_is_refused() {
+        assert_eq!(Secret::new("short").unwrap_err().kind(), OpenErrorKind::Secret);
+    }
+}

@@ -1,0 +1,248 @@
+//! The handle on a ledger: opening it, closing it, and what it counts.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use onlyonce_core::{
+    Event, LedgerKey, RecordId,
+    event::Doubt,
+    record::{ReleaseCause, UnknownCause},
+};
+use tokio::sync::Semaphore;
+
+use crate::{
+    attempts::{self, Attempts, Held, Stage},
+    engine::{Change, Engine, Patience, Unknowns},
+    flights::Flights,
+    identity::{self, OpenError, OpenErrorKind, Secret},
+    seal::Sealer,
+    store::{Capabilities, Store},
+    writer::{Class, Writer},
+};
+
+/// How many open records are converted at once at start-up: a batch.
+const CONVERSION_PAGE: usize = 512;
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// Rows removed in one go of the sweep.
+const SWEEP_ROWS: usize = 1_000;
+
+/// Bounds and waiting times of a ledger.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Refuses an empty store.
+    pub must_exist: bool,
+    /// Most attempts in flight.
+    pub attempts: usize,
+    /// Most waiters on one key.
+    pub waiters_per_key: usize,
+    /// Most waiters in all.
+    pub waiters: usize,
+    /// Most unknown records of one route; new claims on it are refused beyond.
+    pub unknowns_per_route: usize,
+    /// How long a request waits for the store's word on a write.
+    pub store_wait: Duration,
+}
+
+impl Default for Options {
+    /// 4 096 attempts, 10 000 waiters on a key and 20 000 in all, 10 000 unknown records on a route, 2 s.
+    fn default() -> Self {
+        Self {
+            must_exist: false,
+            attempts: 4096,
+            waiters_per_key: 10_000,
+            waiters: 20_000,
+            unknowns_per_route: 10_000,
+            store_wait: Duration::from_secs(2),
+        }
+    }
+}
+
+/// A ledger that is open. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Ledger(pub(crate) Arc<Engine>);
+
+/// What start-up found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Records in progress whose process is gone: unknown now.
+    pub converted: usize,
+    /// Records that are unknown in all.
+    pub unknown: usize,
+}
+
+impl Ledger {
+    /// Opens a ledger. In a store that no other process may use, what is in progress belongs to a process that is
+    /// gone, and becomes unknown before the first request is taken.
+    ///
+    /// # Errors
+    /// [`OpenError`] if the secret, the identity or the store refuse.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        secret: &Secret,
+        options: Options,
+    ) -> Result<(Self, Found), OpenError> {
+        let identity = identity::open(&*store, secret, options.must_exist).await?;
+        let engine = Arc::new(Engine {
+            writer: Writer::start(Arc::clone(&store)),
+            sealer: Sealer::new(&identity.key, identity.id),
+            flights: Arc::new(Flights::default()),
+            attempts: Attempts::default(),
+            admission: Arc::new(Semaphore::new(options.attempts)),
+            unknowns: Unknowns::default(),
+            pending_bytes: AtomicU64::new(0),
+            late_outcomes: AtomicU64::new(0),
+            identity,
+            options,
+            store,
+        });
+        let found = engine.start_up().await?;
+        tokio::spawn(attempts::keep_leases(Arc::downgrade(&engine)));
+        tokio::spawn(sweep(Arc::downgrade(&engine)));
+        Ok((Self(engine), found))
+    }
+
+    /// What the store promises.
+    pub fn capabilities(&self) -> Capabilities {
+        self.0.store.capabilities()
+    }
+
+    /// The key from which ids and fingerprints are made.
+    pub fn key(&self) -> &LedgerKey {
+        &self.0.identity.key
+    }
+
+    /// Resolves if the store is poisoned: nothing can be served until the process opens it again.
+    pub async fn poisoned(&self) {
+        let mut poisoned = self.0.writer.poisoned();
+        // The sender lives as long as the writer, and the writer as long as this handle.
+        let _ = poisoned.wait_for(|poisoned| *poisoned).await;
+    }
+
+    /// Whether the store can be read and has room: what readiness means.
+    pub async fn is_ready(&self) -> bool {
+        !*self.0.writer.poisoned().borrow() && self.0.store.heads(&[RecordId([0; 16])]).await.is_ok()
+    }
+
+    /// Attempts under way.
+    pub fn attempts(&self) -> usize {
+        self.0.attempts.count()
+    }
+
+    /// Requests that wait for another's outcome.
+    pub fn waiters(&self) -> usize {
+        self.0.flights.followers()
+    }
+
+    /// Unknown records by route.
+    pub fn unknowns(&self) -> Vec<(String, usize)> {
+        self.0.unknowns.all()
+    }
+
+    /// Outcomes that came after their record was given up.
+    pub fn late_outcomes(&self) -> u64 {
+        self.0.late_outcomes.load(Ordering::Relaxed)
+    }
+
+    /// Ends what is under way because the process stops: what has not started is released, the rest is unknown.
+    /// What is still running may yet complete late, for as long as the process lives.
+    pub async fn give_up_attempts(&self) {
+        let ends: Vec<_> =
+            self.0.attempts.all().into_iter().filter_map(|held| self.0.give_up(held)).collect();
+        for end in ends {
+            // Logged where it fails; start-up will say the same of the record.
+            let _ = end.await;
+        }
+    }
+}
+
+impl Engine {
+    fn give_up(self: &Arc<Self>, held: Arc<Held>) -> Option<tokio::task::JoinHandle<()>> {
+        let event = match held.stage() {
+            Stage::Claimed => Event::Release(held.holder, ReleaseCause::NotStarted),
+            Stage::Started => {
+                Event::LoseTrack(held.holder, Doubt { cause: UnknownCause::Drained, seen_status: None })
+            }
+            Stage::Doubted | Stage::Over => return None,
+        };
+        // From here on it may not start any more, whatever becomes of the write.
+        held.reached(Stage::Doubted);
+        let engine = Arc::clone(self);
+        Some(tokio::spawn(async move {
+            let mut standing = held.standing.lock().await;
+            let change = Change::new(held.id, event);
+            let patience = Patience::For(engine.options.store_wait);
+            match engine.transition(Some(standing.clone()), &change, Class::End, patience).await {
+                Ok(crate::engine::Transition::Written(record)) => *standing = record,
+                Ok(_) => {}
+                Err(failure) => {
+                    let error = failure.into_error();
+                    tracing::error!(record = ?held.id, %error, "an attempt could not be given up");
+                }
+            }
+        }))
+    }
+
+    async fn start_up(self: &Arc<Self>) -> Result<Found, OpenError> {
+        let mut found = Found::default();
+        let convert = !self.store.capabilities().shared;
+        let mut after = None;
+        loop {
+            let page = self.store.open(after, CONVERSION_PAGE).await?;
+            let Some((last, _)) = page.last() else { return Ok(found) };
+            after = Some(*last);
+            let mut changes = Vec::with_capacity(page.len());
+            for (id, row) in page {
+                match onlyonce_core::codec::decode(&row) {
+                    Ok(record) => changes.push(tokio::spawn(Arc::clone(self).orphaned(id, record, convert))),
+                    Err(error) => tracing::error!(record = ?id, %error, "an open record cannot be read"),
+                }
+            }
+            for change in changes {
+                let converted = change.await.map_err(|_| {
+                    OpenError::new(OpenErrorKind::Store, "the conversion of open records was broken off")
+                })??;
+                found.converted += usize::from(converted);
+            }
+            found.unknown = self.unknowns.all().iter().map(|(_, count)| count).sum();
+        }
+    }
+
+    /// What start-up does with one open record; says whether it was in progress.
+    async fn orphaned(
+        self: Arc<Self>,
+        id: RecordId,
+        record: onlyonce_core::Record,
+        convert: bool,
+    ) -> Result<bool, OpenError> {
+        self.unknowns.found(&record);
+        let in_progress = matches!(record.state, onlyonce_core::State::InProgress { .. });
+        if !(in_progress && convert) {
+            return Ok(false);
+        }
+        let change = Change::new(id, Event::ProcessGone);
+        let patience = Patience::For(self.options.store_wait);
+        self.transition(Some(record), &change, Class::End, patience)
+            .await
+            .map_err(|failure| OpenError::new(OpenErrorKind::Store, failure.into_error().to_string()))?;
+        Ok(true)
+    }
+}
+
+/// Removes what has expired, a little at a time.
+async fn sweep(engine: std::sync::Weak<Engine>) {
+    while let Some(alive) = engine.upgrade() {
+        let now = alive.store.now();
+        match alive.store.sweep(now, SWEEP_ROWS).await {
+            Ok(SWEEP_ROWS) => continue,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "expired records were not removed; it is tried again"),
+        }
+        drop(alive);
+        tokio::time::sleep(SWEEP_EVERY).await;
+    }
+}

@@ -1,0 +1,158 @@
+//! What people may do: look at operations, settle unknowns, forget results, read the audit.
+//!
+//! Every change goes through `decide` like any other and is written together with its audit entry. Parameters are
+//! opened only here and for the conflict answer to their owner.
+
+use bytes::Bytes;
+use onlyonce_core::{
+    Event, OperationRef, Record, RecordId, Refusal, Timestamp, codec,
+    event::{Seen, Settle, Verdict},
+    record::Source,
+};
+
+use crate::{
+    Ledger,
+    audit::{self, Author, Entry},
+    engine::{Change, Patience, Transition},
+    error::{Error, Failure},
+    seal::Content,
+    writer::Class,
+};
+
+/// Most records or audit entries in one page.
+pub const PAGE_MAX: usize = 1_000;
+
+/// A record with its name.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Its public name.
+    pub reference: OperationRef,
+    /// What the ledger holds.
+    pub record: Record,
+}
+
+/// What an operator decided about an unknown.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    /// What he looked at.
+    pub seen: Seen,
+    /// What he decided.
+    pub verdict: Verdict,
+    /// What repeats will get, if it was applied.
+    pub result: Bytes,
+    /// Who and why.
+    pub author: Author,
+}
+
+impl Ledger {
+    /// A page of open records, in the order of their ids, after the one given.
+    ///
+    /// # Errors
+    /// [`Error`] if the ledger cannot be read. Rows that cannot be decoded are left out and logged.
+    pub async fn open_records(&self, after: Option<RecordId>, limit: usize) -> Result<Vec<Listed>, Error> {
+        let rows = self.0.store.open(after, limit.min(PAGE_MAX)).await?;
+        let read = |(id, row): (RecordId, Bytes)| match codec::decode(&row) {
+            Ok(record) => Some(Listed { reference: record.operation_ref(id), record }),
+            Err(error) => {
+                tracing::error!(record = ?id, %error, "an open record cannot be read");
+                None
+            }
+        };
+        Ok(rows.into_iter().filter_map(read).collect())
+    }
+
+    /// One operation; `None` if there is none of this name any more.
+    ///
+    /// # Errors
+    /// [`Error`] if the ledger or the record cannot be read.
+    pub async fn operation(&self, reference: OperationRef) -> Result<Option<Record>, Error> {
+        let record = self.record(reference.record).await?;
+        Ok(record.filter(|record| record.first_claim_at == reference.first_claim_at))
+    }
+
+    /// The record of a scope and key; `None` if it is absent, or its retention has ended.
+    ///
+    /// # Errors
+    /// [`Error`] if the ledger or the record cannot be read.
+    pub async fn record(&self, id: RecordId) -> Result<Option<Record>, Error> {
+        let now = self.0.store.now();
+        Ok(self.0.read(id).await?.and_then(|mut record| {
+            record.state = record.at(now)?;
+            Some(record)
+        }))
+    }
+
+    /// A record's redacted parameters; `None` if there are none, or they are damaged.
+    pub fn parameters(&self, id: RecordId, record: &Record) -> Option<Bytes> {
+        self.0.sealer.open(Content::Parameters, id, record.version.attempt, &record.parameters)
+    }
+
+    /// Settles an unknown. The inner error is the record's refusal: nothing changed.
+    ///
+    /// # Errors
+    /// [`Error`] if the ledger failed; whether it is settled can be looked up.
+    pub async fn settle(
+        &self,
+        reference: OperationRef,
+        settlement: Settlement,
+    ) -> Result<Result<Record, Refusal>, Error> {
+        let Settlement { seen, verdict, result, author } = settlement;
+        let event = Event::Settle(Settle { by: Source::Operator, seen, verdict });
+        self.change(reference, event, Some(result), author).await
+    }
+
+    /// Removes a result and leaves a bare tombstone. The inner error is the record's refusal: nothing changed.
+    ///
+    /// # Errors
+    /// [`Error`] if the ledger failed.
+    pub async fn forget(
+        &self,
+        reference: OperationRef,
+        seen: Seen,
+        author: Author,
+    ) -> Result<Result<Record, Refusal>, Error> {
+        self.change(reference, Event::Forget(seen), None, author).await
+    }
+
+    /// A page of the audit, newest first, before the entry of this number.
+    ///
+    /// # Errors
+    /// [`Error`] if the ledger cannot be read.
+    pub async fn audit(&self, before: Option<u64>, limit: usize) -> Result<Vec<(u64, Entry)>, Error> {
+        let page = self.0.store.audit(before, limit.min(PAGE_MAX)).await?;
+        Ok(page.into_iter().filter_map(|(number, entry)| Some((number, audit::read(&entry)?))).collect())
+    }
+
+    /// The ledger's time.
+    pub fn now(&self) -> Timestamp {
+        self.0.store.now()
+    }
+
+    async fn change(
+        &self,
+        reference: OperationRef,
+        event: Event,
+        result: Option<Bytes>,
+        author: Author,
+    ) -> Result<Result<Record, Refusal>, Error> {
+        let engine = &self.0;
+        let id = reference.record;
+        let standing = engine.read(id).await?;
+        let Some(found) = standing.filter(|record| record.first_claim_at == reference.first_claim_at) else {
+            return Ok(Err(Refusal::Absent));
+        };
+        let attempt = found.version.attempt;
+        let change = Change {
+            id,
+            event,
+            result: result.map(|plain| engine.sealer.seal(Content::Result, id, attempt, &plain)),
+            author: Some(author),
+        };
+        let patience = Patience::For(engine.options.store_wait);
+        let transition = engine.transition(Some(found), &change, Class::End, patience).await;
+        Ok(match transition.map_err(Failure::into_error)? {
+            Transition::Written(record) | Transition::Already(record) => Ok(record),
+            Transition::Refused(refusal, _) => Err(refusal),
+        })
+    }
+}

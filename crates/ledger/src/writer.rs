@@ -1,0 +1,205 @@
+//! Natural batching: while one batch is being written, arriving commands queue; when it returns, the queue is the
+//! next batch. No timer, no tuning: one fsync or one round trip serves everyone who waits.
+//!
+//! Completions, renewals and releases go before claims and are never refused for lack of room: each belongs to an
+//! attempt that was admitted, and attempts are bounded. Only claims are turned away, at [`CLAIM_QUEUE`].
+//! A batch that fails as a whole is split until the command at fault stands alone.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::{Notify, oneshot, watch};
+
+use crate::store::{self, Applied, BATCH_BYTES, BATCH_COMMANDS, Body, Command, ErrorKind, Store};
+
+/// Most claims that wait to be written. With the ends of all attempts in flight this stays under 8 192 commands.
+pub(crate) const CLAIM_QUEUE: usize = 4096;
+
+/// What became of one command: a failure is shared by all that were in its batch.
+pub(crate) type Answer = Result<Applied, Arc<store::Error>>;
+
+/// Which queue a command waits in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// A new claim: may be turned away.
+    Claim,
+    /// Anything about a record that is claimed already: goes first, and always finds room.
+    End,
+}
+
+/// The queue before the store.
+pub(crate) struct Writer {
+    queue: Arc<Queue>,
+    poisoned: watch::Receiver<bool>,
+}
+
+struct Queue {
+    waiting: Mutex<Waiting>,
+    arrived: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    ends: VecDeque<Pending>,
+    claims: VecDeque<Pending>,
+    closed: bool,
+}
+
+struct Pending {
+    command: Command,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl Writer {
+    /// Starts the task that writes; it ends when the writer is dropped and the queue is empty.
+    pub(crate) fn start(store: Arc<dyn Store>) -> Self {
+        let queue = Arc::new(Queue { waiting: Mutex::default(), arrived: Notify::new() });
+        let (poison, poisoned) = watch::channel(false);
+        tokio::spawn(run(store, Arc::clone(&queue), poison));
+        Self { queue, poisoned }
+    }
+
+    /// Writes one command; `None` if it is a claim and the queue is full.
+    pub(crate) async fn submit(&self, class: Class, command: Command) -> Option<Answer> {
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut waiting = self.queue.lock();
+            let pending = Pending { command, answer };
+            match class {
+                Class::End => waiting.ends.push_back(pending),
+                Class::Claim if waiting.claims.len() < CLAIM_QUEUE => waiting.claims.push_back(pending),
+                Class::Claim => return None,
+            }
+        }
+        self.queue.arrived.notify_one();
+        Some(answered.await.unwrap_or_else(|_| Err(Arc::new(stopped()))))
+    }
+
+    /// Resolves once the store is poisoned.
+    pub(crate) fn poisoned(&self) -> watch::Receiver<bool> {
+        self.poisoned.clone()
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue.lock().closed = true;
+        self.queue.arrived.notify_one();
+    }
+}
+
+fn stopped() -> store::Error {
+    store::Error::new(ErrorKind::Unknown, "the writer has stopped")
+}
+
+async fn run(store: Arc<dyn Store>, queue: Arc<Queue>, poison: watch::Sender<bool>) {
+    loop {
+        match queue.next_batch() {
+            Next::Batch(batch) => write(&*store, batch, &poison).await,
+            Next::Nothing => queue.arrived.notified().await,
+            Next::Closed => return,
+        }
+    }
+}
+
+async fn write(store: &dyn Store, batch: Vec<Pending>, poison: &watch::Sender<bool>) {
+    // A stack instead of recursion: a failed batch is split in halves, and each half stands alone.
+    let mut parts = vec![batch];
+    while let Some(mut part) = parts.pop() {
+        let commands = part.iter().map(|pending| pending.command.clone()).collect();
+        match store.apply(commands).await {
+            Ok(applied) => {
+                debug_assert_eq!(applied.len(), part.len(), "a store answers every command");
+                for (pending, applied) in part.into_iter().zip(applied) {
+                    // Whoever asked may have gone; the write stands all the same.
+                    let _ = pending.answer.send(Ok(applied));
+                }
+            }
+            Err(error) if part.len() > 1 && splittable(error.kind()) => {
+                let second = part.split_off(part.len() / 2);
+                parts.push(second);
+                parts.push(part);
+            }
+            Err(error) => {
+                if error.kind() == ErrorKind::Poisoned {
+                    poison.send_replace(true);
+                }
+                let error = Arc::new(error);
+                for pending in part {
+                    let _ = pending.answer.send(Err(Arc::clone(&error)));
+                }
+            }
+        }
+    }
+}
+
+/// Whether one command alone may fare better than the whole batch did.
+fn splittable(kind: ErrorKind) -> bool {
+    match kind {
+        ErrorKind::NotApplied | ErrorKind::Content => true,
+        ErrorKind::Unknown | ErrorKind::Poisoned => false,
+    }
+}
+
+enum Next {
+    Batch(Vec<Pending>),
+    Nothing,
+    Closed,
+}
+
+impl Queue {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next_batch(&self) -> Next {
+        let mut waiting = self.lock();
+        let mut batch = Batch::default();
+        let Waiting { ends, claims, closed } = &mut *waiting;
+        batch.take(ends);
+        batch.take(claims);
+        match batch.commands.is_empty() {
+            false => Next::Batch(batch.commands),
+            true if *closed => Next::Closed,
+            true => Next::Nothing,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Batch {
+    commands: Vec<Pending>,
+    bytes: usize,
+    records: HashSet<onlyonce_core::RecordId>,
+}
+
+impl Batch {
+    /// Fills up from the front of `queue`. A second command for one record, and what follows it, waits for the next
+    /// batch, so the commands of one record keep their order.
+    fn take(&mut self, queue: &mut VecDeque<Pending>) {
+        while let Some(pending) = queue.front() {
+            let bytes = size(&pending.command);
+            let full = self.commands.len() >= BATCH_COMMANDS
+                || (!self.commands.is_empty() && self.bytes + bytes > BATCH_BYTES);
+            if full || self.records.contains(&pending.command.id) {
+                return;
+            }
+            self.bytes += bytes;
+            self.records.insert(pending.command.id);
+            self.commands.extend(queue.pop_front());
+        }
+    }
+}
+
+fn size(command: &Command) -> usize {
+    let body = match &command.body {
+        Body::Put { bytes, .. } => bytes.len(),
+        Body::Keep | Body::Remove => 0,
+    };
+    command.head.len() + body + command.note.as_ref().map_or(0, bytes::Bytes::len)
+}
+
+#[cfg(test)]
+mod tests;
