@@ -26,7 +26,7 @@ struct Step {
 }
 
 const STEPS: &[Step] = &[
-    Step { name: "format", again: "cargo fmt --all", run: format },
+    Step { name: "format", again: "cargo fmt --all --check", run: format },
     Step { name: "tidy", again: "cargo xtask tidy", run: tidy::run },
     Step {
         name: "clippy",
