@@ -1,0 +1,118 @@
+//! What a key stands for, in a form that its owner may see again: redacted, at most [`MAX_LEN`] bytes.
+//!
+//! Stored (sealed) with the claim and shown in the answer to a mismatch. Invariant: what [`Redaction`] names never
+//! leaves this module, neither as it is nor as a digest that could be guessed without the ledger's key. A parameter that cannot be redacted by
+//! name (a body that is not JSON by value) or is too long is shown as length and keyed digest.
+//!
+//! The document is JSON. Fields come in this order, each of the last three only if there is something to show:
+//!
+//! ```json
+//! { "method": "POST", "path": "/transfers", "query": "dry=1&token=•••", "body": { "amount": 100, "pin": "•••" } }
+//! ```
+//!
+//! In the place of a field that cannot be shown stands its digest:
+//! `"body_digest": { "length": 5, "digest": "0123456789abcdef" }`, and `path_digest`, `query_digest`, `method_digest`
+//! likewise. It is meant for people: authority, content type and named headers are in the fingerprint, not here.
+
+mod differs;
+mod redaction;
+mod show;
+
+pub use differs::{MAX_DIFFERENCES, differs};
+pub use redaction::Redaction;
+
+use crate::{
+    canonical,
+    fingerprint::fields::Fields,
+    json::{Value, write_string},
+};
+
+/// The longest document, in bytes.
+pub const MAX_LEN: usize = 4096;
+
+// Each field has a bound of its own, so that whether one is shown never depends on another: two requests with equal
+// bodies show both of them or neither.
+const MAX_METHOD: usize = 64;
+const MAX_PATH: usize = 448;
+const MAX_QUERY: usize = 448;
+const MAX_BODY: usize = 3072;
+/// Names and punctuation around the fields, for the longest choice of them.
+const FRAME: usize = r#"{"method":,"path":,"query":,"body":}"#.len();
+const _: () = assert!(FRAME + MAX_METHOD + MAX_PATH + MAX_QUERY + MAX_BODY <= MAX_LEN);
+
+const DIGEST_DIGITS: usize = 16;
+
+/// The parameters of a request, redacted. The arguments are those of its [`crate::fingerprint::Request`]; `coded`:
+/// its content coding is not identity.
+pub fn parameters(
+    redaction: &Redaction,
+    method: &str,
+    path: &str,
+    query: Option<&str>,
+    content_type: Option<&str>,
+    coded: bool,
+    body: &[u8],
+) -> Vec<u8> {
+    let mut document = Document { redaction, out: Vec::with_capacity(256) };
+    document.text("method", method, MAX_METHOD);
+    document.text("path", path, MAX_PATH);
+    if let Some(query) = query {
+        document.text("query", &redaction.query(query), MAX_QUERY);
+    }
+    match canonical::json(content_type, coded, body) {
+        Some(value) => document.json(&value, body.len()),
+        None if body.is_empty() => {}
+        None => document.digest("body", body.len(), body),
+    }
+    document.finish()
+}
+
+struct Document<'a> {
+    redaction: &'a Redaction,
+    out: Vec<u8>,
+}
+
+impl Document<'_> {
+    fn text(&mut self, name: &str, text: &str, limit: usize) {
+        let mut shown = Vec::with_capacity(text.len() + 2);
+        write_string(text, &mut shown);
+        if shown.len() <= limit {
+            self.member(name, &shown);
+        } else {
+            self.digest(name, text.len(), text.as_bytes());
+        }
+    }
+
+    fn json(&mut self, value: &Value<'_>, length: usize) {
+        match show::redacted(value, self.redaction, MAX_BODY) {
+            Some(shown) => self.member("body", &shown),
+            None => self.digest("body", length, &value.to_canonical()),
+        }
+    }
+
+    /// `length` is that of the field as it was sent (of a query: as it would be shown), `bytes` what of it counts.
+    fn digest(&mut self, name: &str, length: usize, bytes: &[u8]) {
+        let mut fields = Fields::new(self.redaction.digest_key());
+        fields.text(name);
+        fields.bytes(bytes);
+        let hash = blake3::Hash::from_bytes(fields.finish()).to_hex();
+        let digits: String = hash.chars().take(DIGEST_DIGITS).collect();
+        let shown = format!(r#"{{"length":{length},"digest":"{digits}"}}"#);
+        self.member(&format!("{name}_digest"), shown.as_bytes());
+    }
+
+    fn member(&mut self, name: &str, value: &[u8]) {
+        self.out.push(if self.out.is_empty() { b'{' } else { b',' });
+        write_string(name, &mut self.out);
+        self.out.push(b':');
+        self.out.extend_from_slice(value);
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.out.push(b'}');
+        self.out
+    }
+}
+
+#[cfg(test)]
+mod tests;
