@@ -1,10 +1,10 @@
 //! What a key stands for, in a form that its owner may see again: redacted, at most [`MAX_LEN`] bytes.
 //!
 //! Stored (sealed) with the claim and shown in the answer to a mismatch. Invariant: what [`Redaction`] names never
-//! leaves this module, neither as it is nor as a digest that could be guessed without the ledger's key. A parameter that cannot be redacted by
-//! name (a body that is not JSON by value) or is too long is shown as length and keyed digest.
+//! leaves this module, neither as it is nor as a digest that could be guessed without the ledger's key. What cannot be
+//! redacted by name (a body that is not JSON by value) or is too long is shown as length and keyed digest.
 //!
-//! The document is JSON. Fields come in this order, each of the last three only if there is something to show:
+//! The document is JSON. Its fields come in this order, the last two only where the request has them:
 //!
 //! ```json
 //! { "method": "POST", "path": "/transfers", "query": "dry=1&token=•••", "body": { "amount": 100, "pin": "•••" } }
