@@ -18,7 +18,7 @@ use std::{fmt, time::Duration};
 use bytes::Bytes;
 
 use crate::{
-    AttemptId, Fence, Fingerprint, Policy, Record, State, Timestamp, Version,
+    AttemptId, Fence, Fingerprint, Owner, Policy, Record, State, Timestamp, Version,
     fingerprint::Recipe,
     policy::OnUnknown,
     record::{ReleaseCause, Source, TombstoneCause, UnknownCause},
@@ -101,6 +101,7 @@ pub fn encode(record: &Record) -> Bytes {
     out.time(record.claimed_at);
     out.u8(record.recipe.into());
     out.raw(&record.fingerprint.0);
+    out.raw(&record.owner.0);
     out.bytes(record.route.as_bytes());
     policy(&mut out, &record.policy);
     out.option(record.doubt.map(Timestamp::as_ms), Writer::u64);
@@ -124,6 +125,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, Unreadable> {
         claimed_at: input.time()?,
         recipe: Recipe::try_from(input.u8()?).map_err(|_| Unreadable::Newer(FORMAT))?,
         fingerprint: Fingerprint(input.array()?),
+        owner: Owner(input.array()?),
         route: String::from_utf8(input.bytes()?.to_vec()).map_err(|_| Unreadable::Damaged)?,
         policy: read_policy(&mut input)?,
         doubt: input.option(Reader::time)?,

@@ -172,6 +172,7 @@ fn in_progress(claim: &Claim, from: Claimed, now: Timestamp) -> Record {
         claimed_at: now,
         recipe: claim.recipe,
         fingerprint: claim.fingerprint,
+        owner: claim.owner,
         route: claim.route.clone(),
         policy: claim.policy.clone(),
         doubt: from.doubt,

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 
 use crate::{
-    AttemptId, Fence, Fingerprint, Policy,
+    AttemptId, Fence, Fingerprint, Owner, Policy,
     fingerprint::Recipe,
     record::{ReleaseCause, Source, StateName, UnknownCause},
 };
@@ -43,6 +43,8 @@ pub struct Claim {
     pub recipe: Recipe,
     /// What the request is.
     pub fingerprint: Fingerprint,
+    /// Whose it is.
+    pub owner: Owner,
     /// The route's name.
     pub route: String,
     /// What the route promises.

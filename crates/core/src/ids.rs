@@ -11,6 +11,10 @@ use crate::Timestamp;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordId(pub [u8; 16]);
 
+/// Whose a record is: a 128-bit keyed hash over namespace and principal (see [`crate::scope`]).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Owner(pub [u8; 16]);
+
 /// One attempt's name: 128 random bits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttemptId(pub [u8; 16]);
@@ -131,7 +135,7 @@ macro_rules! hex_debug {
     )*};
 }
 
-hex_debug!(RecordId, AttemptId);
+hex_debug!(RecordId, AttemptId, Owner);
 
 impl fmt::Debug for OperationRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

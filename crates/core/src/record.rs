@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 
-use crate::{Fence, Fingerprint, OperationRef, Policy, RecordId, Timestamp, Version, fingerprint::Recipe};
+use crate::{Fence, Fingerprint, OperationRef, Owner, Policy, RecordId, Timestamp, Version, fingerprint::Recipe};
 
 /// One operation's record, without its result's body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Record {
     pub recipe: Recipe,
     /// What the request was.
     pub fingerprint: Fingerprint,
+    /// Whose it is: who may ask what became of it.
+    pub owner: Owner,
     /// The route's name in the configuration, such as `POST /transfers`.
     pub route: String,
     /// What the route promised when it was claimed.

@@ -11,7 +11,7 @@ use std::fmt;
 
 pub use principal::{Principal, PrincipalMode};
 
-use crate::{Key, LedgerKey, RecordId, fingerprint::fields::Fields, ledger_key::Purpose};
+use crate::{Key, LedgerKey, Owner, RecordId, fingerprint::fields::Fields, ledger_key::Purpose};
 
 /// The version of the record id's make-up. Another one would be another ledger: no record would be found again.
 const VERSION: u8 = 1;
@@ -76,6 +76,17 @@ impl Scopes {
         fields.text(key.as_str());
         let hash = fields.finish();
         RecordId(*hash.first_chunk().expect("a hash has 32 bytes"))
+    }
+
+    /// Whose records a principal's are: stored with each of them, so that only their owner is told about them.
+    pub fn owner(&self, principal: &Principal) -> Owner {
+        let mut fields = Fields::new(&self.principal_key);
+        fields.text("owner");
+        fields.text(&self.namespace);
+        fields.code(principal.mode().into());
+        fields.bytes(principal.value());
+        let hash = fields.finish();
+        Owner(*hash.first_chunk().expect("a hash has 32 bytes"))
     }
 
     /// The principal behind the credentials that an upstream authenticates by: all listed carriers, together.

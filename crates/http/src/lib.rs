@@ -1,1 +1,29 @@
-//! Under construction.
+//! The tower layer that makes a service act once per key.
+//!
+//! [`Once`] wraps any `tower::Service` over HTTP. A request without a key, or on a route without rules, passes
+//! untouched. A keyed one is read whole, judged by [`onlyonce_ledger`], and at most one of its repeats reaches the
+//! service; the others get what that one got. Which answer means what is data in `onlyonce_core::outcome`; this crate
+//! knows no backend and decides nothing about records.
+//!
+//! A keyed request: [`service`] (key, principal, rules) → `exchange` (body, look-up, waiting; ends with its client)
+//! → `execution` (claim, call, record; outlives its client) → `answer`.
+
+pub mod body;
+pub mod fault;
+pub mod headers;
+pub mod observed;
+pub mod problem;
+pub mod rules;
+pub mod service;
+pub mod stored;
+
+mod answer;
+mod capture;
+mod exchange;
+mod execution;
+mod incoming;
+
+pub use body::Body;
+pub use observed::{Observed, Start};
+pub use rules::Rules;
+pub use service::{Once, Shared};

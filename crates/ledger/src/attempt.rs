@@ -106,11 +106,12 @@ impl Attempt {
         if held.lease_left() < a_third && !(held.renew(engine).await && held.lease_left() >= a_third) {
             return Err(LeaseLost);
         }
-        if held.stage() > Stage::Started {
-            return Err(LeaseLost);
-        }
-        held.reached(Stage::Started);
-        Ok(())
+        if held.start() { Ok(()) } else { Err(LeaseLost) }
+    }
+
+    /// Gives the attempt up if it has not started: from then on it cannot. `false` if it has started.
+    pub fn abandon(&self) -> bool {
+        self.0.held.abandon()
     }
 
     /// The attempt has a result: `result` is what repeats will get, as the caller wants it back.
@@ -216,7 +217,7 @@ impl Execution {
             Transition::Written(record) | Transition::Already(record) => {
                 standing.clone_from(&record);
                 self.reached(&record);
-                if was_doubted && !record.is_open() {
+                if was_doubted && matches!(change.event, Event::Complete(..)) {
                     self.late(&record, "accepted").await;
                 }
                 let record = Arc::new(record);
@@ -288,8 +289,8 @@ impl End {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        let stage = self.0.held.stage();
-        if stage >= Stage::Doubted {
+        let abandoned = self.0.held.abandon();
+        if !abandoned && self.0.held.stage() >= Stage::Doubted {
             return;
         }
         let this = Arc::clone(&self.0);
@@ -297,9 +298,10 @@ impl Drop for Attempt {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
             let holder = this.held.holder;
-            let event = match stage {
-                Stage::Claimed => Event::Release(holder, ReleaseCause::NotStarted),
-                _ => Event::LoseTrack(holder, Doubt { cause: UnknownCause::Handler, seen_status: None }),
+            let event = if abandoned {
+                Event::Release(holder, ReleaseCause::NotStarted)
+            } else {
+                Event::LoseTrack(holder, Doubt { cause: UnknownCause::Handler, seen_status: None })
             };
             let end = End { change: Change::new(this.held.id, event), result: None, shared: None };
             // What cannot be written now is tried on inside.

@@ -78,6 +78,23 @@ impl Held {
         self.stage.fetch_max(stage as u8, Ordering::AcqRel);
     }
 
+    /// From claimed to started; `false` if it was given up before, or is over.
+    pub(crate) fn start(&self) -> bool {
+        match self.exchange(Stage::Claimed, Stage::Started) {
+            Ok(_) => true,
+            Err(stage) => stage == Stage::Started as u8,
+        }
+    }
+
+    /// Gives the attempt up if it has not started; `false` if it has. Never both: one exchange decides.
+    pub(crate) fn abandon(&self) -> bool {
+        self.exchange(Stage::Claimed, Stage::Doubted).is_ok()
+    }
+
+    fn exchange(&self, from: Stage, to: Stage) -> Result<u8, u8> {
+        self.stage.compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire)
+    }
+
     /// How much of the lease is left, by a clock that counts suspension.
     pub(crate) fn lease_left(&self) -> Duration {
         let sent = *self.lease.lock().unwrap_or_else(PoisonError::into_inner);

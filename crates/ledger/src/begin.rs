@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use onlyonce_core::{
-    Decision, Event, Fingerprint, Policy, Record, RecordId, Refusal, decide,
+    Decision, Event, Fingerprint, Owner, Policy, Record, RecordId, Refusal, decide,
     event::{Claim, Holder},
     fingerprint::Recipe,
     record::ReleaseCause,
@@ -41,6 +41,8 @@ pub struct Request {
     pub recipe: Recipe,
     /// What it is.
     pub fingerprint: Fingerprint,
+    /// Whose it is.
+    pub owner: Owner,
     /// The route's name.
     pub route: String,
     /// What the route promises.
@@ -153,6 +155,7 @@ impl Request {
             attempt: random::attempt(),
             recipe: self.recipe,
             fingerprint: self.fingerprint,
+            owner: self.owner,
             route: self.route.clone(),
             policy: self.policy.clone(),
             parameters,

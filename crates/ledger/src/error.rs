@@ -35,6 +35,11 @@ impl Error {
         Self { kind: ErrorKind::Unavailable, detail, source: None }
     }
 
+    /// The process is ending.
+    pub const fn shutting_down() -> Self {
+        Self::unavailable("the process is ending")
+    }
+
     /// What it means for the request.
     pub const fn kind(&self) -> ErrorKind {
         self.kind

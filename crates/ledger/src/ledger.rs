@@ -162,14 +162,14 @@ impl Ledger {
 
 impl Engine {
     fn give_up(self: &Arc<Self>, held: Arc<Held>) -> Option<tokio::task::JoinHandle<()>> {
-        let event = match held.stage() {
-            Stage::Claimed => Event::Release(held.holder, ReleaseCause::NotStarted),
-            Stage::Started => {
+        // From here on it may not start any more, whatever becomes of the write.
+        let event = match (held.abandon(), held.stage()) {
+            (true, _) => Event::Release(held.holder, ReleaseCause::NotStarted),
+            (false, Stage::Claimed | Stage::Started) => {
                 Event::LoseTrack(held.holder, Doubt { cause: UnknownCause::Drained, seen_status: None })
             }
-            Stage::Doubted | Stage::Over => return None,
+            (false, Stage::Doubted | Stage::Over) => return None,
         };
-        // From here on it may not start any more, whatever becomes of the write.
         held.reached(Stage::Doubted);
         let engine = Arc::clone(self);
         Some(tokio::spawn(async move {

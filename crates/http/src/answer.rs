@@ -1,0 +1,324 @@
+//! What a keyed request is told: results, replays and refusals, and the headers that mark them.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use onlyonce_core::{
+    Fence, OperationRef, Record, RecordId, Refusal, State, Timestamp, outcome,
+    parameters::differs,
+    policy::OnUnknown,
+    problem,
+    record::{Source, StateName},
+};
+use onlyonce_ledger::{Error, ErrorKind, Ledger, begin::Standing};
+
+use crate::{
+    body::Body,
+    headers::{self, EXPIRES, REPLAYED, SETTLED},
+    problem::Refused,
+    rules::{Conflict, Rules},
+    stored::Stored,
+};
+
+/// What `Idempotency-Status` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    Executed,
+    Replayed,
+    Released,
+    Unknown,
+    Unstored,
+}
+
+impl Status {
+    const fn value(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Executed => "executed",
+            Self::Replayed => "replayed",
+            Self::Released => "released",
+            Self::Unknown => "unknown",
+            Self::Unstored => "unstored",
+        })
+    }
+}
+
+/// What an answer needs to know of the request it answers.
+pub(crate) struct Asked<'a> {
+    pub(crate) id: RecordId,
+    pub(crate) rules: &'a Rules,
+    /// Its own redacted parameters.
+    pub(crate) parameters: &'a [u8],
+    /// Whether parameters may be shown to whoever asks.
+    pub(crate) identified: bool,
+}
+
+/// Marks an answer that the service gave.
+pub(crate) fn mark<B>(answer: &mut Response<Body<B>>, status: Status, result_until: Option<Timestamp>) {
+    let headers = answer.headers_mut();
+    headers.insert(headers::STATUS, status.value());
+    if let Some(until) = result_until {
+        headers.insert(EXPIRES, http_date(until));
+    }
+}
+
+/// The answer that stands for a repeat.
+pub(crate) fn standing<B>(ledger: &Ledger, asked: &Asked<'_>, standing: Standing) -> Response<Body<B>> {
+    match standing {
+        Standing::Result { record, result } => match Stored::decode(result) {
+            Some(stored) => replay(stored, &record),
+            None => refused(ledger, asked, Refusal::Completed, &record),
+        },
+        Standing::Shared { answer, .. } => match Stored::decode(answer) {
+            Some(stored) => again(stored, Status::Released),
+            None => unreadable(),
+        },
+        Standing::Refused { refusal, record } => refused(ledger, asked, refusal, &record),
+        Standing::Damaged { record } => refused(ledger, asked, Refusal::Completed, &record),
+    }
+}
+
+/// A failure of the ledger or a bound. Nothing was done for this request.
+pub(crate) fn failed<B>(error: &Error) -> Response<Body<B>> {
+    match error.kind() {
+        ErrorKind::Capacity => Refused::new(
+            problem::CAPACITY,
+            "A bound is reached. Nothing was done. Send the request again with the same key.",
+        ),
+        ErrorKind::Unavailable => Refused::new(
+            problem::LEDGER_UNAVAILABLE,
+            "The ledger cannot be reached, so nothing was done. Send the request again with the same key.",
+        ),
+        ErrorKind::Damaged => {
+            return Refused::new(
+                problem::RESULT_UNAVAILABLE,
+                "What is on record for this key cannot be read. Nothing was done now. Ask the operator.",
+            )
+            .into_response();
+        }
+    }
+    .retry_after(jitter())
+    .into_response()
+}
+
+fn replay<B>(stored: Stored, record: &Record) -> Response<Body<B>> {
+    let mut answer = again(stored, Status::Replayed);
+    if let State::Completed { by, result_until, .. } = record.state {
+        let headers = answer.headers_mut();
+        headers.insert(EXPIRES, http_date(result_until));
+        let by = match by {
+            Source::Attempt => None,
+            Source::Probe => Some("probe"),
+            Source::Operator => Some("operator"),
+        };
+        if let Some(by) = by {
+            headers.insert(SETTLED, HeaderValue::from_static(by));
+        }
+    }
+    answer
+}
+
+fn again<B>(stored: Stored, status: Status) -> Response<Body<B>> {
+    let Stored { status: code, headers, body, trailers } = stored;
+    let mut answer = Response::new(Body::with_trailers(body, trailers));
+    *answer.status_mut() = code;
+    *answer.headers_mut() = headers;
+    mark(&mut answer, status, None);
+    answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    answer
+}
+
+fn refused<B>(ledger: &Ledger, asked: &Asked<'_>, refusal: Refusal, record: &Record) -> Response<Body<B>> {
+    let reference = record.operation_ref(asked.id);
+    let first = record.first_claim_at;
+    let state = record.state.name();
+    let problem = match refusal {
+        Refusal::Mismatch => mismatch(ledger, asked, record),
+        Refusal::InProgress | Refusal::Lapsed => in_progress(ledger, record),
+        Refusal::Unknown => unknown(ledger.now(), asked.rules, record),
+        Refusal::Gone(onlyonce_core::record::TombstoneCause::TooLarge) => Refused::new(
+            problem::RESULT_UNAVAILABLE,
+            format!(
+                "The operation took place{}. Its answer was too large to keep. Do not send it again.",
+                with_status(record)
+            ),
+        ),
+        Refusal::Gone(_) => Refused::new(
+            problem::RESULT_EXPIRED,
+            format!(
+                "The operation took place{}. Its result is no longer kept. Do not send it again.",
+                with_status(record)
+            ),
+        ),
+        Refusal::Completed => Refused::new(
+            problem::RESULT_UNAVAILABLE,
+            format!(
+                "The operation took place{}. Its result is damaged. Ask the operator.",
+                with_status(record)
+            ),
+        ),
+        // The others answer attempts and operators; a request that meets one lost a race, and may come again.
+        _ => in_progress(ledger, record),
+    };
+    let mut answer = problem.about(reference, state.as_str(), first).into_response();
+    if state == StateName::Unknown && refusal == Refusal::Unknown {
+        mark(&mut answer, Status::Unknown, None);
+    }
+    answer
+}
+
+fn mismatch(ledger: &Ledger, asked: &Asked<'_>, record: &Record) -> Refused {
+    let shown = asked.identified && asked.rules.conflict != Conflict::None;
+    let accepted = shown.then(|| ledger.parameters(asked.id, record)).flatten();
+    let mut differing =
+        accepted.as_deref().map_or_else(Vec::new, |accepted| differs(accepted, asked.parameters));
+    differing.sort_unstable();
+    let in_words = match differing.as_slice() {
+        [] => String::new(),
+        some => format!(" in {}", some.join(", ")),
+    };
+    let detail = format!(
+        "The key was first used at {} for another request. This one differs{in_words} and was not executed. \
+         Send the original request again to get its answer, or use a new key if you mean a new operation.",
+        record.first_claim_at
+    );
+    let mut problem = Refused::new(problem::KEY_REUSED, detail).status(asked.rules.mismatch);
+    if asked.rules.conflict == Conflict::Canonical
+        && let Some(accepted) = accepted
+    {
+        problem = problem.accepted(accepted);
+    }
+    if differing.is_empty() { problem } else { problem.member("differs", differing) }
+}
+
+fn in_progress(ledger: &Ledger, record: &Record) -> Refused {
+    let age = ledger.now().since(record.claimed_at);
+    Refused::new(
+        problem::IN_PROGRESS,
+        format!(
+            "The first request with this key, sent {} s ago, is still being worked on. This one was not executed. \
+             Send it again later with the same key to get the first one's answer.",
+            age.as_secs()
+        ),
+    )
+    .retry_after(match age.as_secs() {
+        0..5 => 1,
+        5..15 => 2,
+        15..60 => 4,
+        _ => 8,
+    })
+}
+
+/// Why nobody knows, for a repeat.
+fn unknown(now: Timestamp, rules: &Rules, record: &Record) -> Refused {
+    let detail = "The first request with this key may or may not have taken effect; nobody knows yet. This one was \
+                  not executed.";
+    let State::Unknown { settle_from, .. } = record.state else {
+        return Refused::new(problem::OUTCOME_UNKNOWN, detail);
+    };
+    let rerun = record.policy.on_unknown == OnUnknown::Rerun && rules.policy.on_unknown == OnUnknown::Rerun;
+    match record.policy.settle_after {
+        Some(wait) if rerun => {
+            let left = settle_from.plus(wait).since(now);
+            let detail =
+                format!("{detail} It will be run again when it is sent with the same key after the wait.");
+            Refused::new(problem::OUTCOME_UNKNOWN, detail).same_key().retry_after(whole_seconds(left))
+        }
+        _ => Refused::new(
+            problem::OUTCOME_UNKNOWN,
+            format!(
+                "{detail} Do not use a new key. Ask what became of it at `operation`, or ask the operator."
+            ),
+        ),
+    }
+}
+
+/// Nobody knows what became of the attempt that this request began.
+pub(crate) fn lost<B>(
+    rules: &Rules,
+    reference: OperationRef,
+    fence: Fence,
+    first: Timestamp,
+    status: StatusCode,
+) -> Response<Body<B>> {
+    let what = if status == StatusCode::GATEWAY_TIMEOUT {
+        "The upstream did not answer in time"
+    } else {
+        "The upstream's answer broke off"
+    };
+    let rerun = rules.policy.on_unknown == OnUnknown::Rerun;
+    let detail = format!(
+        "{what}. The request was sent once (attempt {fence}), and whether it took effect is unknown. Do not use a \
+         new key."
+    );
+    let problem = Refused::new(problem::OUTCOME_UNKNOWN, detail).status(status);
+    let problem = match rules.policy.settle_after {
+        Some(wait) if rerun => problem.same_key().retry_after(whole_seconds(wait)),
+        _ => problem,
+    };
+    let mut answer = problem.about(reference, StateName::Unknown.as_str(), first).into_response();
+    mark(&mut answer, Status::Unknown, None);
+    answer
+}
+
+/// The upstream was not reached.
+pub(crate) fn unreachable() -> Refused {
+    Refused::new(
+        problem::UPSTREAM_UNREACHABLE,
+        "The upstream was not reached and nothing was sent. The key is free. Send the request again with the same key.",
+    )
+    .retry_after(1)
+}
+
+fn unreadable<B>() -> Response<Body<B>> {
+    Refused::new(problem::LEDGER_UNAVAILABLE, "An answer on record cannot be read. Send the request again.")
+        .retry_after(jitter())
+        .into_response()
+}
+
+fn with_status(record: &Record) -> String {
+    match record.state {
+        State::Completed { status, .. } | State::Tombstone { status: Some(status), .. } => {
+            format!(" and was answered with status {status}")
+        }
+        _ => String::new(),
+    }
+}
+
+/// Whether those who wait are better served with this answer than with trying in turn.
+pub(crate) fn is_same_for_waiters(status: u16) -> bool {
+    outcome::SAME_FOR_WAITERS.contains(&status)
+}
+
+/// An HTTP date (RFC 9110, section 5.6.7).
+fn http_date(time: Timestamp) -> HeaderValue {
+    // A date beyond the year 9999 cannot be written; nobody keeps results that long.
+    let capped = time.as_ms().min(253_402_300_799_000);
+    let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(capped));
+    HeaderValue::try_from(date).expect("an HTTP date is ASCII")
+}
+
+/// Rounded up, at least one.
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX)
+}
+
+/// One to three seconds: callers that were refused together shall not come back together.
+fn jitter() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    1 + RandomState::new().hash_one(0) % 3
+}
+
+/// The client's key, as it wrote it.
+pub(crate) fn echo<B>(answer: &mut Response<Body<B>>, key: &HeaderValue) {
+    answer.headers_mut().insert(headers::KEY, key.clone());
+}
+
+/// What is between the inner service and the layer only.
+pub(crate) fn strip(headers: &mut HeaderMap) {
+    headers.remove(headers::OUTCOME);
+    headers.remove(headers::STATUS);
+    headers.remove(headers::EXPIRES);
+    headers.remove(headers::REPLAYED);
+    headers.remove(headers::SETTLED);
+    headers.remove(header::TRANSFER_ENCODING);
+}

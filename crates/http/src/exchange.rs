@@ -1,0 +1,142 @@
+//! A keyed request on behalf of its client: body, look-up, waiting. Ends when the client goes away.
+//!
+//! Invariant: nothing here claims. The moment the key turns out to be free, the rest is handed to a task of its own
+//! (`execution`), without an await in between, so a client that hangs up can leave no claim behind.
+
+use std::{convert::Infallible, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, header, request::Parts};
+use onlyonce_core::{
+    Key, canonical,
+    fingerprint::{self, Recipe},
+    parameters::parameters,
+    scope::{Carrier, Principal, PrincipalMode},
+};
+use onlyonce_ledger::begin::{self, Look};
+use tokio::sync::oneshot;
+use tower_service::Service;
+
+use crate::{
+    answer::{self, Asked},
+    body::{Body, BoxError},
+    execution::Execution,
+    incoming,
+    rules::Rules,
+    service::Shared,
+};
+
+/// A request with a valid key and a known principal.
+pub(crate) struct Keyed {
+    pub(crate) key: Key,
+    /// The key's field value, as it came.
+    pub(crate) sent: HeaderValue,
+    pub(crate) principal: Principal,
+    pub(crate) rules: Arc<Rules>,
+}
+
+pub(crate) async fn run<S, B, R>(
+    shared: Arc<Shared>,
+    inner: S,
+    keyed: Keyed,
+    parts: Parts,
+    body: B,
+) -> Response<Body<R>>
+where
+    S: Service<Request<B>, Response = Response<R>, Error = Infallible> + Send + 'static,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes> + From<Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+    R: http_body::Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    let sent = keyed.sent.clone();
+    let mut answer = match incoming::read(body, &keyed.rules).await {
+        Ok(body) => judged(shared, inner, keyed, parts, body).await,
+        Err(refused) => {
+            let mut answer = refused.into_response();
+            // What is left of the body is not read: the connection cannot be used again.
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            answer
+        }
+    };
+    answer::echo(&mut answer, &sent);
+    answer
+}
+
+async fn judged<S, B, R>(
+    shared: Arc<Shared>,
+    inner: S,
+    keyed: Keyed,
+    parts: Parts,
+    body: Bytes,
+) -> Response<Body<R>>
+where
+    S: Service<Request<B>, Response = Response<R>, Error = Infallible> + Send + 'static,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes> + From<Bytes> + Send + 'static,
+    R: http_body::Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    let request = seen_by_ledger(&shared, &keyed, &parts, &body);
+    let asked = Asked {
+        id: request.id,
+        rules: &keyed.rules,
+        parameters: &request.parameters,
+        identified: keyed.principal.mode() != PrincipalMode::Anonymous,
+    };
+    let leader = match shared.ledger.look_up(&request, keyed.rules.wait).await {
+        Ok(Look::Free(leader)) => leader,
+        Ok(Look::Stands(standing)) => return answer::standing(&shared.ledger, &asked, standing),
+        Err(error) => return refused_by_ledger(&error),
+    };
+    let (reply, answered) = oneshot::channel();
+    let execution =
+        Execution { shared: Arc::clone(&shared), rules: Arc::clone(&keyed.rules), key: keyed.key, reply };
+    tokio::spawn(execution.run(leader, inner, parts, body));
+    match answered.await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(standing)) => answer::standing(&shared.ledger, &asked, standing),
+        // Only a runtime that is shutting down drops the task without an answer.
+        Err(_) => refused_by_ledger(&onlyonce_ledger::Error::shutting_down()),
+    }
+}
+
+fn refused_by_ledger<R>(error: &onlyonce_ledger::Error) -> Response<Body<R>> {
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    tracing::warn!(%error, cause, "a keyed request was refused");
+    answer::failed(error)
+}
+
+fn seen_by_ledger(shared: &Shared, keyed: &Keyed, parts: &Parts, body: &Bytes) -> begin::Request {
+    let rules = &keyed.rules;
+    let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let content_type = text(header::CONTENT_TYPE);
+    let content_coding = text(header::CONTENT_ENCODING);
+    let host = parts.uri.authority().map(http::uri::Authority::as_str).or_else(|| text(header::HOST));
+    let (method, path, query) = (parts.method.as_str(), parts.uri.path(), parts.uri.query());
+    let fingerprint = shared.fingerprinter.fingerprint(
+        Recipe::V1,
+        &fingerprint::Request {
+            authority: host.filter(|_| rules.authority),
+            method,
+            path,
+            query,
+            content_type,
+            content_coding,
+            headers: &[],
+            body,
+        },
+    );
+    let coded = canonical::codings(content_coding).next().is_some();
+    let shown = parameters(&rules.redaction, method, path, query, content_type, coded, body);
+    begin::Request {
+        id: shared.scopes.record_id(&keyed.principal, Carrier::Explicit, &keyed.key),
+        recipe: Recipe::V1,
+        fingerprint,
+        owner: shared.scopes.owner(&keyed.principal),
+        route: rules.name.to_string(),
+        policy: rules.policy.clone(),
+        parameters: shown.into(),
+    }
+}

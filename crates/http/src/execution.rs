@@ -1,0 +1,310 @@
+//! A claimed request on its way to the service and back. Outlives its client.
+//!
+//! Invariant: the outcome is durable before the first byte of the answer goes to any client; where it could not be
+//! made durable, the answer says `unstored`. Every way out of here ends the attempt as kept, released or unknown.
+
+use std::{convert::Infallible, future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts, response};
+use onlyonce_core::{
+    Key, Outcome, Record, State, Timestamp,
+    event::{Completion, Doubt},
+    outcome,
+    record::{ReleaseCause, UnknownCause},
+};
+use onlyonce_ledger::{
+    Attempt,
+    attempt::Unrecorded,
+    begin::{Claimed, Leader, Standing},
+};
+use tokio::sync::oneshot;
+use tower_service::Service;
+
+use crate::{
+    answer::{self, Status},
+    body::{Body, BoxError},
+    capture::{self, Seen},
+    fault::{self, Window},
+    headers,
+    observed::{Observed, Start},
+    rules::Rules,
+    service::{Shared, Starts},
+    stored::Stored,
+};
+
+/// What the client's side is told: an answer, or what stands for the key after all.
+pub(crate) type Reply<R> = Result<Response<Body<R>>, Standing>;
+
+pub(crate) struct Execution<R> {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) key: Key,
+    pub(crate) reply: oneshot::Sender<Reply<R>>,
+}
+
+impl<R> Execution<R>
+where
+    R: http_body::Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    /// Claims, calls, records, answers.
+    pub(crate) async fn run<S, B>(self, leader: Leader, inner: S, parts: Parts, body: Bytes)
+    where
+        S: Service<Request<B>, Response = Response<R>, Error = Infallible> + Send + 'static,
+        S::Future: Send,
+        B: From<Bytes> + Send + 'static,
+    {
+        let attempt = match leader.claim().await {
+            Ok(Claimed::Attempt(attempt)) => Arc::new(attempt),
+            Ok(Claimed::Stands(standing)) => return self.send(Err(standing)),
+            Err(error) => {
+                tracing::warn!(%error, "a claim was not granted");
+                return self.send(Ok(answer::failed(&error)));
+            }
+        };
+        fault::point(Window::ClaimedSent).await;
+        let request = self.request(&attempt, parts, body);
+        let call = call(self.shared.starts, self.rules.answer_limit, Arc::clone(&attempt), inner, request);
+        self.see_through(attempt, Box::pin(call)).await;
+    }
+
+    /// Awaits the answer up to the deadline, and for a while beyond it.
+    async fn see_through(self, attempt: Arc<Attempt>, mut call: Pin<Box<impl Future<Output = Seen<R>>>>) {
+        let Self { rules, reply, .. } = self;
+        match tokio::time::timeout(rules.policy.deadline, &mut call).await {
+            Ok(seen) => {
+                let answer = ended(&rules, &attempt, seen).await;
+                fault::point(Window::RecordedDelivered).await;
+                // The client may have gone; the outcome stands.
+                let _ = reply.send(Ok(answer));
+            }
+            Err(_) if attempt.abandon() => {
+                // It never got as far as a connection.
+                let answer = released(&attempt, ReleaseCause::NotStarted).await;
+                let _ = reply.send(Ok(answer));
+            }
+            Err(_) => {
+                let answer =
+                    doubted(&rules, &attempt, UnknownCause::Deadline, None, StatusCode::GATEWAY_TIMEOUT);
+                let _ = reply.send(Ok(answer.await));
+                listen_on(&rules, &attempt, call).await;
+            }
+        }
+    }
+
+    /// The request as the service sees it.
+    fn request<B: From<Bytes>>(&self, attempt: &Arc<Attempt>, mut parts: Parts, body: Bytes) -> Request<B> {
+        let headers = &mut parts.headers;
+        headers.remove(headers::OUTCOME);
+        for name in [header::EXPECT, header::UPGRADE, header::TRANSFER_ENCODING] {
+            headers.remove(name);
+        }
+        let value =
+            |text: String| HeaderValue::try_from(text).expect("keys and references are visible ASCII");
+        headers.insert(headers::KEY, value(self.key.to_item()));
+        headers.insert(headers::OPERATION, value(attempt.operation_ref().to_string()));
+        headers.insert(headers::ATTEMPT, HeaderValue::from(attempt.fence().0));
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        parts.extensions.insert(Start(Arc::clone(attempt)));
+        Request::from_parts(parts, B::from(body))
+    }
+
+    fn send(self, reply: Reply<R>) {
+        // The client may have gone; then nobody needs it.
+        let _ = self.reply.send(reply);
+    }
+}
+
+/// Calls the service and reads its answer; a panic is an answer that is lost.
+async fn call<S, B, R>(
+    starts: Starts,
+    limit: usize,
+    attempt: Arc<Attempt>,
+    mut inner: S,
+    request: Request<B>,
+) -> Seen<R>
+where
+    S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
+    R: http_body::Body<Data = Bytes>,
+    R::Error: Into<BoxError>,
+{
+    if starts == Starts::BeforeCall && attempt.start().await.is_err() {
+        return Seen::Not(Observed::NotSent);
+    }
+    let answer = async {
+        match inner.call(request).await {
+            Ok(answer) => capture::read(answer, limit).await,
+            Err(never) => match never {},
+        }
+    };
+    CatchUnwind(Box::pin(answer)).await.unwrap_or_else(|| {
+        tracing::error!(operation = %attempt.operation_ref(), "the handler panicked; the outcome is unknown");
+        Seen::Not(Observed::Lost { seen_status: None })
+    })
+}
+
+/// A late answer is recorded, if nothing else has happened to the record by then.
+async fn listen_on<R>(rules: &Rules, attempt: &Attempt, call: Pin<Box<impl Future<Output = Seen<R>>>>)
+where
+    R: http_body::Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    if let Ok(seen) = tokio::time::timeout(rules.late(), call).await
+        && !matches!(seen, Seen::Not(_))
+    {
+        let _nobody_waits = ended(rules, attempt, seen).await;
+    }
+}
+
+/// Records what was seen, and gives the answer for the client.
+async fn ended<R>(rules: &Rules, attempt: &Attempt, seen: Seen<R>) -> Response<Body<R>>
+where
+    R: http_body::Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    match seen {
+        Seen::Not(Observed::NotSent) => released(attempt, ReleaseCause::NotSent).await,
+        Seen::Not(Observed::Lost { seen_status }) => {
+            doubted(rules, attempt, UnknownCause::AnswerLost, seen_status, StatusCode::BAD_GATEWAY).await
+        }
+        Seen::Whole { parts, body, trailers } => {
+            fault::point(Window::AnsweredRecorded).await;
+            let (status, until) = record(attempt, &parts, Some((&body, trailers.as_ref()))).await;
+            give(parts, Body::with_trailers(body, trailers), status, until)
+        }
+        Seen::Large { parts, prefix, rest } => {
+            let (status, until) = record(attempt, &parts, None).await;
+            give(parts, Body::Spilled { prefix, rest }, status, until)
+        }
+    }
+}
+
+fn give<R>(
+    mut parts: response::Parts,
+    body: Body<R>,
+    status: Status,
+    until: Option<Timestamp>,
+) -> Response<Body<R>> {
+    answer::strip(&mut parts.headers);
+    let mut answer = Response::from_parts(parts, body);
+    answer::mark(&mut answer, status, until);
+    answer
+}
+
+/// Ends the attempt by what its answer says. `whole` is `None` if the answer is larger than what is kept.
+async fn record(
+    attempt: &Attempt,
+    parts: &response::Parts,
+    whole: Option<(&Bytes, Option<&HeaderMap>)>,
+) -> (Status, Option<Timestamp>) {
+    let status = parts.status.as_u16();
+    let stored = whole
+        .map(|(body, trailers)| Stored::keep(parts.status, &parts.headers, body.clone(), trailers).encode());
+    let recorded = match meaning(attempt, parts) {
+        Outcome::Kept => {
+            let (completion, result) = match stored {
+                Some(result) => (Completion::Kept { status }, result),
+                None => (Completion::TooLarge { status }, Bytes::new()),
+            };
+            attempt.complete(completion, result).await
+        }
+        Outcome::Released => {
+            let shared = stored.filter(|_| answer::is_same_for_waiters(status));
+            attempt.release(ReleaseCause::Answered(status), shared).await
+        }
+        Outcome::Unknown => {
+            let doubt = Doubt { cause: UnknownCause::Answered, seen_status: Some(status) };
+            attempt.lose_track(doubt).await
+        }
+    };
+    match recorded {
+        Ok(record) => told(&record),
+        Err(unrecorded) => {
+            log(attempt, &unrecorded);
+            (Status::Unstored, None)
+        }
+    }
+}
+
+/// What the answer says of the operation: the handler's word before the table's.
+fn meaning(attempt: &Attempt, parts: &response::Parts) -> Outcome {
+    match parts.headers.get(headers::OUTCOME).map(HeaderValue::as_bytes) {
+        Some(b"keep") => return Outcome::Kept,
+        Some(b"release") => return Outcome::Released,
+        Some(b"unknown") => return Outcome::Unknown,
+        Some(_) => {
+            tracing::warn!(operation = %attempt.operation_ref(), "Idempotency-Outcome has a value that means nothing");
+        }
+        None => {}
+    }
+    let status = parts.status.as_u16();
+    let retry_after = parts.headers.contains_key(header::RETRY_AFTER);
+    if attempt.is_rerun() {
+        outcome::of_rerun_answer(status, retry_after)
+    } else {
+        outcome::of_answer(status, retry_after)
+    }
+}
+
+fn told(record: &Record) -> (Status, Option<Timestamp>) {
+    match record.state {
+        State::Completed { result_until, .. } => (Status::Executed, Some(result_until)),
+        State::Tombstone { .. } => (Status::Executed, None),
+        State::Released { .. } => (Status::Released, None),
+        State::Unknown { .. } | State::InProgress { .. } => (Status::Unknown, None),
+    }
+}
+
+/// The key is free: nothing was sent.
+async fn released<R>(attempt: &Attempt, cause: ReleaseCause) -> Response<Body<R>> {
+    let refused = answer::unreachable();
+    let shared = Stored::of_refusal(refused.clone());
+    match attempt.release(cause, Some(shared.encode())).await {
+        Ok(record) => {
+            let mut answer = refused.into_response();
+            answer::mark(&mut answer, told(&record).0, None);
+            answer
+        }
+        Err(unrecorded) => {
+            log(attempt, &unrecorded);
+            let mut answer = refused.into_response();
+            answer::mark(&mut answer, Status::Unstored, None);
+            answer
+        }
+    }
+}
+
+/// Nobody knows: bytes were sent.
+async fn doubted<R>(
+    rules: &Rules,
+    attempt: &Attempt,
+    cause: UnknownCause,
+    seen_status: Option<u16>,
+    status: StatusCode,
+) -> Response<Body<R>> {
+    if let Err(unrecorded) = attempt.lose_track(Doubt { cause, seen_status }).await {
+        log(attempt, &unrecorded);
+    }
+    let reference = attempt.operation_ref();
+    answer::lost(rules, reference, attempt.fence(), reference.first_claim_at, status)
+}
+
+fn log(attempt: &Attempt, unrecorded: &Unrecorded) {
+    tracing::error!(operation = %attempt.operation_ref(), ?unrecorded, "an answer goes out that is not on record");
+}
+
+/// `None` instead of a panic.
+struct CatchUnwind<F>(Pin<Box<F>>);
+
+impl<F: Future> Future for CatchUnwind<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
+        match std::panic::catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(context))) {
+            Ok(poll) => poll.map(Some),
+            Err(_) => std::task::Poll::Ready(None),
+        }
+    }
+}

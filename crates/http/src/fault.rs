@@ -1,0 +1,66 @@
+//! Points at which a request can be parked, so that tests can aim a crash at a window.
+//!
+//! Without the feature `fault-points` every point is nothing at all.
+
+/// The four windows between which a crash makes a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// The claim is durable; nothing was sent.
+    ClaimedSent,
+    /// The request was sent; no answer was read.
+    SentAnswered,
+    /// The answer is here; it is not recorded.
+    AnsweredRecorded,
+    /// The result is durable; the client has nothing.
+    RecordedDelivered,
+}
+
+impl Window {
+    /// All, in the order of a request's way.
+    pub const ALL: [Self; 4] =
+        [Self::ClaimedSent, Self::SentAnswered, Self::AnsweredRecorded, Self::RecordedDelivered];
+
+    /// Its name on the command line of a test.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClaimedSent => "claimed-sent",
+            Self::SentAnswered => "sent-answered",
+            Self::AnsweredRecorded => "answered-recorded",
+            Self::RecordedDelivered => "recorded-delivered",
+        }
+    }
+}
+
+#[cfg(feature = "fault-points")]
+mod armed {
+    use std::sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use super::Window;
+
+    static ARMED: OnceLock<Window> = OnceLock::new();
+    static SEEN: AtomicUsize = AtomicUsize::new(0);
+
+    /// Arms one window for the rest of the process: from now on every other request that comes there stays there.
+    pub fn arm(window: Window) {
+        let _ = ARMED.set(window);
+    }
+
+    /// Parks the request here, if this window is armed and it is its turn.
+    #[expect(clippy::print_stderr, reason = "the test that armed it reads this line")]
+    pub async fn point(window: Window) {
+        if ARMED.get() == Some(&window) && SEEN.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
+            eprintln!("parked {}", window.as_str());
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(feature = "fault-points")]
+pub use armed::{arm, point};
+
+/// Nothing: the feature `fault-points` is off.
+#[cfg(not(feature = "fault-points"))]
+pub async fn point(_window: Window) {}

@@ -1,0 +1,139 @@
+//! Header names, and which headers of an answer are kept.
+//!
+//! Invariant: nothing that identifies, authenticates or tracks a caller is stored, and nothing hop-by-hop.
+
+use http::{HeaderMap, HeaderName, header};
+
+/// The key, from the client and to the upstream (draft-ietf-httpapi-idempotency-key-header-07, section 2.1).
+pub const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// The operation's name, to the upstream: stable over all attempts, made for a unique column.
+pub const OPERATION: HeaderName = HeaderName::from_static("idempotency-operation");
+/// The fence, to the upstream.
+pub const ATTEMPT: HeaderName = HeaderName::from_static("idempotency-attempt");
+/// From the upstream: `keep`, `release` or `unknown` overrules the table. Never seen by a client.
+pub const OUTCOME: HeaderName = HeaderName::from_static("idempotency-outcome");
+/// To the client: `executed`, `replayed`, `released`, `unknown` or `unstored`.
+pub const STATUS: HeaderName = HeaderName::from_static("idempotency-status");
+/// To the client: `true` on every answer that another request got first.
+pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// To the client: end of result retention, as an HTTP date (RFC 9110, section 5.6.7).
+pub const EXPIRES: HeaderName = HeaderName::from_static("idempotency-expires");
+/// To the client: who settled the operation.
+pub const SETTLED: HeaderName = HeaderName::from_static("idempotency-settled");
+/// Set by whoever took the request from TLS early data (RFC 8470, section 5.1).
+pub const EARLY_DATA: HeaderName = HeaderName::from_static("early-data");
+
+/// Hop-by-hop by nature (RFC 9110, section 7.6.1), whether or not `Connection` names them.
+pub const HOP_BY_HOP: &[&str] = &[
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// End-to-end, yet of one answer only: when it was made, whom it is for, who traced it.
+const NOT_KEPT: &[&str] = &[
+    "age",
+    "alt-svc",
+    "authentication-info",
+    "content-length",
+    "date",
+    "idempotency-attempt",
+    "idempotency-expires",
+    "idempotency-key",
+    "idempotency-operation",
+    "idempotency-outcome",
+    "idempotency-settled",
+    "idempotency-status",
+    "idempotent-replayed",
+    "server-timing",
+    "set-cookie",
+    "set-cookie2",
+    "traceparent",
+    "tracestate",
+    "traceresponse",
+    "www-authenticate",
+    "x-request-id",
+    "x-correlation-id",
+    "x-trace-id",
+    "x-b3-traceid",
+];
+
+const NOT_KEPT_PREFIXES: &[&str] = &["access-control-", "proxy-", "x-b3-", "x-amzn-trace"];
+const NOT_KEPT_WORDS: &[&str] = &["token", "secret", "password", "session", "credential"];
+
+/// Removes what belongs to one connection: the hop-by-hop headers and those that `Connection` names.
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    for name in named_by_connection(headers) {
+        headers.remove(name);
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(*name);
+    }
+}
+
+/// The headers that `Connection` names.
+pub fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let lines = headers.get_all(header::CONNECTION).iter();
+    let tokens = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));
+    tokens.filter_map(|token| HeaderName::try_from(token.trim()).ok()).collect()
+}
+
+/// Whether a header of an answer is stored with its result.
+pub fn is_kept(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    !HOP_BY_HOP.contains(&name)
+        && !NOT_KEPT.contains(&name)
+        && !NOT_KEPT_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        && !NOT_KEPT_WORDS.iter().any(|word| name.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_authenticates_or_traces_is_not_kept() {
+        for name in [
+            "set-cookie",
+            "www-authenticate",
+            "proxy-authenticate",
+            "traceparent",
+            "access-control-allow-origin",
+            "x-csrf-token",
+            "x-session-id",
+            "date",
+            "age",
+            "connection",
+            "alt-svc",
+            "server-timing",
+        ] {
+            assert!(!is_kept(&HeaderName::from_static(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_belongs_to_the_result_is_kept() {
+        for name in
+            ["content-type", "location", "etag", "content-encoding", "cache-control", "x-custom", "link"]
+        {
+            assert!(is_kept(&HeaderName::from_static(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_connection_names_is_stripped() {
+        let mut headers = HeaderMap::new();
+        headers.append("connection", "close, X-Hop".parse().unwrap());
+        headers.append("x-hop", "1".parse().unwrap());
+        headers.append("x-end", "1".parse().unwrap());
+        strip_hop_by_hop(&mut headers);
+        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-end"]);
+    }
+}

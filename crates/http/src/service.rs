@@ -1,0 +1,215 @@
+//! The layer itself: which requests are keyed, whose they are, and where they go.
+//!
+//! Order of judgement, the first that applies: early data, key missing or invalid, principal, and then what
+//! `exchange` judges. A request that no rules cover passes untouched.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, request::Parts};
+use onlyonce_core::{
+    Key,
+    fingerprint::Fingerprinter,
+    problem,
+    scope::{Principal, Scopes},
+};
+use onlyonce_ledger::Ledger;
+use tower_service::Service;
+
+use crate::{
+    answer,
+    body::{Body, BoxError},
+    exchange::{self, Keyed},
+    headers,
+    problem::Refused,
+    rules::{Requirement, Rules},
+};
+
+/// Which rules a request falls under; `None`: it passes untouched.
+pub type Select = dyn Fn(&Parts) -> Option<Arc<Rules>> + Send + Sync;
+/// Who sends a request; the error says what is missing and how to mend it.
+pub type Identify = dyn Fn(&Parts, &Scopes) -> Result<Principal, String> + Send + Sync;
+
+/// When an attempt counts as started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Starts {
+    /// When the inner service is called.
+    BeforeCall,
+    /// When the inner service says so, with [`crate::Start`].
+    ByService,
+}
+
+/// What all requests of one ledger share.
+pub struct Shared {
+    pub(crate) ledger: Ledger,
+    pub(crate) scopes: Scopes,
+    pub(crate) fingerprinter: Fingerprinter,
+    pub(crate) starts: Starts,
+    select: Box<Select>,
+    identify: Box<Identify>,
+}
+
+impl Shared {
+    /// For a ledger and a namespace; two layers in front of each other on one ledger need different ones.
+    pub fn new(
+        ledger: Ledger,
+        namespace: &str,
+        starts: Starts,
+        select: Box<Select>,
+        identify: Box<Identify>,
+    ) -> Self {
+        Self {
+            scopes: Scopes::new(ledger.key(), namespace),
+            fingerprinter: Fingerprinter::new(ledger.key()),
+            starts,
+            select,
+            identify,
+            ledger,
+        }
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// How record ids are made here.
+    pub fn scopes(&self) -> &Scopes {
+        &self.scopes
+    }
+
+    /// Who sends a request.
+    ///
+    /// # Errors
+    /// What is missing, in plain words.
+    pub fn identify(&self, parts: &Parts) -> Result<Principal, String> {
+        (self.identify)(parts, &self.scopes)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("ledger", &self.ledger).finish_non_exhaustive()
+    }
+}
+
+/// A service that acts once per key.
+#[derive(Clone, Debug)]
+pub struct Once<S> {
+    inner: S,
+    shared: Arc<Shared>,
+}
+
+impl<S> Once<S> {
+    /// Wraps `inner`.
+    pub const fn new(inner: S, shared: Arc<Shared>) -> Self {
+        Self { inner, shared }
+    }
+}
+
+/// What a request is to this layer.
+enum Judged {
+    Untouched,
+    Keyed(Box<Keyed>),
+    Refused(Refused, Option<HeaderValue>),
+}
+
+impl Shared {
+    fn judge(&self, parts: &Parts) -> Judged {
+        let Some(rules) = (self.select)(parts).filter(|rules| rules.covers(&parts.method)) else {
+            return Judged::Untouched;
+        };
+        let mut lines = parts.headers.get_all(headers::KEY).iter();
+        let Some(line) = lines.next() else {
+            return match rules.requirement {
+                Requirement::Required => Judged::Refused(missing(&rules), None),
+                Requirement::Optional | Requirement::Off => Judged::Untouched,
+            };
+        };
+        let refused = |problem| Judged::Refused(problem, Some(line.clone()));
+        if parts.headers.get(headers::EARLY_DATA).is_some_and(|value| value == "1") {
+            return refused(Refused::new(
+                problem::TOO_EARLY,
+                "A request with a key is not taken from early data, which may be replayed by anybody. Nothing was \
+                 done. Send it again with the same key.",
+            ));
+        }
+        let principal = match self.identify(parts) {
+            Ok(principal) => principal,
+            Err(detail) => return refused(Refused::new(problem::PRINCIPAL_REQUIRED, detail)),
+        };
+        if lines.next().is_some() {
+            return refused(Refused::new(
+                problem::KEY_INVALID,
+                "Idempotency-Key was sent more than once. Nothing was done. Send one line with one key.",
+            ));
+        }
+        match Key::parse(line.as_bytes(), rules.syntax) {
+            Ok(key) => Judged::Keyed(Box::new(Keyed { key, sent: line.clone(), principal, rules })),
+            Err(invalid) => {
+                refused(Refused::new(problem::KEY_INVALID, format!("{invalid}. Nothing was done.")))
+            }
+        }
+    }
+}
+
+fn missing(rules: &Rules) -> Refused {
+    Refused::new(
+        problem::KEY_MISSING,
+        format!(
+            "{} needs a header Idempotency-Key, so that it can be repeated safely. Nothing was done. Make one key \
+             per intent, for example a UUID, and send the same one with every repeat.",
+            rules.name
+        ),
+    )
+}
+
+impl<S, B, R> Service<Request<B>> for Once<S>
+where
+    S: Service<Request<B>, Response = Response<R>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes> + From<Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+    R: http_body::Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    type Response = Response<Body<R>>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // The clone is not ready, the original is: tower's contract, see `Service::call`.
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        let shared = Arc::clone(&self.shared);
+        let (parts, body) = request.into_parts();
+        match shared.judge(&parts) {
+            Judged::Untouched => {
+                let answer = inner.call(Request::from_parts(parts, body));
+                Box::pin(async move { Ok(answer.await?.map(Body::through)) })
+            }
+            Judged::Refused(refused, key) => {
+                tracing::debug!(problem = refused.name(), "refused before the ledger was asked");
+                let mut answer = refused.into_response();
+                if let Some(key) = key {
+                    answer::echo(&mut answer, &key);
+                }
+                Box::pin(std::future::ready(Ok(answer)))
+            }
+            Judged::Keyed(keyed) => {
+                Box::pin(async move { Ok(exchange::run(shared, inner, *keyed, parts, body).await) })
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! An answer as the ledger keeps it: status, kept headers, body, trailers; byte for byte.
+//!
+//! Layout, integers big-endian: version 1, status (2), count of headers (2), each name (length 2) and value (length
+//! 4), count of trailers (2), each likewise, then the body to the end. Repeated headers stay repeated, in order.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use crate::{headers, problem::Refused};
+
+const VERSION: u8 = 1;
+
+/// An answer that can be given again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The status.
+    pub status: StatusCode,
+    /// The kept headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+    /// The kept trailers.
+    pub trailers: Option<HeaderMap>,
+}
+
+impl Stored {
+    /// What is kept of an answer.
+    pub fn keep(status: StatusCode, all: &HeaderMap, body: Bytes, trailers: Option<&HeaderMap>) -> Self {
+        let named = headers::named_by_connection(all);
+        let kept = |map: &HeaderMap| -> HeaderMap {
+            let lines = map.iter().filter(|(name, _)| headers::is_kept(name) && !named.contains(name));
+            lines.map(|(name, value)| (name.clone(), value.clone())).collect()
+        };
+        Self { status, headers: kept(all), body, trailers: trailers.map(kept) }
+    }
+
+    /// A refusal that others are to get as well.
+    pub fn of_refusal(refused: Refused) -> Self {
+        let (status, headers, body) = refused.document();
+        Self { status, headers, body, trailers: None }
+    }
+
+    /// As bytes.
+    pub fn encode(&self) -> Bytes {
+        let mut out = BytesMut::with_capacity(256 + self.body.len());
+        out.put_u8(VERSION);
+        out.put_u16(self.status.as_u16());
+        put_headers(&mut out, &self.headers);
+        out.put_u8(u8::from(self.trailers.is_some()));
+        if let Some(trailers) = &self.trailers {
+            put_headers(&mut out, trailers);
+        }
+        out.put_slice(&self.body);
+        out.freeze()
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote; `None` for anything else.
+    pub fn decode(mut bytes: Bytes) -> Option<Self> {
+        if bytes.try_get_u8().ok()? != VERSION {
+            return None;
+        }
+        let status = StatusCode::from_u16(bytes.try_get_u16().ok()?).ok()?;
+        let headers = get_headers(&mut bytes)?;
+        let trailers = match bytes.try_get_u8().ok()? {
+            0 => None,
+            1 => Some(get_headers(&mut bytes)?),
+            _ => return None,
+        };
+        Some(Self { status, headers, body: bytes, trailers })
+    }
+}
+
+fn put_headers(out: &mut BytesMut, headers: &HeaderMap) {
+    out.put_u16(u16::try_from(headers.len()).expect("a header map holds fewer than 2^15 lines"));
+    for (name, value) in headers {
+        out.put_u16(u16::try_from(name.as_str().len()).expect("header names are shorter than 64 KiB"));
+        out.put_slice(name.as_ref());
+        out.put_u32(u32::try_from(value.len()).expect("header values are shorter than 4 GiB"));
+        out.put_slice(value.as_bytes());
+    }
+}
+
+fn get_headers(bytes: &mut Bytes) -> Option<HeaderMap> {
+    let count = bytes.try_get_u16().ok()?;
+    let mut headers = HeaderMap::new();
+    for _ in 0..count {
+        let len = bytes.try_get_u16().ok()?.into();
+        let name = HeaderName::from_bytes(&take(bytes, len)?).ok()?;
+        let len = usize::try_from(bytes.try_get_u32().ok()?).ok()?;
+        let value = HeaderValue::from_maybe_shared(take(bytes, len)?).ok()?;
+        headers.try_append(name, value).ok()?;
+    }
+    Some(headers)
+}
+
+fn take(bytes: &mut Bytes, len: usize) -> Option<Bytes> {
+    (bytes.len() >= len).then(|| bytes.split_to(len))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer() -> Stored {
+        let mut all = HeaderMap::new();
+        for (name, value) in [
+            ("content-type", "application/octet-stream"),
+            ("link", "</a>; rel=next"),
+            ("link", "</b>; rel=prev"),
+            ("set-cookie", "session=1"),
+            ("date", "Mon, 23 Nov 2026 10:12:07 GMT"),
+            ("connection", "x-hop"),
+            ("x-hop", "1"),
+        ] {
+            all.append(name, value.parse().unwrap());
+        }
+        let mut trailers = HeaderMap::new();
+        trailers.append("x-checksum", "abc".parse().unwrap());
+        Stored::keep(StatusCode::CREATED, &all, Bytes::from_static(b"\x00\xff\r\n"), Some(&trailers))
+    }
+
+    /// F20, F21: a stored answer is replayed with its own status, repeated headers stay repeated, binary bodies stay
+    /// whole, and `Set-Cookie` is not replayed.
+    #[test]
+    fn f20_f21_an_answer_reads_back_byte_for_byte_without_credentials() {
+        let stored = Stored::decode(answer().encode()).unwrap();
+        assert_eq!(stored, answer());
+        assert_eq!(stored.status, StatusCode::CREATED);
+        assert_eq!(stored.headers.get_all("link").iter().count(), 2);
+        assert_eq!(stored.headers.len(), 3);
+        assert_eq!(&stored.body[..], b"\x00\xff\r\n");
+        assert_eq!(stored.trailers.unwrap()["x-checksum"], "abc");
+    }
+
+    #[test]
+    fn damaged_bytes_are_refused_or_whole() {
+        let bytes = answer().encode();
+        let fixed = bytes.len() - answer().body.len();
+        for len in 0..fixed {
+            assert_eq!(Stored::decode(bytes.slice(..len)), None, "{len} bytes");
+        }
+    }
+}
