@@ -45,6 +45,16 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// Puts bytes where a record's row is kept, or removes it, without comparing or checking anything: for tests of
+    /// what happens with a row that cannot be read.
+    pub fn plant(&self, id: RecordId, row: Option<Bytes>) {
+        let mut held = self.held();
+        match row {
+            Some(row) => held.rows.insert(id, row),
+            None => held.rows.remove(&id),
+        };
+    }
+
     fn held(&self) -> MutexGuard<'_, Held> {
         // Each change below is complete or not begun when a panic could strike, so the data stay sound.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
@@ -66,8 +76,12 @@ impl Store for MemoryStore {
 
     fn apply(&self, batch: Vec<Command>) -> Reply<'_, Vec<Applied>> {
         Box::pin(async move {
+            // Before anything is applied: an error concerns the whole batch.
+            for command in &batch {
+                codec::peek(&command.head).map_err(|error| Error::new(ErrorKind::Content, error))?;
+            }
             let mut held = self.held();
-            batch.into_iter().map(|command| held.apply(command)).collect()
+            Ok(batch.into_iter().map(|command| held.apply(command)).collect())
         })
     }
 
@@ -139,14 +153,13 @@ impl Store for MemoryStore {
 }
 
 impl Held {
-    fn apply(&mut self, command: Command) -> Result<Applied, Error> {
+    fn apply(&mut self, command: Command) -> Applied {
         let standing = self.rows.get(&command.id);
         // A row whose version cannot be read equals no version: unreadable is never absent.
         let version = standing.map(|row| codec::peek(row).ok().map(|peek| peek.version));
         if version != command.expect.map(Some) {
-            return Ok(Applied::Conflict(standing.cloned()));
+            return Applied::Conflict(standing.cloned());
         }
-        codec::peek(&command.head).map_err(|error| Error::new(ErrorKind::Content, error))?;
         self.rows.insert(command.id, command.head);
         match command.body {
             Body::Keep => {}
@@ -160,7 +173,7 @@ impl Held {
         if let Some(note) = command.note {
             self.note(note);
         }
-        Ok(Applied::Yes)
+        Applied::Yes
     }
 
     fn note(&mut self, entry: Bytes) {
