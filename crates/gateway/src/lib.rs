@@ -1,1 +1,20 @@
-//! Under construction.
+//! The gateway: the once-per-key layer of `onlyonce_http` around a reverse proxy, with an admin listener beside it.
+//!
+//! What was seen upstream is told to the layer as an outcome class ([`upstream`]); records are decided elsewhere.
+//! [`Gateway::start`] is the whole of it: configuration in, two listeners out.
+
+pub mod admin;
+pub mod config;
+pub mod gateway;
+pub mod start_error;
+
+mod operations;
+mod principal;
+mod routes;
+mod secret;
+mod server;
+mod upstream;
+
+pub use config::Config;
+pub use gateway::{Gateway, Running};
+pub use start_error::{StartError, StartErrorKind};

@@ -71,25 +71,31 @@ where
 
     /// Awaits the answer up to the deadline, and for a while beyond it.
     async fn see_through(self, attempt: Arc<Attempt>, mut call: Pin<Box<impl Future<Output = Seen<R>>>>) {
-        let Self { rules, reply, .. } = self;
-        match tokio::time::timeout(rules.policy.deadline, &mut call).await {
-            Ok(seen) => {
+        let Self { shared, rules, reply, .. } = self;
+        let cause = tokio::select! {
+            seen = &mut call => {
                 let answer = ended(&rules, &attempt, seen).await;
                 fault::point(Window::RecordedDelivered).await;
                 // The client may have gone; the outcome stands.
                 let _ = reply.send(Ok(answer));
+                return;
             }
-            Err(_) if attempt.abandon() => {
-                // It never got as far as a connection.
-                let answer = released(&attempt, ReleaseCause::NotStarted).await;
-                let _ = reply.send(Ok(answer));
-            }
-            Err(_) => {
-                let answer =
-                    doubted(&rules, &attempt, UnknownCause::Deadline, None, StatusCode::GATEWAY_TIMEOUT);
-                let _ = reply.send(Ok(answer.await));
-                listen_on(&rules, &attempt, call).await;
-            }
+            () = tokio::time::sleep(rules.policy.deadline) => UnknownCause::Deadline,
+            () = shared.given_up() => UnknownCause::Drained,
+        };
+        if attempt.abandon() {
+            // It never got as far as its first byte, and now it cannot.
+            let answer = released(&attempt, ReleaseCause::NotStarted).await;
+            let _ = reply.send(Ok(answer));
+            return;
+        }
+        let answer = doubted(&rules, &attempt, cause, None, StatusCode::GATEWAY_TIMEOUT).await;
+        let _ = reply.send(Ok(answer));
+        if let Ok(seen) = tokio::time::timeout(rules.late(), call).await
+            && !matches!(seen, Seen::Not(_))
+        {
+            // A late answer is recorded, if nothing else has happened to the record by then.
+            let _nobody_waits = ended(&rules, &attempt, seen).await;
         }
     }
 
@@ -143,19 +149,6 @@ where
         tracing::error!(operation = %attempt.operation_ref(), "the handler panicked; the outcome is unknown");
         Seen::Not(Observed::Lost { seen_status: None })
     })
-}
-
-/// A late answer is recorded, if nothing else has happened to the record by then.
-async fn listen_on<R>(rules: &Rules, attempt: &Attempt, call: Pin<Box<impl Future<Output = Seen<R>>>>)
-where
-    R: http_body::Body<Data = Bytes> + Send + 'static,
-    R::Error: Into<BoxError>,
-{
-    if let Ok(seen) = tokio::time::timeout(rules.late(), call).await
-        && !matches!(seen, Seen::Not(_))
-    {
-        let _nobody_waits = ended(rules, attempt, seen).await;
-    }
 }
 
 /// Records what was seen, and gives the answer for the client.

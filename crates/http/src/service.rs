@@ -21,6 +21,7 @@ use onlyonce_core::{
     scope::{Principal, Scopes},
 };
 use onlyonce_ledger::Ledger;
+use tokio::sync::watch;
 use tower_service::Service;
 
 use crate::{
@@ -54,6 +55,7 @@ pub struct Shared {
     pub(crate) starts: Starts,
     select: Box<Select>,
     identify: Box<Identify>,
+    given_up: watch::Sender<bool>,
 }
 
 impl Shared {
@@ -71,6 +73,7 @@ impl Shared {
             starts,
             select,
             identify,
+            given_up: watch::Sender::new(false),
             ledger,
         }
     }
@@ -83,6 +86,19 @@ impl Shared {
     /// How record ids are made here.
     pub fn scopes(&self) -> &Scopes {
         &self.scopes
+    }
+
+    /// Ends what is still running, because the process stops: what has not started is released, the rest becomes
+    /// unknown, and every client is told so. Whoever calls this waits a moment for it to be written.
+    pub fn give_up(&self) {
+        self.given_up.send_replace(true);
+    }
+
+    /// Resolves when what is running is to be given up.
+    pub(crate) async fn given_up(&self) {
+        let mut given_up = self.given_up.subscribe();
+        // The sender is in `self`.
+        let _ = given_up.wait_for(|given_up| *given_up).await;
     }
 
     /// Who sends a request.

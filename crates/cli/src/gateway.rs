@@ -1,0 +1,212 @@
+//! `onlyonce gateway`: flags over the file, then run until told to stop.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Args;
+use onlyonce_gateway::{
+    Config, Gateway, Running, StartError, StartErrorKind,
+    config::{Admin, PrincipalFrom},
+    gateway::Secrets,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::exit::{Exit, complain, tell};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Where requests are taken [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// The API behind, as http://HOST:PORT [default: http://127.0.0.1:3000]
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
+    /// Where records are kept: memory: or embedded:DIR [default: embedded:./onlyonce-data]
+    #[arg(long, value_name = "URL")]
+    ledger: Option<String>,
+    /// Who sends a request: by what the upstream authenticates by, by a trusted header, or nobody in particular
+    #[arg(long, value_name = "HOW", value_parser = ["credential", "header", "anonymous"])]
+    principal: Option<String>,
+    /// Where operators are served, or `off` [default: 127.0.0.1:9180]
+    #[arg(long, value_name = "ADDRESS|off", value_parser = admin)]
+    admin: Option<Admin>,
+    /// The configuration file; flags win over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Parks every other request in this window, for crash tests
+    #[cfg(feature = "fault-points")]
+    #[arg(long, value_name = "WINDOW", hide = true)]
+    fault: Option<String>,
+}
+
+fn admin(text: &str) -> Result<Admin, String> {
+    Admin::try_from(text.to_owned())
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Exit {
+    #[cfg(feature = "fault-points")]
+    arm(arguments.fault.as_deref());
+    let started = match arguments.config() {
+        Ok(config) => {
+            let notes = Notes::of(&config);
+            Gateway::start(config, secrets()).await.map(|running| (running, notes))
+        }
+        Err(error) => Err(error),
+    };
+    match started {
+        Ok((running, notes)) => {
+            notes.print(&running);
+            until_stopped(running).await
+        }
+        Err(error) => refused(&error),
+    }
+}
+
+impl Arguments {
+    fn config(&self) -> Result<Config, StartError> {
+        let mut config = match &self.config {
+            None => Config::default(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path).map_err(|error| {
+                    StartError::new(
+                        StartErrorKind::Config,
+                        format!("failed to read the configuration {}: {error}", path.display()),
+                    )
+                })?;
+                Config::parse(&text, path)?
+            }
+        };
+        if let Some(listen) = self.listen {
+            config.listen = listen;
+        }
+        if let Some(upstream) = &self.upstream {
+            config.upstream.clone_from(upstream);
+        }
+        if let Some(ledger) = &self.ledger {
+            config.ledger.url.clone_from(ledger);
+        }
+        if let Some(admin) = self.admin {
+            config.admin = admin;
+        }
+        match self.principal.as_deref() {
+            Some("anonymous") => config.principal.from = PrincipalFrom::Anonymous,
+            Some("header") => config.principal.from = PrincipalFrom::Header,
+            Some("credential") => config.principal.from = PrincipalFrom::Credential,
+            _ => {}
+        }
+        Ok(config)
+    }
+}
+
+/// What the environment holds beside the configuration.
+#[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
+pub(crate) fn secrets() -> Secrets {
+    let read = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    Secrets { ledger: read("ONLYONCE_SECRET"), admin: read("ONLYONCE_ADMIN_TOKEN") }
+}
+
+/// What start-up says, once.
+struct Notes {
+    upstream: String,
+    ledger: String,
+    anonymous: bool,
+}
+
+impl Notes {
+    fn of(config: &Config) -> Self {
+        Self {
+            upstream: config.upstream.clone(),
+            ledger: config.ledger.url.clone(),
+            anonymous: config.principal.from == PrincipalFrom::Anonymous,
+        }
+    }
+
+    fn print(&self, running: &Running) {
+        let found = running.found();
+        tell(&format!("ledger    {}{}", self.ledger, self.about_ledger(running)));
+        if found.converted > 0 {
+            tell(&format!(
+                "          {} requests were under way when the last process ended: their outcome is unknown now",
+                found.converted
+            ));
+        }
+        if found.unknown > 0 {
+            tell(&format!(
+                "          {} outcomes are unknown: `onlyonce keys list --state unknown`",
+                found.unknown
+            ));
+        }
+        if self.anonymous {
+            tell("principal anonymous: all callers share one scope, and whoever knows a key gets its result");
+        }
+        if let Some(admin) = running.admin() {
+            tell(&format!("admin     http://{admin}"));
+        }
+        tell(&format!("listening on http://{} for {}", running.address(), self.upstream));
+    }
+
+    fn about_ledger(&self, running: &Running) -> &'static str {
+        if running.ledger().capabilities().durable {
+            " (one process; a second instance needs a shared ledger)"
+        } else {
+            " (everything is forgotten when this process ends: for trials only)"
+        }
+    }
+}
+
+/// Serves until a signal comes or the ledger fails for good.
+pub(crate) async fn until_stopped(running: Running) -> Exit {
+    let stopped = tokio::select! {
+        () = stop_signal() => true,
+        () = running.poisoned() => false,
+    };
+    if !stopped {
+        complain(
+            "the ledger failed for good; what was being written may or may not be there\n\nhint: free disk space if \
+             it is full, and start the gateway again: opening the ledger replays its journal",
+        );
+        return Exit::Poisoned;
+    }
+    tell("stopping: no new connections, waiting for what is running");
+    let drained = running.drain().await;
+    if drained.given_up > 0 {
+        tell(&format!(
+            "{} requests were cut off at the drain limit: their outcome is unknown",
+            drained.given_up
+        ));
+    }
+    Exit::Done
+}
+
+/// SIGTERM or SIGINT.
+pub(crate) async fn stop_signal() {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        // Without handlers the signals end the process, which is a crash that the ledger survives.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Tells why there is no gateway.
+pub(crate) fn refused(error: &StartError) -> Exit {
+    complain(&error.to_string());
+    match error.kind() {
+        StartErrorKind::Config => Exit::Config,
+        StartErrorKind::Listen => Exit::Listen,
+        StartErrorKind::Ledger => Exit::Ledger,
+    }
+}
+
+#[cfg(feature = "fault-points")]
+fn arm(window: Option<&str>) {
+    use onlyonce_http::fault::{Window, arm};
+    if let Some(window) =
+        window.and_then(|name| Window::ALL.into_iter().find(|window| window.as_str() == name))
+    {
+        arm(window);
+    }
+}

@@ -1,0 +1,81 @@
+//! Durations and sizes as people write them: `250ms`, `60s`, `5m`, `24h`, `7d`; `0`, `512KiB`, `8MiB`, `1GiB`.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// A duration with a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Span(pub Duration);
+
+/// A size in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Size(pub u64);
+
+const SPANS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+const SIZES: [(&str, u64); 5] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1), ("", 1)];
+
+impl From<Duration> for Span {
+    fn from(duration: Duration) -> Self {
+        Self(duration)
+    }
+}
+
+impl TryFrom<String> for Span {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+    }
+}
+
+impl Span {
+    /// Reads a duration.
+    ///
+    /// # Errors
+    /// What would be valid.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        read(text, &SPANS)
+            .map(|ms| Self(Duration::from_millis(ms)))
+            .ok_or_else(|| format!("`{text}` is not a duration; write 250ms, 30s, 5m, 24h or 7d"))
+    }
+}
+
+impl TryFrom<String> for Size {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        read(&text, &SIZES)
+            .map(Self)
+            .ok_or_else(|| format!("`{text}` is not a size; write 0, 512KiB, 8MiB or 1GiB"))
+    }
+}
+
+fn read(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let (_, factor) = units.iter().find(|(name, _)| *name == unit.trim())?;
+    number.parse::<u64>().ok()?.checked_mul(*factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_read_and_nonsense_is_not() {
+        for (text, ms) in
+            [("250ms", 250), ("60s", 60_000), ("5m", 300_000), ("24h", 86_400_000), ("7 d", 604_800_000)]
+        {
+            assert_eq!(Span::parse(text).unwrap().0, Duration::from_millis(ms), "{text}");
+        }
+        for text in ["", "s", "1", "-1s", "1.5s", "1y", "99999999999999999999d"] {
+            assert!(Span::parse(text).is_err(), "{text}");
+        }
+        assert_eq!(Size::try_from("8MiB".to_owned()), Ok(Size(8 << 20)));
+        assert_eq!(Size::try_from("0".to_owned()), Ok(Size(0)));
+        assert!(Size::try_from("8MB".to_owned()).is_err());
+    }
+}

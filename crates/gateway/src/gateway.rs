@@ -1,0 +1,279 @@
+//! From a configuration to two listeners, and back down again.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use onlyonce_http::{Once, Shared, service::Starts};
+use onlyonce_ledger::{Found, Ledger, Options, identity::Secret, memory::MemoryStore, store::Store};
+use onlyonce_store_embedded::EmbeddedStore;
+use tokio::{net::TcpListener, sync::watch, time::Instant};
+
+use crate::{
+    admin,
+    config::{Admin, Config},
+    principal::Identify,
+    routes::Routes,
+    secret,
+    server::{self, Connections, Front},
+    start_error::{StartError, StartErrorKind},
+    upstream::{Pool, Proxy},
+};
+
+/// Two layers in front of each other on one ledger need different namespaces; this is the gateway's.
+const NAMESPACE: &str = "gateway";
+const DRAIN_TICK: Duration = Duration::from_millis(20);
+/// How long the last outcomes and answers may take to be written after the drain limit.
+const GIVE_UP_TIME: Duration = Duration::from_secs(3);
+
+/// A gateway that listens.
+pub struct Gateway;
+
+/// A gateway that runs.
+pub struct Running {
+    address: SocketAddr,
+    admin: Option<SocketAddr>,
+    found: Found,
+    ledger: Ledger,
+    shared: Arc<Shared>,
+    accepting: Arc<AtomicBool>,
+    connections: Connections,
+    draining: watch::Sender<bool>,
+    drain: Duration,
+}
+
+/// What the environment gives beside the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets {
+    /// `ONLYONCE_SECRET`.
+    pub ledger: Option<String>,
+    /// `ONLYONCE_ADMIN_TOKEN`.
+    pub admin: Option<String>,
+}
+
+impl Gateway {
+    /// Opens the ledger, binds the listeners and serves.
+    ///
+    /// # Errors
+    /// [`StartError`] that says what is wrong and what to do.
+    pub async fn start(config: Config, secrets: Secrets) -> Result<Running, StartError> {
+        let authority = upstream(&config.upstream)?;
+        let identify = Arc::new(Identify::new(&config.principal)?);
+        // Bound before the ledger is opened: a second gateway on the same machine fails here, and changes nothing.
+        let listener = bind(config.listen, "listen", "--listen").await?;
+        let admin_listener = match config.admin {
+            Admin::At(address) => Some(bind(address, "admin", "--admin ADDRESS, or --admin off").await?),
+            Admin::Off => None,
+        };
+        let (ledger, found) = open(&config, secrets.ledger).await?;
+        let routes = Arc::new(Routes::new(&config, ledger.key())?);
+        let shared = Arc::new(Shared::new(
+            ledger.clone(),
+            NAMESPACE,
+            Starts::ByService,
+            Box::new({
+                let routes = Arc::clone(&routes);
+                move |parts| Some(routes.of(parts))
+            }),
+            Box::new({
+                let identify = Arc::clone(&identify);
+                move |parts, scopes| identify.of(parts, scopes)
+            }),
+        ));
+        let pool = Pool::new(authority, config.upstream_connect.0, config.upstream_idle.0);
+        let front = Arc::new(Front {
+            service: Once::new(Proxy::new(pool), Arc::clone(&shared)),
+            shared: Arc::clone(&shared),
+            identify: Arc::clone(&identify),
+            guard_paths: routes.guard(),
+        });
+        let accepting = Arc::new(AtomicBool::new(true));
+        let admin = match admin_listener {
+            None => None,
+            Some(listener) => {
+                let address = local(&listener)?;
+                let token = secrets.admin.map(Arc::from);
+                if token.is_none() && !address.ip().is_loopback() {
+                    return Err(StartError::new(
+                        StartErrorKind::Config,
+                        format!(
+                            "admin = \"{address}\" can be reached from other machines and needs a token: set \
+                             ONLYONCE_ADMIN_TOKEN, or listen on 127.0.0.1"
+                        ),
+                    ));
+                }
+                let (shared, accepting) = (Arc::clone(&shared), Arc::clone(&accepting));
+                let router = admin::router(admin::State { shared, identify, accepting, token, address });
+                tokio::spawn(async move {
+                    if let Err(error) = axum::serve(listener, router).await {
+                        tracing::error!(%error, "the admin listener has ended");
+                    }
+                });
+                Some(address)
+            }
+        };
+        let address = local(&listener)?;
+        let connections = Connections::new();
+        let (draining, watching) = watch::channel(false);
+        tokio::spawn(server::serve(listener, front, connections.clone(), watching));
+        let drain = config.drain.0;
+        Ok(Running { address, admin, found, ledger, shared, accepting, connections, draining, drain })
+    }
+}
+
+impl Running {
+    /// Where requests are taken.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where operators are served.
+    pub fn admin(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
+    /// What start-up found in the ledger.
+    pub fn found(&self) -> Found {
+        self.found
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Resolves when the ledger is poisoned: the process has to end and be started again.
+    pub async fn poisoned(&self) {
+        self.ledger.poisoned().await;
+    }
+
+    /// Stops accepting and waits for what is running, up to the drain limit. What has not started by then is
+    /// released, and the rest is unknown; its clients are told.
+    pub async fn drain(self) -> Drained {
+        self.accepting.store(false, Ordering::Relaxed);
+        self.draining.send_replace(true);
+        if self.quiet(self.drain).await {
+            return Drained { given_up: 0 };
+        }
+        let given_up = self.ledger.attempts();
+        self.shared.give_up();
+        self.quiet(GIVE_UP_TIME).await;
+        self.ledger.give_up_attempts().await;
+        Drained { given_up }
+    }
+
+    /// Waits until no connection and no attempt is left; `false` if `limit` came first.
+    async fn quiet(&self, limit: Duration) -> bool {
+        let until = Instant::now() + limit;
+        while self.connections.count() > 0 || self.ledger.attempts() > 0 {
+            if Instant::now() >= until {
+                return false;
+            }
+            tokio::time::sleep(DRAIN_TICK).await;
+        }
+        true
+    }
+}
+
+/// How a drain ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// Attempts that were still running at the limit.
+    pub given_up: usize,
+}
+
+async fn open(config: &Config, secret: Option<String>) -> Result<(Ledger, Found), StartError> {
+    let given = secret.map(Secret::new).transpose()?;
+    let options = Options { must_exist: config.ledger.must_exist, ..Options::default() };
+    let url = config.ledger.url.as_str();
+    let (store, secret): (Arc<dyn Store>, Secret) = if url == "memory:" {
+        // The ledger dies with the process, and so may its secret.
+        let secret = given.map_or_else(|| Secret::new(Secret::generate()), Ok)?;
+        (Arc::new(MemoryStore::new()), secret)
+    } else if let Some(path) = url.strip_prefix("embedded:") {
+        let directory = PathBuf::from(path);
+        check_exists(&directory, config.ledger.must_exist)?;
+        let store = embedded(directory.clone(), config.ledger.max_bytes.0).await?;
+        let secret = given.map_or_else(|| secret::beside(&directory), Ok)?;
+        (Arc::new(store), secret)
+    } else {
+        return Err(StartError::new(
+            StartErrorKind::Config,
+            format!("ledger `{url}` is not known here; write memory: or embedded:PATH"),
+        ));
+    };
+    Ok(Ledger::open(store, &secret, options).await?)
+}
+
+/// An unmounted volume must not look like a fresh start, so nothing is made in it either.
+fn check_exists(directory: &Path, must_exist: bool) -> Result<(), StartError> {
+    if !must_exist || directory.exists() {
+        return Ok(());
+    }
+    Err(StartError::new(
+        StartErrorKind::Ledger,
+        format!(
+            "there is no ledger at {}, and `ledger.must_exist` is set: is the volume mounted?",
+            directory.display()
+        ),
+    ))
+}
+
+async fn embedded(directory: PathBuf, max_bytes: u64) -> Result<EmbeddedStore, StartError> {
+    let options = onlyonce_store_embedded::Options {
+        max_bytes: (max_bytes > 0).then_some(max_bytes),
+        ..onlyonce_store_embedded::Options::default()
+    };
+    // Opening replays the journal and reads the open records: not for a thread that serves.
+    let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(directory, options)).await;
+    let opened = opened
+        .map_err(|error| StartError::new(StartErrorKind::Ledger, "opening broke off").because(error))?;
+    opened.map_err(|error| StartError::new(StartErrorKind::Ledger, error.to_string()).because(error))
+}
+
+/// `host:port` of an upstream URL.
+fn upstream(url: &str) -> Result<String, StartError> {
+    let wrong = |why: &str| {
+        StartError::new(
+            StartErrorKind::Config,
+            format!("upstream `{url}`: {why}; write http://127.0.0.1:3000"),
+        )
+    };
+    let uri: http::Uri = url.parse().map_err(|_| wrong("not a URL"))?;
+    match uri.scheme_str() {
+        Some("http") => {}
+        Some("https") => return Err(wrong("TLS to the upstream is not built yet")),
+        _ => return Err(wrong("no http:// in front")),
+    }
+    if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+        return Err(wrong("it must not have a path: paths are forwarded as they are"));
+    }
+    let authority = uri.authority().ok_or_else(|| wrong("no host"))?;
+    Ok(format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(80)))
+}
+
+async fn bind(address: SocketAddr, key: &str, flag: &str) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let why = match error.kind() {
+            io::ErrorKind::AddrInUse => "another process listens there".to_owned(),
+            io::ErrorKind::PermissionDenied => "ports below 1024 need privileges".to_owned(),
+            io::ErrorKind::AddrNotAvailable => "this machine does not have that address".to_owned(),
+            _ => error.to_string(),
+        };
+        let detail = format!("{key} = \"{address}\": {why}\n\nhint: choose another with {flag}");
+        StartError::new(StartErrorKind::Listen, detail).because(error)
+    })
+}
+
+fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|error| {
+        StartError::new(StartErrorKind::Listen, "the listener has no address").because(error)
+    })
+}

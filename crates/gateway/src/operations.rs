@@ -1,0 +1,114 @@
+//! `GET /.well-known/idempotency/operations/{operation_ref}`: what became of an operation, for its owner.
+//!
+//! Runs nothing. Anybody else, and anything that is not there, gets the same 404.
+
+use std::sync::Arc;
+
+use http::{Response, StatusCode, header, request::Parts};
+use onlyonce_core::{OperationRef, Record, State, problem, record::TombstoneCause};
+use onlyonce_http::{
+    Body, Shared,
+    problem::{OPERATIONS_PATH, Refused},
+};
+use serde_json::{Map, Value};
+
+use crate::upstream::AnswerBody;
+
+/// The reference in a path that asks for an operation; `None` for every other path.
+pub(crate) fn asked_for(path: &str) -> Option<&str> {
+    path.strip_prefix(OPERATIONS_PATH)
+}
+
+/// What became of it.
+pub(crate) async fn answer(shared: Arc<Shared>, parts: Parts, reference: &str) -> Response<Body<AnswerBody>> {
+    let owner = match shared.identify(&parts) {
+        Ok(principal) => shared.scopes().owner(&principal),
+        Err(detail) => return Refused::new(problem::PRINCIPAL_REQUIRED, detail).into_response(),
+    };
+    let Some(reference) = OperationRef::parse(reference) else { return not_found() };
+    match shared.ledger().operation(reference).await {
+        Ok(Some(record)) if record.owner == owner => describe(reference, &record),
+        Ok(_) => not_found(),
+        Err(error) => {
+            tracing::warn!(%error, "an operation could not be looked up");
+            Refused::new(problem::LEDGER_UNAVAILABLE, "The ledger cannot be reached. Ask again.")
+                .retry_after(1)
+                .into_response()
+        }
+    }
+}
+
+fn not_found() -> Response<Body<AnswerBody>> {
+    Refused::new(
+        problem::NOT_FOUND,
+        "There is no such operation, or it is not yours, or it is no longer remembered.",
+    )
+    .into_response()
+}
+
+fn describe(reference: OperationRef, record: &Record) -> Response<Body<AnswerBody>> {
+    let mut document = Map::new();
+    let mut put = |name: &str, value: Value| document.insert(name.to_owned(), value);
+    put("operation_ref", reference.to_string().into());
+    put("state", state(record).into());
+    put("attempts", record.fence.0.into());
+    put("first_attempt_at", record.first_claim_at.to_string().into());
+    match record.state {
+        State::Unknown { since, seen_status, .. } => {
+            put("since", since.to_string().into());
+            if let Some(status) = seen_status {
+                put("seen_status", status.into());
+            }
+        }
+        State::Completed { at, status, result_until, key_until, .. } => {
+            put("at", at.to_string().into());
+            put("status", status.into());
+            put("result_until", result_until.to_string().into());
+            put("key_until", key_until.to_string().into());
+        }
+        State::Tombstone { at, status, key_until, cause } => {
+            put("at", at.to_string().into());
+            put("key_until", key_until.to_string().into());
+            put("result", gone(cause).into());
+            if let Some(status) = status {
+                put("status", status.into());
+            }
+        }
+        State::Released { at, .. } => {
+            put("at", at.to_string().into());
+        }
+        State::InProgress { .. } => {}
+    }
+    let bytes = serde_json::to_vec(&document).expect("a map of values can be written as JSON");
+    let mut answer = Response::new(Body::whole(bytes));
+    answer.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    answer.headers_mut().insert(header::CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
+    if matches!(record.state, State::InProgress { .. } | State::Unknown { .. }) {
+        answer.headers_mut().insert(header::RETRY_AFTER, http::HeaderValue::from_static("2"));
+    }
+    answer
+}
+
+/// The five words that an owner is told.
+fn state(record: &Record) -> &'static str {
+    match record.state {
+        State::InProgress { .. } => "running",
+        State::Unknown { .. } => "unknown",
+        State::Released { .. } => "released",
+        State::Completed { status, .. } | State::Tombstone { status: Some(status), .. } => applied(status),
+        State::Tombstone { status: None, .. } => "applied",
+    }
+}
+
+/// A kept answer below 400 took effect; one above it is a refusal that stands.
+fn applied(status: u16) -> &'static str {
+    if status < StatusCode::BAD_REQUEST.as_u16() { "applied" } else { "refused" }
+}
+
+fn gone(cause: TombstoneCause) -> &'static str {
+    match cause {
+        TombstoneCause::TooLarge => "too large to keep",
+        TombstoneCause::Expired => "no longer kept",
+        TombstoneCause::Forgotten => "removed by an operator",
+    }
+}

@@ -1,0 +1,209 @@
+//! The data listener: connections in, bounded; each request to the operations endpoint or through the layer.
+
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use http::{HeaderName, Request, Response, StatusCode, header};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use onlyonce_core::problem;
+use onlyonce_http::{Body, Observed, Once, Shared, headers, problem::Refused};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+};
+use tower_service::Service;
+
+use crate::{
+    operations,
+    principal::{Identify, Peer},
+    routes,
+    upstream::{AnswerBody, Proxy, RequestBody},
+};
+
+/// Connections at a time; beyond it, accepting pauses.
+const CONNECTIONS: usize = 20_000;
+/// Header lines of a request; beyond it 431.
+const HEADER_LINES: usize = 100;
+/// Bytes of a request's head; beyond it 431.
+const HEADER_BYTES: usize = 32 * 1024;
+/// How long a request's head may take.
+const HEADER_TIME: Duration = Duration::from_secs(10);
+/// Pause after accepting failed, usually for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What every request needs.
+pub(crate) struct Front {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) identify: Arc<Identify>,
+    pub(crate) service: Once<Proxy>,
+    /// Whether paths that read two ways are refused.
+    pub(crate) guard_paths: bool,
+}
+
+/// The connections that are open; each holds a permit.
+#[derive(Clone)]
+pub(crate) struct Connections(Arc<Semaphore>);
+
+impl Connections {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(CONNECTIONS)))
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        CONNECTIONS - self.0.available_permits()
+    }
+}
+
+/// Accepts until `draining`, then returns; the connections live on until their requests are answered.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    front: Arc<Front>,
+    connections: Connections,
+    mut draining: watch::Receiver<bool>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &connections) => accepted,
+            () = begun(&mut draining) => return,
+        };
+        match accepted {
+            Ok((stream, peer, permit)) => {
+                tokio::spawn(connection(stream, peer, permit, Arc::clone(&front), draining.clone()));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn begun(draining: &mut watch::Receiver<bool>) {
+    // The sender lives in the running gateway; without it, the process is ending.
+    let _ = draining.wait_for(|draining| *draining).await;
+}
+
+async fn accept(
+    listener: &TcpListener,
+    connections: &Connections,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(&connections.0).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, peer, permit))
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    _permit: OwnedSemaphorePermit,
+    front: Arc<Front>,
+    mut draining: watch::Receiver<bool>,
+) {
+    let service = service_fn(move |request| {
+        let front = Arc::clone(&front);
+        async move { Ok::<_, Infallible>(front.answer(request, peer).await) }
+    });
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME)
+        .max_headers(HEADER_LINES)
+        .max_buf_size(HEADER_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut serving = std::pin::pin!(serving);
+    let served = tokio::select! {
+        served = serving.as_mut() => served,
+        () = begun(&mut draining) => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection ended badly");
+    }
+}
+
+impl Front {
+    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body<AnswerBody>> {
+        let mut request = request.map(RequestBody::Through);
+        request.extensions_mut().insert(Peer(peer));
+        if let Err(refused) = self.admit(&mut request) {
+            let mut answer = refused.into_response();
+            // The body was not read, so the connection ends here.
+            answer.headers_mut().insert(header::CONNECTION, http::HeaderValue::from_static("close"));
+            return answer;
+        }
+        if let Some(reference) = operations::asked_for(request.uri().path()).map(ToOwned::to_owned) {
+            let (parts, _) = request.into_parts();
+            return operations::answer(Arc::clone(&self.shared), parts, &reference).await;
+        }
+        let mut service = self.service.clone();
+        let answer = match service.call(request).await {
+            Ok(answer) => answer,
+            Err(never) => match never {},
+        };
+        self.unkeyed_failure(answer)
+    }
+
+    /// What is refused before anything else is looked at, and what is taken away.
+    fn admit(&self, request: &mut Request<RequestBody>) -> Result<(), Refused> {
+        let guarded = self.identify.guarded_header().cloned();
+        let named = headers::named_by_connection(request.headers());
+        let protected = |name: &HeaderName| {
+            [
+                headers::KEY,
+                headers::OPERATION,
+                headers::ATTEMPT,
+                header::AUTHORIZATION,
+                header::COOKIE,
+                header::HOST,
+            ]
+            .contains(name)
+                || guarded.as_ref() == Some(name)
+        };
+        if let Some(name) = named.iter().find(|name| protected(name)) {
+            return Err(Refused::new(
+                problem::KEY_INVALID,
+                format!("`Connection` names {name}, which must reach the upstream. Nothing was done."),
+            ));
+        }
+        if self.guard_paths && routes::is_ambiguous(request.uri().path()) {
+            return Err(Refused::new(
+                problem::KEY_INVALID,
+                "The path can be read in more than one way (doubled slashes, dot segments, encoded letters or \
+                 slashes), so it is not certain which route it is. Nothing was done. Send the plain path.",
+            ));
+        }
+        let trusted = self.identify.is_trusted(request.extensions().get::<Peer>());
+        let headers = request.headers_mut();
+        if let (Some(name), false) = (guarded, trusted) {
+            // From anybody else it would be a claim that the upstream might believe. A keyed request without it is
+            // then refused for want of a principal.
+            headers.remove(name);
+        }
+        headers.remove(headers::OPERATION);
+        headers.remove(headers::ATTEMPT);
+        headers.remove(headers::OUTCOME);
+        Ok(())
+    }
+
+    /// An unkeyed request that did not come through gets a plain problem, without a word about keys.
+    fn unkeyed_failure(&self, mut answer: Response<Body<AnswerBody>>) -> Response<Body<AnswerBody>> {
+        match answer.extensions_mut().remove::<Observed>() {
+            None => answer,
+            Some(Observed::NotSent) => Refused::new(
+                problem::UPSTREAM_UNREACHABLE,
+                "The upstream was not reached and nothing was sent.",
+            )
+            .retry_after(1)
+            .into_response(),
+            Some(Observed::Lost { .. }) => Refused::new(
+                problem::OUTCOME_UNKNOWN,
+                "The upstream's answer broke off. The request had no Idempotency-Key, so nothing is on record.",
+            )
+            .status(StatusCode::BAD_GATEWAY)
+            .into_response(),
+        }
+    }
+}

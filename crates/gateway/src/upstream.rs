@@ -1,0 +1,17 @@
+//! The reverse proxy, and what it tells the layer about requests whose answer it did not see.
+//!
+//! Invariant: nothing is sent again once a byte of it was taken by the socket. *Not sent* is said only with proof: no
+//! connection, a request that was handed back unwritten, or a socket that took no byte. Everything else that ends
+//! without a whole answer is lost, and lost is unknown.
+
+mod answer;
+mod body;
+mod connection;
+mod pool;
+mod proxy;
+mod tap;
+
+pub(crate) use answer::AnswerBody;
+pub(crate) use body::RequestBody;
+pub(crate) use pool::Pool;
+pub(crate) use proxy::Proxy;

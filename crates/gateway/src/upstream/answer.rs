@@ -1,0 +1,110 @@
+//! The body of an upstream's answer. At its end the connection is judged before the end is believed.
+//!
+//! An upstream that sends more than its answer has lost count of who asked what: the next caller would read the rest
+//! as its own. Such an answer never ends well, so it is never stored.
+
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::{
+    connection::{Afterwards, Connection},
+    pool::Pool,
+};
+
+/// How long a connection may take to be ready again after a whole answer; then it is closed, and the answer stands.
+const SETTLE_TIME: Duration = Duration::from_millis(500);
+
+/// What goes wrong with an answer's body.
+pub(crate) type AnswerError = Box<dyn std::error::Error + Send + Sync>;
+
+type Judgement = Pin<Box<dyn Future<Output = Result<(), AnswerError>> + Send>>;
+
+/// The body of an upstream's answer, with the connection that it comes from.
+pub(crate) struct AnswerBody {
+    stage: Stage,
+}
+
+enum Stage {
+    Reading { body: Incoming, connection: Connection, pool: Arc<Pool> },
+    Judging(Judgement),
+    Over,
+}
+
+impl AnswerBody {
+    pub(super) fn new(body: Incoming, connection: Connection, pool: Arc<Pool>) -> Self {
+        Self { stage: Stage::Reading { body, connection, pool } }
+    }
+
+    /// No body.
+    pub(crate) const fn none() -> Self {
+        Self { stage: Stage::Over }
+    }
+}
+
+async fn judge(mut connection: Connection, pool: Arc<Pool>) -> Result<(), AnswerError> {
+    match tokio::time::timeout(SETTLE_TIME, connection.afterwards()).await {
+        Ok(Afterwards::Reusable) => {
+            pool.give_back(connection);
+            Ok(())
+        }
+        Ok(Afterwards::Ended) | Err(_) => Ok(()),
+        Ok(Afterwards::Dirty) => {
+            tracing::error!("the upstream sent more than its answer; the answer is not trusted");
+            Err(io::Error::new(io::ErrorKind::InvalidData, "bytes after the end of an answer").into())
+        }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = AnswerError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
+        let this = self.get_mut();
+        loop {
+            match &mut this.stage {
+                Stage::Reading { body, .. } => match ready!(Pin::new(body).poll_frame(context)) {
+                    Some(frame) => return Poll::Ready(Some(frame.map_err(Into::into))),
+                    None => {
+                        if let Stage::Reading { connection, pool, .. } =
+                            std::mem::replace(&mut this.stage, Stage::Over)
+                        {
+                            this.stage = Stage::Judging(Box::pin(judge(connection, pool)));
+                        }
+                    }
+                },
+                Stage::Judging(judgement) => {
+                    let judged = ready!(judgement.as_mut().poll(context));
+                    this.stage = Stage::Over;
+                    return Poll::Ready(judged.err().map(Err));
+                }
+                Stage::Over => return Poll::Ready(None),
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        // Never before the connection was judged, or nobody would ask for the end.
+        matches!(self.stage, Stage::Over)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.stage {
+            Stage::Reading { body, .. } => body.size_hint(),
+            Stage::Judging(_) | Stage::Over => SizeHint::with_exact(0),
+        }
+    }
+}

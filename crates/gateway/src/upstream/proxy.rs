@@ -1,0 +1,177 @@
+//! Forwards one request and brings its answer back.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header};
+use onlyonce_http::{
+    Observed, Start,
+    fault::{self, Window},
+    headers,
+};
+use tower_service::Service;
+
+use super::{
+    answer::AnswerBody,
+    body::RequestBody,
+    connection::{Connection, Unanswered},
+    pool::{Pool, Taken},
+};
+use crate::principal::Peer;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// The reverse proxy.
+#[derive(Clone)]
+pub(crate) struct Proxy {
+    pool: Arc<Pool>,
+}
+
+impl Proxy {
+    pub(crate) fn new(pool: Arc<Pool>) -> Self {
+        Self { pool }
+    }
+
+    async fn forward(self, mut request: Request<RequestBody>) -> Response<AnswerBody> {
+        let start = request.extensions_mut().remove::<Start>();
+        let keyed = start.is_some();
+        self.prepare(&mut request);
+        let mut taken = match self.pool.take(keyed).await {
+            Ok(taken) => taken,
+            Err(error) => return unsent(&error.to_string()),
+        };
+        loop {
+            if let Some(start) = &start
+                && start.confirm().await.is_err()
+            {
+                return unsent("the lease was lost before anything was sent");
+            }
+            // The last look before the first byte: confirming the lease may have taken a while.
+            if taken.reused && !taken.connection.is_clean() {
+                match self.pool.fresh().await {
+                    Ok(fresh) => taken = fresh,
+                    Err(error) => return unsent(&error.to_string()),
+                }
+                continue;
+            }
+            let Taken { mut connection, reused } = taken;
+            match connection.send(request).await {
+                Ok(answer) => return self.bring(answer, connection, keyed).await,
+                Err(Unanswered::HandedBack(unwritten)) if reused => {
+                    // Not a byte of it was taken: it may go once more, on a fresh connection.
+                    request = *unwritten;
+                    match self.pool.fresh().await {
+                        Ok(fresh) => taken = fresh,
+                        Err(error) => return unsent(&error.to_string()),
+                    }
+                }
+                Err(Unanswered::HandedBack(_) | Unanswered::NothingTaken) => {
+                    return unsent("the upstream closed the connection before it took a byte");
+                }
+                Err(Unanswered::Lost) => return lost(None),
+            }
+        }
+    }
+
+    async fn bring(
+        self,
+        answer: Response<hyper::body::Incoming>,
+        connection: Connection,
+        keyed: bool,
+    ) -> Response<AnswerBody> {
+        if keyed {
+            fault::point(Window::SentAnswered).await;
+        }
+        let (mut parts, body) = answer.into_parts();
+        let framings = parts.headers.get_all(header::CONTENT_LENGTH).iter().count();
+        let chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
+        if framings > 1 || (framings == 1 && chunked) {
+            tracing::error!("the upstream framed its answer in two ways; the answer is not trusted");
+            return lost(Some(parts.status.as_u16()));
+        }
+        headers::strip_hop_by_hop(&mut parts.headers);
+        Response::from_parts(parts, AnswerBody::new(body, connection, self.pool))
+    }
+
+    /// Hop-by-hop headers go, forwarding headers come.
+    fn prepare(&self, request: &mut Request<RequestBody>) {
+        let peer = request.extensions().get::<Peer>().copied();
+        let path = request.uri().path_and_query().cloned();
+        let authority = request.uri().authority().cloned();
+        *request.version_mut() = Version::HTTP_11;
+        *request.uri_mut() = path.map_or_else(|| Uri::from_static("/"), Uri::from);
+        let map = request.headers_mut();
+        headers::strip_hop_by_hop(map);
+        if let Some(authority) =
+            authority.and_then(|authority| HeaderValue::try_from(authority.as_str()).ok())
+        {
+            // An absolute request target beats `Host` (RFC 9112, section 3.2.2).
+            map.insert(header::HOST, authority);
+        }
+        if !map.contains_key(header::HOST)
+            && let Ok(authority) = HeaderValue::try_from(self.pool.authority())
+        {
+            map.insert(header::HOST, authority);
+        }
+        if let Some(Peer(peer)) = peer {
+            append(map, FORWARDED_FOR, &peer.ip().to_canonical().to_string());
+        }
+        if !map.contains_key(FORWARDED_PROTO) {
+            map.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+        }
+        if !map.contains_key(FORWARDED_HOST)
+            && let Some(host) = map.get(header::HOST).cloned()
+        {
+            map.insert(FORWARDED_HOST, host);
+        }
+    }
+}
+
+/// Adds to a list that may be there already.
+fn append(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    let before = headers.get_all(&name).iter().filter_map(|line| line.to_str().ok());
+    let all: Vec<_> = before.chain([value]).collect();
+    if let Ok(value) = HeaderValue::try_from(all.join(", ")) {
+        headers.insert(name, value);
+    }
+}
+
+fn unsent(why: &str) -> Response<AnswerBody> {
+    tracing::warn!(why, "the upstream was not reached");
+    observed(Observed::NotSent)
+}
+
+fn lost(seen_status: Option<u16>) -> Response<AnswerBody> {
+    tracing::warn!(?seen_status, "the upstream's answer was lost");
+    observed(Observed::Lost { seen_status })
+}
+
+/// The layer reads the extension; without it, for a request that has no key, this is a plain 502.
+fn observed(observed: Observed) -> Response<AnswerBody> {
+    let mut answer = Response::new(AnswerBody::none());
+    *answer.status_mut() = StatusCode::BAD_GATEWAY;
+    answer.extensions_mut().insert(observed);
+    answer
+}
+
+impl Service<Request<RequestBody>> for Proxy {
+    type Response = Response<AnswerBody>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
+        let proxy = self.clone();
+        Box::pin(async move { Ok(proxy.forward(request).await) })
+    }
+}
