@@ -1,0 +1,122 @@
+//! A gateway process for end-to-end tests: its own ledger directory, free ports, restarts on the same ledger.
+
+#![allow(dead_code, reason = "each test program uses its part")]
+
+use std::{fmt::Write as _, net::SocketAddr, path::Path};
+
+use onlyonce_testbed::process::Server;
+use tempfile::TempDir;
+
+/// How a gateway process is started.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Setup {
+    /// Lines of the configuration file before its first table.
+    pub(crate) top: String,
+    /// Tables of the configuration file.
+    pub(crate) tables: String,
+    /// Further arguments.
+    pub(crate) arguments: Vec<String>,
+}
+
+impl Setup {
+    /// Everybody is the same principal, and nothing else is set.
+    pub(crate) fn anonymous() -> Self {
+        Self { tables: "[principal]\nfrom = \"anonymous\"\n".to_owned(), ..Self::default() }
+    }
+
+    /// The principal is what the header `x-principal` says.
+    pub(crate) fn by_header() -> Self {
+        let tables = "[principal]\nfrom = \"header\"\ntrusted = [\"127.0.0.1\"]\n".to_owned();
+        Self { tables, ..Self::default() }
+    }
+
+    /// With these lines in `[defaults]`.
+    #[must_use]
+    pub(crate) fn defaults(mut self, lines: &str) -> Self {
+        write!(self.tables, "[defaults]\n{lines}\n").expect("strings can be written to");
+        self
+    }
+
+    /// With this line before the first table.
+    #[must_use]
+    pub(crate) fn top(mut self, line: &str) -> Self {
+        writeln!(self.top, "{line}").expect("strings can be written to");
+        self
+    }
+
+    /// With this argument.
+    #[must_use]
+    pub(crate) fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+}
+
+/// A gateway process. Dropped, it is killed, and its ledger is gone.
+pub(crate) struct Gateway {
+    pub(crate) process: Server,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) directory: TempDir,
+    upstream: String,
+    setup: Setup,
+}
+
+impl Gateway {
+    /// Starts one with a new embedded ledger in front of `upstream`.
+    pub(crate) async fn start(upstream: &str, setup: Setup) -> Self {
+        let directory = tempfile::tempdir().expect("there is room for a directory");
+        let (process, address, admin) = spawn(directory.path(), upstream, &setup).await;
+        Self { process, address, admin, directory, upstream: upstream.to_owned(), setup }
+    }
+
+    /// Kills it with SIGKILL and starts another one on the same ledger.
+    pub(crate) async fn crash_and_restart(&mut self) {
+        self.process.kill9().await;
+        self.restart().await;
+    }
+
+    /// Starts another one on the same ledger, after this one has ended.
+    pub(crate) async fn restart(&mut self) {
+        (self.process, self.address, self.admin) =
+            spawn(self.directory.path(), &self.upstream, &self.setup).await;
+    }
+
+    /// What the next start is done with.
+    pub(crate) fn set_up(&mut self, setup: Setup) {
+        self.setup = setup;
+    }
+}
+
+async fn spawn(directory: &Path, upstream: &str, setup: &Setup) -> (Server, SocketAddr, SocketAddr) {
+    let config = directory.join("onlyonce.toml");
+    std::fs::write(&config, format!("{}\n{}", setup.top, setup.tables))
+        .expect("the configuration is written");
+    let ledger = format!("embedded:{}", directory.join("ledger").display());
+    let fixed = [
+        "gateway",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin",
+        "127.0.0.1:0",
+        "--upstream",
+        upstream,
+        "--ledger",
+        &ledger,
+        "--config",
+        config.to_str().expect("temporary paths are text"),
+    ];
+    let arguments = fixed.into_iter().chain(setup.arguments.iter().map(String::as_str));
+    let environment = [("ONLYONCE_LOG", "warn")];
+    let process = Server::spawn(env!("CARGO_BIN_EXE_onlyonce"), arguments, environment);
+    let line = process.ready("listening on http://").await;
+    let address = after(&line, "listening on http://");
+    let admin =
+        process.stderr().iter().find(|line| line.starts_with("admin ")).map(|line| after(line, "http://"));
+    (process, address, admin.expect("the gateway says where operators are served"))
+}
+
+fn after(line: &str, prefix: &str) -> SocketAddr {
+    let text = line.split(prefix).nth(1).and_then(|rest| rest.split_whitespace().next());
+    text.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("no address in `{line}`"))
+}
