@@ -1,0 +1,51 @@
+//! Faults in the page of open records.
+
+use std::{collections::BTreeSet, sync::Mutex};
+
+use onlyonce_core::{RecordId, codec};
+use onlyonce_ledger::{
+    memory::MemoryStore,
+    store::{Applied, Command, Reply, Row, Store},
+};
+
+use super::Fault;
+
+/// Begins from the front each time.
+pub(super) struct SamePage;
+
+impl Fault for SamePage {
+    fn open<'a>(&'a self, rows: &'a MemoryStore, _: Option<RecordId>, limit: usize) -> Reply<'a, Vec<Row>> {
+        rows.open(None, limit)
+    }
+}
+
+/// Keeps an index of open records, and forgets to remove what is completed.
+#[derive(Default)]
+pub(super) struct StaleIndex {
+    ids: Mutex<BTreeSet<RecordId>>,
+}
+
+impl Fault for StaleIndex {
+    fn apply<'a>(&'a self, rows: &'a MemoryStore, batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
+        let open = |command: &&Command| codec::peek(&command.head).is_ok_and(|peek| peek.open);
+        self.ids
+            .lock()
+            .expect("nobody panics with it")
+            .extend(batch.iter().filter(open).map(|command| command.id));
+        rows.apply(batch)
+    }
+
+    fn open<'a>(
+        &'a self,
+        rows: &'a MemoryStore,
+        after: Option<RecordId>,
+        limit: usize,
+    ) -> Reply<'a, Vec<Row>> {
+        let ids = self.ids.lock().expect("nobody panics with it").clone();
+        Box::pin(async move {
+            let ids: Vec<_> = ids.into_iter().filter(|id| Some(*id) > after).take(limit).collect();
+            let heads = rows.heads(&ids).await?;
+            Ok(ids.into_iter().zip(heads).filter_map(|(id, row)| row.map(|row| (id, row))).collect())
+        })
+    }
+}
