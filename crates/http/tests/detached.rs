@@ -1,0 +1,127 @@
+//! A client that goes away changes nothing, wherever it does.
+
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use onlyonce_core::{parameters::Redaction, scope::Principal};
+use onlyonce_http::{Once, Rules, Shared, service::Starts};
+use onlyonce_ledger::{Ledger, Options, identity::Secret, memory::MemoryStore};
+use tower_service::Service;
+
+/// Counts its calls, and needs a few polls for each.
+#[derive(Clone, Default)]
+struct Handler(Arc<AtomicUsize>);
+
+impl Service<Request<Full<Bytes>>> for Handler {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
+        let calls = Arc::clone(&self.0);
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            let call = calls.fetch_add(1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            Ok(Response::new(Full::from(format!("call {call}"))))
+        })
+    }
+}
+
+async fn once<S>(handler: S) -> Once<S> {
+    let secret = Secret::new(vec![7; 32]).unwrap();
+    let store = Arc::new(MemoryStore::new());
+    let (ledger, _) = Ledger::open(store, &secret, Options::default()).await.unwrap();
+    let rules = Arc::new(Rules::new("test", Redaction::new(ledger.key(), &[])));
+    let shared = Shared::new(
+        ledger,
+        "test",
+        Starts::BeforeCall,
+        Box::new(move |_| Some(Arc::clone(&rules))),
+        Box::new(|_, _| Ok(Principal::anonymous())),
+    );
+    Once::new(handler, Arc::new(shared))
+}
+
+fn request(key: &str) -> Request<Full<Bytes>> {
+    Request::post("/transfers").header("idempotency-key", key).body(Full::from("{}")).unwrap()
+}
+
+/// F18: a client hung up, its handler was cancelled with it, and the outcome was lost. Here the future of a request is
+/// dropped after every possible number of polls: whatever had begun is finished and kept, what had not has left no
+/// trace, and the next request with the key gets one effect in all.
+#[tokio::test]
+async fn f18_a_request_that_is_dropped_between_any_two_awaits_has_one_effect_or_none() {
+    let handler = Handler::default();
+    let service = once(handler.clone()).await;
+    let mut finished = false;
+    for polls in 0..200 {
+        let before = handler.0.load(Ordering::SeqCst);
+        let key = format!("key-{polls}");
+        let mut future = Box::pin(service.clone().call(request(&key)));
+        for _ in 0..polls {
+            finished = poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await;
+            if finished {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(future);
+        let answer = service.clone().call(request(&key)).await.unwrap();
+        assert_eq!(answer.status(), 200, "after {polls} polls");
+        assert_eq!(handler.0.load(Ordering::SeqCst), before + 1, "after {polls} polls");
+        if finished {
+            break;
+        }
+    }
+    assert!(finished, "the last request ran to its end, so every await was tried");
+}
+
+/// F15: an exception after the effect deleted the record, and the retry ran again. A handler that panics leaves its
+/// outcome unknown, and a repeat is refused.
+#[tokio::test]
+async fn f15_a_handler_that_panics_leaves_its_outcome_unknown() {
+    #[derive(Clone)]
+    struct Panics(Arc<AtomicUsize>);
+
+    impl Service<Request<Full<Bytes>>> for Panics {
+        type Response = Response<Full<Bytes>>;
+        type Error = Infallible;
+        type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Box::pin(async { panic!("after the effect") })
+        }
+    }
+
+    let effects = Arc::new(AtomicUsize::new(0));
+    let service = once(Panics(Arc::clone(&effects))).await;
+    let first = service.clone().call(request("k")).await.unwrap();
+    assert_eq!(first.status(), 502);
+    assert_eq!(first.headers()["idempotency-status"], "unknown");
+    let repeat = service.clone().call(request("k")).await.unwrap();
+    assert_eq!(repeat.status(), 409);
+    let problem = repeat.into_body().collect().await.unwrap().to_bytes();
+    assert!(problem.windows(15).any(|text| text == b"outcome-unknown"));
+    assert_eq!(effects.load(Ordering::SeqCst), 1);
+}
