@@ -177,9 +177,11 @@ impl Engine {
         let Some(mut follower) = follower else {
             return self.not_waiting(id, claim).await;
         };
+        // Who may not wait for the outcome still waits for the claim: without it there is nothing to judge by.
+        let acknowledged_by = until.max(Instant::now() + self.options.store_wait);
         loop {
-            match follower.phase() {
-                Phase::Claiming => {}
+            let wait_until = match follower.phase() {
+                Phase::Claiming => acknowledged_by,
                 Phase::Running(record) => match decide(Some(&record), claim, self.store.now()) {
                     Decision::Refuse(refusal @ Refusal::Mismatch) => {
                         return Ok(Some(Standing::Refused { refusal, record }));
@@ -188,11 +190,11 @@ impl Engine {
                         let refusal = Refusal::InProgress;
                         return Ok(Some(Standing::Refused { refusal, record }));
                     }
-                    _ => {}
+                    _ => until,
                 },
                 Phase::Ended(ending) => return self.ended(ending, claim),
-            }
-            if !follower.wait(until).await && matches!(follower.phase(), Phase::Claiming) {
+            };
+            if !follower.wait(wait_until).await && matches!(follower.phase(), Phase::Claiming) {
                 return Err(Error::unavailable("the claim of the first request is not acknowledged"));
             }
         }
