@@ -241,3 +241,11 @@ document.querySelector("#code").textContent = send.toString();
 document.querySelector("#code-behind").hidden = false;
 refresh();
 setInterval(() => document.visibilityState === "visible" && refresh(), REFRESH_MS);
+
+// `/?story=double-click` plays what a visitor would do: each button pressed twice, through the buttons themselves.
+if (new URLSearchParams(location.search).get("story") === "double-click") {
+  for (const button of document.querySelectorAll("button.pay")) {
+    button.click();
+    button.click();
+  }
+}
