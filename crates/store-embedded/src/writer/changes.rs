@@ -1,0 +1,131 @@
+//! What a job changes, before it is written.
+//!
+//! Compared and collected first, so that a job is one journal write whatever it holds, and so that a second command
+//! for one record sees what the first has left: both would have the same sequence number in fjall, and which of the
+//! two stood would be chance. What is collected is each key's last value.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use fjall::{OwnedWriteBatch, Slice};
+use onlyonce_core::{RecordId, codec};
+use onlyonce_ledger::store::{Applied, Body, Command, Error, ErrorKind};
+
+use crate::{
+    keyspaces::{self, IDENTITY, Keyspaces},
+    writer::audit::Audit,
+};
+
+/// Most bytes of a result. fjall cuts lengths to 32 bits without a word.
+const RESULT_MAX: usize = 1 << 30;
+
+/// The last value of every key that changes; `None` removes it.
+#[derive(Default)]
+pub(super) struct Changes {
+    rows: BTreeMap<RecordId, Option<Bytes>>,
+    results: BTreeMap<RecordId, Option<Slice>>,
+    notes: Vec<Bytes>,
+    identity: Option<Bytes>,
+}
+
+/// Refuses a batch of which a row could not be read again, or a result not be kept, before anything is compared.
+pub(super) fn refuse_content(batch: &[Command]) -> Result<(), Error> {
+    for command in batch {
+        codec::peek(&command.head).map_err(|error| Error::new(ErrorKind::Content, error))?;
+        if matches!(&command.body, Body::Put { bytes, .. } if bytes.len() > RESULT_MAX) {
+            return Err(Error::new(ErrorKind::Content, format!("a result has more than {RESULT_MAX} bytes")));
+        }
+    }
+    Ok(())
+}
+
+impl Changes {
+    pub(super) fn of_identity(row: Bytes) -> Self {
+        Self { identity: Some(row), ..Self::default() }
+    }
+
+    pub(super) fn of_note(entry: Bytes) -> Self {
+        Self { notes: vec![entry], ..Self::default() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.notes.is_empty() && self.identity.is_none()
+    }
+
+    /// Takes the command over if the version that it expects stands.
+    pub(super) fn apply(&mut self, spaces: &Keyspaces, command: Command) -> Result<Applied, fjall::Error> {
+        let standing = self.standing(spaces, command.id)?;
+        // A row whose version cannot be read equals no version: unreadable is never absent.
+        let version = standing.as_deref().map(|row| codec::peek(row).ok().map(|peek| peek.version));
+        if version != command.expect.map(Some) {
+            return Ok(Applied::Conflict(standing));
+        }
+        self.rows.insert(command.id, Some(command.head));
+        match command.body {
+            Body::Keep => {}
+            Body::Put { bytes, until } => {
+                self.results.insert(command.id, Some(keyspaces::with_until(until, &bytes)));
+            }
+            Body::Remove => _ = self.results.insert(command.id, None),
+        }
+        self.notes.extend(command.note);
+        Ok(Applied::Yes)
+    }
+
+    /// Removes a row and its result if the row is still the one that was read.
+    pub(super) fn remove(
+        &mut self,
+        spaces: &Keyspaces,
+        id: RecordId,
+        read: &Bytes,
+    ) -> Result<bool, fjall::Error> {
+        let stands = self.standing(spaces, id)?.as_ref() == Some(read);
+        if stands {
+            self.rows.insert(id, None);
+            self.results.insert(id, None);
+        }
+        Ok(stands)
+    }
+
+    fn standing(&self, spaces: &Keyspaces, id: RecordId) -> Result<Option<Bytes>, fjall::Error> {
+        match self.rows.get(&id) {
+            Some(changed) => Ok(changed.clone()),
+            None => spaces.record(id),
+        }
+    }
+
+    /// Once durable, the entries of a batch become readable one after the other. A row that promises a result comes
+    /// after the result, and a result goes after the row that promised it.
+    pub(super) fn write(&self, spaces: &Keyspaces, audit: &mut Audit, batch: &mut OwnedWriteBatch) {
+        let results = |kept| self.results.iter().filter(move |(_, result)| result.is_some() == kept);
+        for (id, result) in results(true) {
+            batch.insert(&spaces.results, id.0, result.clone().unwrap_or_else(Slice::empty));
+        }
+        for (id, row) in &self.rows {
+            match row {
+                Some(row) => batch.insert(&spaces.records, id.0, &**row),
+                None => batch.remove(&spaces.records, id.0),
+            }
+        }
+        for (id, _) in results(false) {
+            batch.remove(&spaces.results, id.0);
+        }
+        for entry in &self.notes {
+            audit.append(entry, batch);
+        }
+        if let Some(row) = &self.identity {
+            batch.insert(&spaces.meta, IDENTITY, &**row);
+        }
+    }
+
+    /// Keeps the set of open ids what the rows say.
+    pub(super) fn update(&self, open: &mut BTreeSet<RecordId>) {
+        for (id, row) in &self.rows {
+            if row.as_deref().is_some_and(|row| codec::peek(row).is_ok_and(|peek| peek.open)) {
+                open.insert(*id);
+            } else {
+                open.remove(id);
+            }
+        }
+    }
+}
