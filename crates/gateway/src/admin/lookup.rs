@@ -1,0 +1,107 @@
+//! From a principal and a key to the operation, for whoever has a customer on the telephone.
+//!
+//! A call of its own and no query: keys and credentials belong into no URL, no access log and no history.
+
+use std::collections::BTreeMap;
+
+use axum::extract;
+use onlyonce_core::{
+    Key,
+    key::Syntax,
+    scope::{Carrier as KeyCarrier, Principal, Scopes},
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    State,
+    answer::{self, Answer, Refusal},
+    input::{Body, Shape},
+    view::Operation,
+};
+use crate::principal::{Carrier, Identify};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LookUp {
+    principal: Named,
+    key: String,
+}
+
+/// Whose key it is, by the gateway's own mode.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Named {
+    /// What the trusted header says, or `anonymous`.
+    Text(String),
+    /// The credentials, by the names of the configuration.
+    Credential(BTreeMap<String, String>),
+}
+
+impl Shape for LookUp {
+    const SHAPE: &'static str = r#"{"principal": "anonymous", "key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}; `principal` is what the trusted header says, or {"header:authorization": "Bearer …"} where callers are known by their credential."#;
+}
+
+pub(super) async fn look_up(
+    extract::State(state): extract::State<State>,
+    Body(body): Body<LookUp>,
+) -> Answer {
+    let principal = body.principal.known(&state.identify, state.shared.scopes())?;
+    // Both forms mean the same key; a strict route has taken only one of them.
+    let key = Key::parse(body.key.as_bytes(), Syntax::Lenient)
+        .map_err(|invalid| Refusal::invalid(format!("{invalid}. Nothing was looked up.")))?;
+    let id = state.shared.scopes().record_id(&principal, KeyCarrier::Explicit, &key);
+    let Some(record) = state.ledger().record(id).await? else { return Err(Refusal::not_found()) };
+    let operation = Operation::new(record.operation_ref(id), &record, state.ledger().now());
+    Ok(answer::json(&json!({ "operation": operation })))
+}
+
+impl Named {
+    fn known(&self, identify: &Identify, scopes: &Scopes) -> Result<Principal, Refusal> {
+        match (identify, self) {
+            (Identify::Anonymous, Self::Text(text)) if text == "anonymous" => Ok(Principal::anonymous()),
+            (Identify::Anonymous, _) => Err(Refusal::invalid(
+                "This gateway does not tell its callers apart: send \"principal\": \"anonymous\".",
+            )),
+            // A header's value has no white space around it by the time it is read.
+            (Identify::Header { .. }, Self::Text(text)) if !text.trim().is_empty() => {
+                Ok(Principal::header(text.trim().as_bytes()))
+            }
+            (Identify::Header { name, .. }, _) => Err(Refusal::invalid(format!(
+                "This gateway knows its callers by the header {name}: send \"principal\" with its value."
+            ))),
+            (Identify::Credential { carriers, .. }, Self::Credential(given)) => {
+                credential(given, carriers, scopes)
+            }
+            (Identify::Credential { carriers, .. }, Self::Text(_)) => Err(by_credential(carriers)),
+        }
+    }
+}
+
+fn credential(
+    given: &BTreeMap<String, String>,
+    carriers: &[Carrier],
+    scopes: &Scopes,
+) -> Result<Principal, Refusal> {
+    let known = |name: &String| carriers.iter().any(|carrier| label(carrier) == name);
+    let found: Vec<_> = given.iter().map(|(name, value)| (name.as_str(), value.trim().as_bytes())).collect();
+    if !given.keys().all(known) || found.iter().all(|(_, value)| value.is_empty()) {
+        return Err(by_credential(carriers));
+    }
+    Ok(scopes.credential(&found))
+}
+
+fn by_credential(carriers: &[Carrier]) -> Refusal {
+    let labels: Vec<_> = carriers.iter().map(|carrier| format!("\"{}\": \"…\"", label(carrier))).collect();
+    Refusal::invalid(format!(
+        "This gateway knows its callers by their credential: send \"principal\": {{{}}} with the values that the \
+         request carried, and those only.",
+        labels.join(", ")
+    ))
+}
+
+fn label(carrier: &Carrier) -> &str {
+    match carrier {
+        Carrier::Header { label, .. } | Carrier::Cookie { label, .. } => label,
+    }
+}
