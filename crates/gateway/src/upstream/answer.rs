@@ -51,12 +51,28 @@ impl AnswerBody {
     }
 }
 
+impl Drop for AnswerBody {
+    /// hyper's server stops asking once it has as many bytes as were announced, so the end may never be asked for. The
+    /// connection is still good; who passed the bytes on has no use for the judgement of the answer.
+    fn drop(&mut self) {
+        let Stage::Reading { body, connection, pool } = std::mem::replace(&mut self.stage, Stage::Over)
+        else {
+            return;
+        };
+        if let (true, Ok(runtime)) = (body.is_end_stream(), tokio::runtime::Handle::try_current()) {
+            // It logs what it finds.
+            runtime.spawn(async move { _ = judge(connection, pool).await });
+        }
+    }
+}
+
 async fn judge(mut connection: Connection, pool: Arc<Pool>) -> Result<(), AnswerError> {
     match tokio::time::timeout(SETTLE_TIME, connection.afterwards()).await {
         Ok(Afterwards::Reusable) => {
             pool.give_back(connection);
             Ok(())
         }
+        // Still writing a request that was answered before its end: it is not used again.
         Ok(Afterwards::Ended) | Err(_) => Ok(()),
         Ok(Afterwards::Dirty) => {
             tracing::error!("the upstream sent more than its answer; the answer is not trusted");

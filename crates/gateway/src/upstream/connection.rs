@@ -1,14 +1,28 @@
 //! One connection to the upstream: opened, used for one request at a time, judged at its end.
+//!
+//! What hyper 1.12 says about a request that got no answer, and what it proves:
+//!
+//! | `try_send_request` fails with | because | bytes taken? |
+//! |---|---|---|
+//! | the request | it never left the queue: the sender was not ready, the driver ended, or reading failed before the queue was asked (`Client::recv_msg`, `Envelope::drop`) | none of this request |
+//! | no request | it was taken from the queue, and so at least encoded into a buffer (`Client::poll_msg`) | perhaps |
+//!
+//! A request is handed back only from the queue, so never after a byte of it was written. The converse does not hold: a
+//! request that is not handed back may have got no further than hyper's buffer. So hyper's word decides whether the
+//! request *can* go again, and the socket's count alone decides whether it *was* sent. The count is read after the
+//! driver has ended, and bytes of an earlier request could only make it too large, which says *lost*.
 
 use std::{error::Error as _, io, sync::Arc, time::Duration};
 
+use http::{HeaderMap, Version};
 use hyper::{Request, Response, body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
+use onlyonce_ledger::clock::Boot;
 use tokio::{net::TcpStream, task::JoinHandle};
 
 use super::{
     body::RequestBody,
-    tap::{Tap, Tapped},
+    tap::{Heard, Tap, Tapped},
 };
 
 /// Header lines of an answer.
@@ -17,11 +31,26 @@ const ANSWER_HEADERS: usize = 200;
 /// One connection.
 pub(super) struct Connection {
     sender: http1::SendRequest<RequestBody>,
-    driver: JoinHandle<Result<(), hyper::Error>>,
+    /// Ends with the connection; says whether bytes were read that belong to no answer.
+    driver: JoinHandle<Result<bool, hyper::Error>>,
     tapped: Arc<Tapped>,
+    last: Option<Answered>,
+}
+
+/// The last answer that a connection brought.
+struct Answered {
+    /// When its head came. The upstream cannot have thought the connection idle before; when the answer was read to
+    /// its end says nothing, because a slow client may have held that up.
+    at: Boot,
+    /// How many bytes the socket had taken by then.
+    written: u64,
+    /// How long the upstream keeps the connection, as far as it says.
+    keeps: Option<Duration>,
+    version: Version,
 }
 
 /// How sending ended that brought no answer.
+#[derive(Debug)]
 pub(super) enum Unanswered {
     /// No byte was taken, and here is the request.
     HandedBack(Box<Request<RequestBody>>),
@@ -32,10 +61,11 @@ pub(super) enum Unanswered {
 }
 
 /// How a connection stands after a whole answer.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Afterwards {
     /// It can be used again.
     Reusable,
-    /// It has ended as it should.
+    /// It has ended, or is of no further use.
     Ended,
     /// It brought more than the answer: neither it nor the answer can be trusted.
     Dirty,
@@ -52,12 +82,26 @@ impl Connection {
             .handshake(TokioIo::new(tap))
             .await
             .map_err(io::Error::other)?;
-        Ok(Self { sender, driver: tokio::spawn(connection), tapped })
+        let driver = tokio::spawn(async move {
+            let parts = connection.without_shutdown().await?;
+            Ok(!parts.read_buf.is_empty())
+        });
+        Ok(Self { sender, driver, tapped, last: None })
     }
 
-    /// Whether the upstream has neither closed it nor spoken out of turn. To be asked right before it is used.
+    /// Whether it has served before.
+    pub(super) fn is_used(&self) -> bool {
+        self.last.is_some()
+    }
+
+    /// For how long the upstream may have thought it idle, and how long it says that it keeps idle ones.
+    pub(super) fn idle(&self) -> Option<(Duration, Option<Duration>)> {
+        self.last.as_ref().map(|last| (last.at.elapsed(), last.keeps))
+    }
+
+    /// Whether the upstream has neither closed it nor spoken out of turn.
     pub(super) fn is_clean(&self) -> bool {
-        self.sender.is_ready() && !self.driver.is_finished() && self.tapped.is_clean()
+        self.sender.is_ready() && !self.driver.is_finished() && self.tapped.heard() == Heard::Silence
     }
 
     /// Sends one request and gives the head of its answer.
@@ -66,8 +110,17 @@ impl Connection {
         request: Request<RequestBody>,
     ) -> Result<Response<Incoming>, Unanswered> {
         let before = self.tapped.written();
+        self.tapped.look_before_writing();
         let mut error = match self.sender.try_send_request(request).await {
-            Ok(answer) => return Ok(answer),
+            Ok(answer) => {
+                self.last = Some(Answered {
+                    at: Boot::now(),
+                    written: self.tapped.written(),
+                    keeps: keeps(answer.headers()),
+                    version: answer.version(),
+                });
+                return Ok(answer);
+            }
             Err(error) => error,
         };
         // Nothing is written any more once the driver has ended, so from here on the count is final.
@@ -83,21 +136,45 @@ impl Connection {
         })
     }
 
-    /// Waits until the connection is ready for another request or has ended.
+    /// Waits until the connection is ready for another request or has ended. To be asked once.
     pub(super) async fn afterwards(&mut self) -> Afterwards {
         if self.sender.ready().await.is_ok() {
-            return if self.tapped.is_clean() { Afterwards::Reusable } else { Afterwards::Dirty };
+            return match self.tapped.heard() {
+                Heard::Silence if self.is_worth_keeping() => Afterwards::Reusable,
+                Heard::Silence | Heard::End => Afterwards::Ended,
+                Heard::Words => Afterwards::Dirty,
+            };
         }
         match (&mut self.driver).await {
-            Ok(Err(error)) if !is_io(&error) => Afterwards::Dirty,
-            // A reset after a whole answer, say because the request was not read to its end, spoils nothing.
-            _ => Afterwards::Ended,
+            Ok(Ok(false)) if self.tapped.heard() != Heard::Words => Afterwards::Ended,
+            Ok(Err(error)) if is_harmless(&error) => Afterwards::Ended,
+            Ok(_) | Err(_) => Afterwards::Dirty,
         }
+    }
+
+    /// Not after an answer that came before the request was written to its end: the upstream may take the rest of it
+    /// for the next request. And not where HTTP/1.0 was spoken: hyper would go on in it, and cut unsized bodies off.
+    fn is_worth_keeping(&self) -> bool {
+        self.last
+            .as_ref()
+            .is_some_and(|last| last.written == self.tapped.written() && last.version == Version::HTTP_11)
     }
 }
 
-fn is_io(error: &hyper::Error) -> bool {
+/// What may go wrong with a connection after a whole answer without a doubt on the answer: a reset or an end while the
+/// request was still on its way, because it was not read to its end, and a request body that broke off.
+fn is_harmless(error: &hyper::Error) -> bool {
     error.source().is_some_and(|source| source.is::<io::Error>())
+        || error.is_incomplete_message()
+        || error.is_user()
+}
+
+/// `Keep-Alive: timeout=5`, in seconds (RFC 2068, section 19.7.1; Node, Apache and others send it).
+fn keeps(headers: &HeaderMap) -> Option<Duration> {
+    let lines = headers.get_all("keep-alive").iter().filter_map(|line| line.to_str().ok());
+    let parameters = lines.flat_map(|line| line.split(',')).filter_map(|parameter| parameter.split_once('='));
+    let mut timeouts = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("timeout"));
+    timeouts.find_map(|(_, seconds)| seconds.trim().parse().ok()).map(Duration::from_secs)
 }
 
 impl Drop for Connection {
@@ -105,3 +182,6 @@ impl Drop for Connection {
         self.driver.abort();
     }
 }
+
+#[cfg(test)]
+mod tests;

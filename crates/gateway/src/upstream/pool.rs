@@ -1,8 +1,8 @@
 //! Connections to the upstream that wait for their next request.
 //!
 //! An upstream may close an idle connection at the very moment a request is written to it, and then nobody knows
-//! whether it was read. So keyed requests take only connections that have been idle for less than `upstream_idle` and
-//! that are clean at the last moment; others take what is clean.
+//! whether it was read. So keyed requests take only connections that were idle for clearly less than `upstream_idle`;
+//! others take what is clean.
 
 use std::{
     collections::VecDeque,
@@ -10,8 +10,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-
-use tokio::time::Instant;
 
 use super::connection::Connection;
 
@@ -25,22 +23,20 @@ pub(crate) struct Pool {
     authority: String,
     connect: Duration,
     keyed_idle: Duration,
-    idle: Mutex<VecDeque<Idle>>,
+    idle: Mutex<VecDeque<Connection>>,
 }
 
-struct Idle {
-    connection: Connection,
-    since: Instant,
-}
-
-/// A connection for one request.
-pub(super) struct Taken {
-    pub(super) connection: Connection,
-    /// Whether it has served before.
-    pub(super) reused: bool,
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// A request that must not be sent into a closing connection.
+    Keyed,
+    /// Any other.
+    Unkeyed,
 }
 
 impl Pool {
+    /// `keyed_idle` is the shortest time after which the upstream may close an idle connection.
     pub(crate) fn new(authority: String, connect: Duration, keyed_idle: Duration) -> Arc<Self> {
         Arc::new(Self { authority, connect, keyed_idle, idle: Mutex::default() })
     }
@@ -50,34 +46,63 @@ impl Pool {
     }
 
     /// An idle connection that is fit, or a fresh one.
-    pub(super) async fn take(&self, keyed: bool) -> io::Result<Taken> {
-        let limit = if keyed { self.keyed_idle } else { IDLE_TIME };
-        while let Some(idle) = self.newest() {
-            if idle.since.elapsed() < limit && idle.connection.is_clean() {
-                return Ok(Taken { connection: idle.connection, reused: true });
+    pub(super) async fn take(&self, purpose: Use) -> io::Result<Connection> {
+        while let Some(connection) = self.newest(purpose) {
+            if connection.is_clean() {
+                return Ok(connection);
             }
         }
         self.fresh().await
     }
 
-    pub(super) async fn fresh(&self) -> io::Result<Taken> {
-        let connection = Connection::open(&self.authority, self.connect).await?;
-        Ok(Taken { connection, reused: false })
+    pub(super) async fn fresh(&self) -> io::Result<Connection> {
+        Connection::open(&self.authority, self.connect).await
     }
 
     pub(super) fn give_back(&self, connection: Connection) {
         let mut idle = self.lock();
-        idle.push_back(Idle { connection, since: Instant::now() });
-        while idle.len() > IDLE_MAX || idle.front().is_some_and(|oldest| oldest.since.elapsed() > IDLE_TIME) {
+        idle.push_back(connection);
+        while idle.len() > IDLE_MAX || idle.front().is_some_and(|oldest| !self.is_young(oldest, Use::Unkeyed))
+        {
             idle.pop_front();
         }
     }
 
-    fn newest(&self) -> Option<Idle> {
-        self.lock().pop_back()
+    /// Whether it has not been idle for too long.
+    pub(super) fn is_young(&self, connection: &Connection, purpose: Use) -> bool {
+        let Some((idle, keeps)) = connection.idle() else { return true };
+        let limit = match purpose {
+            Use::Keyed => of_safety(self.keyed_idle),
+            Use::Unkeyed => IDLE_TIME,
+        };
+        idle < keeps.map_or(limit, |keeps| limit.min(of_safety(keeps)))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Idle>> {
+    /// The newest idle connection, if it is young enough. One that is too old for a keyed request stays for others.
+    fn newest(&self, purpose: Use) -> Option<Connection> {
+        let mut idle = self.lock();
+        let newest = idle.pop_back()?;
+        if self.is_young(&newest, purpose) {
+            return Some(newest);
+        }
+        if purpose == Use::Keyed {
+            idle.push_back(newest);
+        }
+        None
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The part of an upstream's idle time in which its connections are safe to use: the rest is for the way there and
+/// for a machine that is busy.
+fn of_safety(idle: Duration) -> Duration {
+    idle * 3 / 4
 }

@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     future::Future,
+    io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -20,7 +21,7 @@ use super::{
     answer::AnswerBody,
     body::RequestBody,
     connection::{Connection, Unanswered},
-    pool::{Pool, Taken},
+    pool::{Pool, Use},
 };
 use crate::principal::Peer;
 
@@ -41,36 +42,41 @@ impl Proxy {
 
     async fn forward(self, mut request: Request<RequestBody>) -> Response<AnswerBody> {
         let start = request.extensions_mut().remove::<Start>();
-        let keyed = start.is_some();
+        let purpose = if start.is_some() { Use::Keyed } else { Use::Unkeyed };
         self.prepare(&mut request);
-        let mut taken = match self.pool.take(keyed).await {
-            Ok(taken) => taken,
-            Err(error) => return unsent(&error.to_string()),
-        };
+        let taken = self.pool.take(purpose).await;
+        self.deliver(request, purpose, start, taken).await
+    }
+
+    async fn deliver(
+        self,
+        mut request: Request<RequestBody>,
+        purpose: Use,
+        start: Option<Start>,
+        mut taken: io::Result<Connection>,
+    ) -> Response<AnswerBody> {
+        // At most twice: a fresh connection is young and unused, and is not replaced.
         loop {
+            let mut connection = match taken {
+                Ok(connection) => connection,
+                Err(error) => return unsent(&error.to_string()),
+            };
             if let Some(start) = &start
                 && start.confirm().await.is_err()
             {
                 return unsent("the lease was lost before anything was sent");
             }
-            // The last look before the first byte: confirming the lease may have taken a while.
-            if taken.reused && !taken.connection.is_clean() {
-                match self.pool.fresh().await {
-                    Ok(fresh) => taken = fresh,
-                    Err(error) => return unsent(&error.to_string()),
-                }
+            if !self.pool.is_young(&connection, purpose) {
+                // Confirming the lease took a while.
+                taken = self.pool.fresh().await;
                 continue;
             }
-            let Taken { mut connection, reused } = taken;
             match connection.send(request).await {
-                Ok(answer) => return self.bring(answer, connection, keyed).await,
-                Err(Unanswered::HandedBack(unwritten)) if reused => {
+                Ok(answer) => return self.bring(answer, connection, purpose).await,
+                Err(Unanswered::HandedBack(unwritten)) if connection.is_used() => {
                     // Not a byte of it was taken: it may go once more, on a fresh connection.
                     request = *unwritten;
-                    match self.pool.fresh().await {
-                        Ok(fresh) => taken = fresh,
-                        Err(error) => return unsent(&error.to_string()),
-                    }
+                    taken = self.pool.fresh().await;
                 }
                 Err(Unanswered::HandedBack(_) | Unanswered::NothingTaken) => {
                     return unsent("the upstream closed the connection before it took a byte");
@@ -84,16 +90,20 @@ impl Proxy {
         self,
         answer: Response<hyper::body::Incoming>,
         connection: Connection,
-        keyed: bool,
+        purpose: Use,
     ) -> Response<AnswerBody> {
-        if keyed {
+        if purpose == Use::Keyed {
             fault::point(Window::SentAnswered).await;
         }
         let (mut parts, body) = answer.into_parts();
-        let framings = parts.headers.get_all(header::CONTENT_LENGTH).iter().count();
-        let chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
-        if framings > 1 || (framings == 1 && chunked) {
-            tracing::error!("the upstream framed its answer in two ways; the answer is not trusted");
+        if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+            tracing::error!("the upstream switched protocols unasked; that is no answer");
+            return lost(Some(parts.status.as_u16()));
+        }
+        if !is_framed_once(&parts.headers) {
+            tracing::error!(
+                "the upstream framed its answer in two ways or an unknown one; it is not trusted"
+            );
             return lost(Some(parts.status.as_u16()));
         }
         headers::strip_hop_by_hop(&mut parts.headers);
@@ -132,6 +142,22 @@ impl Proxy {
             map.insert(FORWARDED_HOST, host);
         }
     }
+}
+
+/// Whether there is one opinion at most on where the answer ends (RFC 9112, section 6.3), and no coding but `chunked`,
+/// for which alone we ask.
+fn is_framed_once(headers: &HeaderMap) -> bool {
+    let only = |name: HeaderName, is_plain: fn(&[u8]) -> bool| {
+        let mut lines = headers.get_all(name).iter();
+        match (lines.next(), lines.next()) {
+            (None, _) => Some(0),
+            (Some(value), None) if is_plain(value.as_bytes().trim_ascii()) => Some(1),
+            (Some(_), _) => None,
+        }
+    };
+    let length = only(header::CONTENT_LENGTH, |value| value.iter().all(u8::is_ascii_digit));
+    let coding = only(header::TRANSFER_ENCODING, |value| value.eq_ignore_ascii_case(b"chunked"));
+    length.zip(coding).is_some_and(|(length, coding)| length + coding < 2)
 }
 
 /// Adds to a list that may be there already.
@@ -175,3 +201,6 @@ impl Service<Request<RequestBody>> for Proxy {
         Box::pin(async move { Ok(proxy.forward(request).await) })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,16 @@
-//! A TCP stream that counts the bytes which the socket has taken, and can be asked whether it is clean.
+//! A TCP stream that counts the bytes which the socket has taken, and looks at the peer before the first of them.
 //!
 //! Counting happens at the socket, below everything that buffers: a count that has not moved proves that no byte of a
-//! request left.
+//! request left. The look before the first byte is a system call, not what the reactor knew a moment ago: hyper reads
+//! right before it writes, and what it is told then (`poll_loop` in hyper's `proto/h1/dispatch.rs`) makes it hand the
+//! request back unwritten.
 
 use std::{
     io::{self, IoSlice},
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
 };
@@ -27,11 +29,23 @@ pub(super) struct Tap(Arc<Tapped>);
 pub(super) struct Tapped {
     stream: TcpStream,
     written: AtomicU64,
+    looks: AtomicBool,
+}
+
+/// What is to be read from the peer, without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// Nothing: it is there and silent.
+    Silence,
+    /// It has closed or reset the connection.
+    End,
+    /// Bytes.
+    Words,
 }
 
 impl Tap {
     pub(super) fn new(stream: TcpStream) -> (Self, Arc<Tapped>) {
-        let tapped = Arc::new(Tapped { stream, written: AtomicU64::new(0) });
+        let tapped = Arc::new(Tapped { stream, written: AtomicU64::new(0), looks: AtomicBool::new(false) });
         (Self(Arc::clone(&tapped)), tapped)
     }
 }
@@ -42,15 +56,29 @@ impl Tapped {
         self.written.load(Ordering::Acquire)
     }
 
-    /// Whether the peer has neither closed nor said anything that nobody asked for.
-    pub(super) fn is_clean(&self) -> bool {
+    /// Until the next byte is taken, every read begins with a look at the socket itself.
+    pub(super) fn look_before_writing(&self) {
+        self.looks.store(true, Ordering::Release);
+    }
+
+    pub(super) fn heard(&self) -> Heard {
         let mut byte = [0; 1];
-        let peeked = rustix::net::recv(&self.stream, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT);
-        matches!(peeked, Err(rustix::io::Errno::AGAIN))
+        match rustix::net::recv(&self.stream, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+            Err(rustix::io::Errno::AGAIN) => Heard::Silence,
+            Ok((_, 1..)) => Heard::Words,
+            Ok((_, 0)) | Err(_) => Heard::End,
+        }
+    }
+
+    /// The socket, for tests that break it.
+    #[cfg(test)]
+    pub(super) fn stream(&self) -> &TcpStream {
+        &self.stream
     }
 
     fn took(&self, bytes: usize) -> usize {
         self.written.fetch_add(bytes as u64, Ordering::AcqRel);
+        self.looks.store(false, Ordering::Release);
         bytes
     }
 }
@@ -61,6 +89,13 @@ impl AsyncRead for Tap {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.0.looks.load(Ordering::Acquire) {
+            match self.0.heard() {
+                Heard::Silence => {}
+                Heard::End => return Poll::Ready(Ok(())),
+                Heard::Words => return Poll::Ready(Err(out_of_turn())),
+            }
+        }
         loop {
             ready!(self.0.stream.poll_read_ready(context))?;
             match self.0.stream.try_read_buf(buffer) {
@@ -69,6 +104,10 @@ impl AsyncRead for Tap {
             }
         }
     }
+}
+
+fn out_of_turn() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the upstream spoke before it was asked")
 }
 
 impl AsyncWrite for Tap {

@@ -1,0 +1,100 @@
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use onlyonce_testbed::{
+    effects::Upstream,
+    hostile::{Behaviour, Hostile},
+};
+
+use super::*;
+
+const ENOUGH: std::time::Duration = std::time::Duration::from_secs(10);
+
+fn pool(authority: impl ToString) -> Arc<Pool> {
+    Pool::new(authority.to_string(), ENOUGH, ENOUGH)
+}
+
+fn request() -> Request<RequestBody> {
+    let request = Request::post("/t").header("host", "h").header("content-length", 2);
+    request.body(RequestBody::from(Bytes::from_static(b"hi"))).unwrap()
+}
+
+/// A pooled connection that its upstream has closed since it was taken.
+async fn closed_since(pool: &Arc<Pool>, hostile: &Hostile) -> Connection {
+    let answer = Proxy::new(Arc::clone(pool)).forward(request()).await;
+    answer.into_body().collect().await.unwrap();
+    let connection = pool.take(Use::Keyed).await.unwrap();
+    assert!(connection.is_used());
+    hostile.cue().await;
+    connection
+}
+
+#[tokio::test]
+async fn a_request_that_was_handed_back_unwritten_goes_once_on_a_fresh_connection() {
+    let hostile = Hostile::start(Behaviour::ClosesIdleOnCue).await;
+    let pool = pool(hostile.addr());
+    let stale = closed_since(&pool, &hostile).await;
+    let answer = Proxy::new(Arc::clone(&pool)).deliver(request(), Use::Keyed, None, Ok(stale)).await;
+    assert_eq!(answer.status(), 201);
+    assert_eq!((hostile.connections(), hostile.bodies()), (2, 2));
+}
+
+#[tokio::test]
+async fn a_request_that_was_handed_back_is_not_sent_if_there_is_no_fresh_connection() {
+    let hostile = Hostile::start(Behaviour::ClosesIdleOnCue).await;
+    let pool = pool(hostile.addr());
+    let stale = closed_since(&pool, &hostile).await;
+    hostile.stop().await;
+    let answer = Proxy::new(pool).deliver(request(), Use::Keyed, None, Ok(stale)).await;
+    assert_eq!(answer.extensions().get(), Some(&Observed::NotSent));
+}
+
+#[tokio::test]
+async fn a_connection_that_is_too_old_for_a_keyed_request_stays_for_others() {
+    let upstream = Upstream::counting().await;
+    let pool = Pool::new(upstream.addr().to_string(), ENOUGH, std::time::Duration::ZERO);
+    let proxy = Proxy::new(Arc::clone(&pool));
+    proxy.clone().forward(request()).await.into_body().collect().await.unwrap();
+    assert!(!pool.take(Use::Keyed).await.unwrap().is_used());
+    assert!(pool.take(Use::Unkeyed).await.unwrap().is_used());
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_also_if_nobody_asks_for_the_end_of_its_answer() {
+    let upstream = Upstream::counting().await;
+    let proxy = Proxy::new(pool(upstream.addr()));
+    for _ in 0..3 {
+        let mut body = proxy.clone().forward(request()).await.into_body();
+        // As hyper's server does, which counts the bytes that were announced.
+        body.frame().await.unwrap().unwrap();
+        drop(body);
+        let given_back = async {
+            while proxy.pool.is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(ENOUGH, given_back).await.expect("the connection comes back");
+    }
+    assert_eq!((upstream.arrivals(), upstream.connections()), (3, 1));
+}
+
+#[test]
+fn an_answer_is_framed_once_or_not_trusted() {
+    for (lines, once) in [
+        (&[][..], true),
+        (&[("content-length", "2")], true),
+        (&[("transfer-encoding", "chunked")], true),
+        (&[("transfer-encoding", "Chunked ")], true),
+        (&[("content-length", "2"), ("content-length", "2")], false),
+        (&[("content-length", "2, 2")], false),
+        (&[("content-length", "2"), ("transfer-encoding", "chunked")], false),
+        (&[("transfer-encoding", "gzip, chunked")], false),
+        (&[("transfer-encoding", "gzip"), ("transfer-encoding", "chunked")], false),
+        (&[("transfer-encoding", "identity")], false),
+    ] {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, value.parse().unwrap());
+        }
+        assert_eq!(is_framed_once(&headers), once, "{lines:?}");
+    }
+}
