@@ -48,11 +48,16 @@ mod armed {
         let _ = ARMED.set(window);
     }
 
-    /// Parks the request here, if this window is armed and it is its turn.
+    /// Parks the request here, if this window is armed and it is its turn. Each says how many there are now, so that
+    /// a test can wait for the line of the one that fills the window.
     #[expect(clippy::print_stderr, reason = "the test that armed it reads this line")]
     pub async fn point(window: Window) {
-        if ARMED.get() == Some(&window) && SEEN.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
-            eprintln!("parked {}", window.as_str());
+        if ARMED.get() != Some(&window) {
+            return;
+        }
+        let seen = SEEN.fetch_add(1, Ordering::Relaxed);
+        if seen.is_multiple_of(2) {
+            eprintln!("parked {} {}", window.as_str(), seen / 2 + 1);
             std::future::pending::<()>().await;
         }
     }

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses its part")]
 
-use std::{fmt::Write as _, net::SocketAddr, path::Path};
+use std::{fmt::Write as _, net::SocketAddr, path::Path, process::Command};
 
 use onlyonce_testbed::process::Server;
 use tempfile::TempDir;
@@ -16,6 +16,8 @@ pub(crate) struct Setup {
     pub(crate) tables: String,
     /// Further arguments.
     pub(crate) arguments: Vec<String>,
+    /// The program that starts the gateway, with its arguments, such as a tracer; none: it is started directly.
+    pub(crate) under: Vec<String>,
 }
 
 impl Setup {
@@ -48,6 +50,13 @@ impl Setup {
     #[must_use]
     pub(crate) fn argument(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// Started by this command, which must become the gateway (`strace -D`), so that signals reach it.
+    #[must_use]
+    pub(crate) fn under<A: AsRef<str>>(mut self, command: impl IntoIterator<Item = A>) -> Self {
+        self.under = command.into_iter().map(|word| word.as_ref().to_owned()).collect();
         self
     }
 }
@@ -107,8 +116,10 @@ async fn spawn(directory: &Path, upstream: &str, setup: &Setup) -> (Server, Sock
         config.to_str().expect("temporary paths are text"),
     ];
     let arguments = fixed.into_iter().chain(setup.arguments.iter().map(String::as_str));
-    let environment = [("ONLYONCE_LOG", "warn")];
-    let process = Server::spawn(env!("CARGO_BIN_EXE_onlyonce"), arguments, environment);
+    let mut words = setup.under.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_onlyonce")]);
+    let mut command = Command::new(words.next().expect("the gateway's own program comes last"));
+    command.args(words).args(arguments).env("ONLYONCE_LOG", "warn");
+    let process = Server::spawn_command(command);
     let line = process.ready("listening on http://").await;
     let address = after(&line, "listening on http://");
     let admin =
