@@ -67,12 +67,13 @@ impl Directory {
         self.path.join(DATA)
     }
 
-    /// Makes the database with `fill` unless there is one.
+    /// Makes the database with `fill`, which syncs each file that it writes, unless there is one.
     pub(crate) fn ensure(&self, fill: impl FnOnce(&Path) -> Result<(), OpenError>) -> Result<(), OpenError> {
         let (data, unfinished) = (self.data(), self.path.join(UNFINISHED));
         let failed = |doing: &'static str| move |error| OpenError::io(&self.path, doing, error);
         if data.try_exists().map_err(failed("it could not be read"))? {
-            return private(&data).map_err(failed("its mode could not be set"));
+            private(&data);
+            return Ok(());
         }
         match std::fs::remove_dir_all(&unfinished) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -81,29 +82,47 @@ impl Directory {
             _ => make(&unfinished).map_err(failed("the database could not be made"))?,
         }
         fill(&unfinished)?;
-        sync(&unfinished)
+        // fjall leaves it to the system when the folder of a new keyspace gets its entry; and where it finds no folder,
+        // it skips the journal's rows for that keyspace.
+        sync_entries(&unfinished)
             .and_then(|()| std::fs::rename(&unfinished, &data))
             .and_then(|()| File::open(&self.path)?.sync_all())
             .map_err(failed("the new database could not be written"))
     }
 }
 
-/// Makes a directory that only its owner may read; those above it are made as usual.
+/// Makes a directory that only its owner may read, and those above it as usual; each is durable when this returns.
 fn make(path: &Path) -> io::Result<()> {
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        std::fs::create_dir_all(parent)?;
-    }
-    match DirBuilder::new().mode(OWNER_ONLY_DIR).create(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made,
-    }
+    make_with(path, OWNER_ONLY_DIR)
 }
 
-fn private(path: &Path) -> io::Result<()> {
-    if std::fs::metadata(path)?.permissions().mode() & 0o077 == 0 {
-        return Ok(());
+fn make_with(path: &Path, mode: u32) -> io::Result<()> {
+    let parent = match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => return Ok(()),
+    };
+    match DirBuilder::new().mode(mode).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make_with(parent, 0o777)?;
+            DirBuilder::new().mode(mode).create(path)?;
+        }
+        made => made?,
     }
-    std::fs::set_permissions(path, Permissions::from_mode(OWNER_ONLY_DIR))
+    File::open(parent)?.sync_all()
+}
+
+/// Takes the database away from others, as far as this process may: an operator can have given it to them.
+fn private(data: &Path) {
+    let others = |mode: u32| mode & 0o077 != 0;
+    let shut = std::fs::metadata(data).and_then(|metadata| match others(metadata.permissions().mode()) {
+        true => std::fs::set_permissions(data, Permissions::from_mode(OWNER_ONLY_DIR)),
+        false => Ok(()),
+    });
+    if let Err(error) = shut {
+        tracing::warn!(path = %data.display(), %error, "other users of this machine may read the ledger");
+    }
 }
 
 /// Refuses a network file system that was not allowed by name.
@@ -147,17 +166,15 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// Syncs everything below `path`, and `path`. fjall leaves it to the system when a keyspace's directory gets its
-/// entry, and on opening skips the journal's rows of a keyspace that it cannot find.
-fn sync(path: &Path) -> io::Result<()> {
-    for entry in std::fs::read_dir(path)? {
+/// Syncs the entries of what `fill` has made; the files themselves it has synced.
+fn sync_entries(data: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(data)? {
         let entry = entry?;
-        match entry.file_type()?.is_dir() {
-            true => sync(&entry.path())?,
-            false => File::open(entry.path())?.sync_all()?,
+        if entry.file_type()?.is_dir() {
+            File::open(entry.path())?.sync_all()?;
         }
     }
-    File::open(path)?.sync_all()
+    File::open(data)?.sync_all()
 }
 
 #[cfg(test)]

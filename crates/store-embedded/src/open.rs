@@ -5,6 +5,8 @@
 
 use std::{
     collections::BTreeSet,
+    fs::File,
+    io::Write,
     ops::Bound,
     path::Path,
     sync::{Arc, OnceLock},
@@ -91,7 +93,11 @@ fn read(data: &Path, options: &Options) -> Result<Read, OpenError> {
 
 fn create(data: &Path, options: &Options) -> Result<(), OpenError> {
     Keyspaces::create(data, options).map_err(|error| OpenError::engine(data, error))?;
-    std::fs::write(data.join(LAYOUT_FILE), format!("onlyonce embedded ledger, layout {LAYOUT}\n"))
+    File::create_new(data.join(LAYOUT_FILE))
+        .and_then(|mut file| {
+            writeln!(file, "onlyonce embedded ledger, layout {LAYOUT}")?;
+            file.sync_all()
+        })
         .map_err(|error| OpenError::io(data, "its layout could not be written", error))
 }
 

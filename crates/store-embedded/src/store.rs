@@ -111,6 +111,16 @@ impl EmbeddedStore {
         &self.spaces
     }
 
+    #[cfg(test)]
+    pub(crate) fn open_ids(&self) -> &OpenIds {
+        &self.open
+    }
+
+    #[cfg(test)]
+    pub(crate) fn health(&self) -> &Health {
+        &self.health
+    }
+
     fn read<T>(&self, read: impl FnOnce(&Keyspaces) -> Result<T, fjall::Error>) -> Result<T, Error> {
         self.health.check()?;
         read(&self.spaces).map_err(unread)

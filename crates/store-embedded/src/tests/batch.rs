@@ -1,5 +1,11 @@
 //! What the writer does with a batch.
 
+use std::{
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
+
 use onlyonce_ledger::store::{BATCH_COMMANDS, ErrorKind};
 
 use super::*;
@@ -10,7 +16,7 @@ use super::*;
 async fn a_second_command_for_a_record_sees_what_the_first_has_left() {
     let place = tempfile::tempdir().unwrap();
     let store = open(place.path());
-    let until = store.now().plus(std::time::Duration::from_secs(3600));
+    let until = store.now().plus(Duration::from_secs(3600));
     let body = Body::Put { bytes: Bytes::from_static(b"result"), until };
     let done = Command { body, ..write(id(1), &completed(2, until)) };
     let batch = vec![write(id(1), &in_progress(1)), write(id(1), &in_progress(1)), done];
@@ -22,6 +28,32 @@ async fn a_second_command_for_a_record_sees_what_the_first_has_left() {
     assert_eq!(head(&store, id(1)).await, Some(codec::encode(&completed(2, until))));
     assert_eq!(store.body(id(1)).await.unwrap().as_deref(), Some(&b"result"[..]));
     assert!(store.open(None, 8).await.unwrap().is_empty());
+}
+
+/// fjall holds a writer back until a full memtable is on the disk, and goes on waiting if its thread for that is gone.
+#[tokio::test]
+async fn a_write_that_hangs_in_a_failed_engine_is_answered() {
+    let place = tempfile::tempdir().unwrap();
+    let store = open(place.path());
+    // Any lock that the writer needs stands for fjall's waiting.
+    let ids = Arc::clone(store.open_ids());
+    let (holds, held) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let holder = thread::spawn(move || {
+        let _held = ids.lock().unwrap();
+        holds.send(()).unwrap();
+        released.recv().unwrap_err();
+    });
+    held.recv().unwrap();
+
+    let mut pending = store.apply(vec![write(id(1), &in_progress(1))]);
+    let waiting = tokio::time::timeout(Duration::from_millis(100), &mut pending).await;
+    assert!(waiting.is_err(), "the writer hangs");
+    store.health().fail("a thread of the engine has failed");
+    let answer = tokio::time::timeout(Duration::from_secs(5), pending).await.expect("it is answered");
+    assert_eq!(answer.unwrap_err().kind(), ErrorKind::Poisoned);
+    drop(release);
+    holder.join().unwrap();
 }
 
 #[tokio::test]

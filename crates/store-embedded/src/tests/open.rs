@@ -94,6 +94,7 @@ async fn the_open_rows_are_known_again() {
         }
     }
     let before = store.open(None, 1000).await.unwrap();
+    assert_eq!(store.open_ids().lock().unwrap().len(), 100, "completed records are not remembered");
     drop(store);
     let after = open(place.path()).open(None, 1000).await.unwrap();
     assert_eq!(before.len(), 100);
