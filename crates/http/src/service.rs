@@ -1,6 +1,6 @@
 //! The layer itself: which requests are keyed, whose they are, and where they go.
 //!
-//! Order of judgement, the first that applies: early data, key missing or invalid, principal, and then what
+//! Order of judgement, the first that applies: early data, principal, key missing or invalid, and then what
 //! `exchange` judges. A request that no rules cover passes untouched.
 
 use std::{
@@ -143,14 +143,12 @@ impl Shared {
             return Judged::Untouched;
         };
         let mut lines = parts.headers.get_all(headers::KEY).iter();
-        let Some(line) = lines.next() else {
-            return match rules.requirement {
-                Requirement::Required => Judged::Refused(missing(&rules), None),
-                Requirement::Optional | Requirement::Off => Judged::Untouched,
-            };
-        };
-        let refused = |problem| Judged::Refused(problem, Some(line.clone()));
-        if parts.headers.get(headers::EARLY_DATA).is_some_and(|value| value == "1") {
+        let line = lines.next();
+        if line.is_none() && rules.requirement != Requirement::Required {
+            return Judged::Untouched;
+        }
+        let refused = |problem| Judged::Refused(problem, line.cloned());
+        if line.is_some() && parts.headers.get(headers::EARLY_DATA).is_some_and(|value| value == "1") {
             return refused(Refused::new(
                 problem::TOO_EARLY,
                 "A request with a key is not taken from early data, which may be replayed by anybody. Nothing was \
@@ -161,6 +159,7 @@ impl Shared {
             Ok(principal) => principal,
             Err(detail) => return refused(Refused::new(problem::PRINCIPAL_REQUIRED, detail)),
         };
+        let Some(line) = line else { return refused(missing(&rules)) };
         if lines.next().is_some() {
             return refused(Refused::new(
                 problem::KEY_INVALID,
