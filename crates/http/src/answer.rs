@@ -118,7 +118,8 @@ fn replay<B>(stored: Stored, record: &Record) -> Response<Body<B>> {
 }
 
 fn again<B>(stored: Stored, status: Status) -> Response<Body<B>> {
-    let Stored { status: code, headers, body, trailers } = stored;
+    let Stored { status: code, mut headers, body, trailers } = stored;
+    announce(&mut headers, trailers.as_ref());
     let mut answer = Response::new(Body::with_trailers(body, trailers));
     *answer.status_mut() = code;
     *answer.headers_mut() = headers;
@@ -311,6 +312,14 @@ fn jitter() -> u64 {
 /// The client's key, as it wrote it.
 pub(crate) fn echo<B>(answer: &mut Response<Body<B>>, key: &HeaderValue) {
     answer.headers_mut().insert(headers::KEY, key.clone());
+}
+
+/// Names the trailers: hyper sends none that a `Trailer` header does not announce.
+pub(crate) fn announce(headers: &mut HeaderMap, trailers: Option<&HeaderMap>) {
+    headers.remove(header::TRAILER);
+    for name in trailers.into_iter().flat_map(HeaderMap::keys) {
+        headers.append(header::TRAILER, HeaderValue::from(name.clone()));
+    }
 }
 
 /// What is between the inner service and the layer only.

@@ -103,7 +103,8 @@ where
     fn request<B: From<Bytes>>(&self, attempt: &Arc<Attempt>, mut parts: Parts, body: Bytes) -> Request<B> {
         let headers = &mut parts.headers;
         headers.remove(headers::OUTCOME);
-        for name in [header::EXPECT, header::UPGRADE, header::TRANSFER_ENCODING] {
+        // The body goes as it was read: whole, and without trailers.
+        for name in [header::EXPECT, header::UPGRADE, header::TRANSFER_ENCODING, header::TRAILER] {
             headers.remove(name);
         }
         let value =
@@ -162,9 +163,10 @@ where
         Seen::Not(Observed::Lost { seen_status }) => {
             doubted(rules, attempt, UnknownCause::AnswerLost, seen_status, StatusCode::BAD_GATEWAY).await
         }
-        Seen::Whole { parts, body, trailers } => {
+        Seen::Whole { mut parts, body, trailers } => {
             fault::point(Window::AnsweredRecorded).await;
             let (status, until) = record(attempt, &parts, Some((&body, trailers.as_ref()))).await;
+            answer::announce(&mut parts.headers, trailers.as_ref());
             give(parts, Body::with_trailers(body, trailers), status, until)
         }
         Seen::Large { parts, prefix, rest } => {

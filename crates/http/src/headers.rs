@@ -2,7 +2,7 @@
 //!
 //! Invariant: nothing that identifies, authenticates or tracks a caller is stored, and nothing hop-by-hop.
 
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// The key, from the client and to the upstream (draft-ietf-httpapi-idempotency-key-header-07, section 2.1).
 pub const KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -23,7 +23,8 @@ pub const SETTLED: HeaderName = HeaderName::from_static("idempotency-settled");
 /// Set by whoever took the request from TLS early data (RFC 8470, section 5.1).
 pub const EARLY_DATA: HeaderName = HeaderName::from_static("early-data");
 
-/// Hop-by-hop by nature (RFC 9110, section 7.6.1), whether or not `Connection` names them.
+/// Hop-by-hop by nature (RFC 9110, section 7.6.1), whether or not `Connection` names them. `Trailer` is not: without it
+/// the trailers that it announces would not be sent on.
 pub const HOP_BY_HOP: &[&str] = &[
     "connection",
     "keep-alive",
@@ -32,7 +33,6 @@ pub const HOP_BY_HOP: &[&str] = &[
     "proxy-authentication-info",
     "proxy-authorization",
     "te",
-    "trailer",
     "transfer-encoding",
     "upgrade",
 ];
@@ -68,14 +68,26 @@ const NOT_KEPT: &[&str] = &[
 const NOT_KEPT_PREFIXES: &[&str] = &["access-control-", "proxy-", "x-b3-", "x-amzn-trace"];
 const NOT_KEPT_WORDS: &[&str] = &["token", "secret", "password", "session", "credential"];
 
-/// Removes what belongs to one connection: the hop-by-hop headers and those that `Connection` names.
+/// Removes what belongs to one connection: the hop-by-hop headers and those that `Connection` names. That trailers are
+/// welcome is said anew, since they are passed on.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let trailers = welcomes_trailers(headers);
     for name in named_by_connection(headers) {
         headers.remove(name);
     }
     for name in HOP_BY_HOP {
         headers.remove(*name);
     }
+    if trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        // RFC 9110, section 10.1.4: nobody further on may take it for the first client's word.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
+    }
+}
+
+fn welcomes_trailers(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(header::TE).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
 }
 
 /// The headers that `Connection` names.
@@ -135,5 +147,18 @@ mod tests {
         headers.append("x-end", "1".parse().unwrap());
         strip_hop_by_hop(&mut headers);
         assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-end"]);
+    }
+
+    #[test]
+    fn that_trailers_are_welcome_is_said_anew_and_nothing_else_of_te() {
+        let mut headers = HeaderMap::new();
+        headers.append("te", "deflate;q=0.5, Trailers".parse().unwrap());
+        headers.append("connection", "te".parse().unwrap());
+        strip_hop_by_hop(&mut headers);
+        assert_eq!(headers["te"], "trailers");
+        assert_eq!(headers["connection"], "te");
+        headers.insert("te", "deflate".parse().unwrap());
+        strip_hop_by_hop(&mut headers);
+        assert!(headers.is_empty());
     }
 }
