@@ -26,7 +26,7 @@ use crate::{
     body::{Body, BoxError},
     capture::{self, Seen},
     fault::{self, Window},
-    headers,
+    headers, inner,
     observed::{Observed, Start},
     rules::Rules,
     service::{Shared, Starts},
@@ -197,7 +197,7 @@ async fn record(
     let status = parts.status.as_u16();
     let stored = whole
         .map(|(body, trailers)| Stored::keep(parts.status, &parts.headers, body.clone(), trailers).encode());
-    let recorded = match meaning(attempt, parts) {
+    let recorded = match meaning(attempt, parts, whole.map(|(body, _)| body)) {
         Outcome::Kept => {
             let (completion, result) = match stored {
                 Some(result) => (Completion::Kept { status }, result),
@@ -223,8 +223,8 @@ async fn record(
     }
 }
 
-/// What the answer says of the operation: the handler's word before the table's.
-fn meaning(attempt: &Attempt, parts: &response::Parts) -> Outcome {
+/// What the answer says of the operation: the handler's word before that of a layer within, and that before the table's.
+fn meaning(attempt: &Attempt, parts: &response::Parts, body: Option<&Bytes>) -> Outcome {
     match parts.headers.get(headers::OUTCOME).map(HeaderValue::as_bytes) {
         Some(b"keep") => return Outcome::Kept,
         Some(b"release") => return Outcome::Released,
@@ -233,6 +233,9 @@ fn meaning(attempt: &Attempt, parts: &response::Parts) -> Outcome {
             tracing::warn!(operation = %attempt.operation_ref(), "Idempotency-Outcome has a value that means nothing");
         }
         None => {}
+    }
+    if body.is_some_and(|body| inner::is_in_doubt(&parts.headers, body)) {
+        return Outcome::Unknown;
     }
     let status = parts.status.as_u16();
     let retry_after = parts.headers.contains_key(header::RETRY_AFTER);

@@ -22,6 +22,7 @@ mod capture;
 mod exchange;
 mod execution;
 mod incoming;
+mod inner;
 
 pub use body::Body;
 pub use observed::{Observed, Start};
