@@ -212,7 +212,12 @@ where
         match shared.judge(&parts) {
             Judged::Untouched => {
                 let answer = inner.call(Request::from_parts(parts, body));
-                Box::pin(async move { Ok(answer.await?.map(Body::through)) })
+                Box::pin(async move {
+                    let mut answer = answer.await?.map(Body::through);
+                    // Said to this layer, also where it does not listen.
+                    answer.headers_mut().remove(headers::OUTCOME);
+                    Ok(answer)
+                })
             }
             Judged::Refused(refused, key) => {
                 tracing::debug!(problem = refused.name(), "refused before the ledger was asked");
