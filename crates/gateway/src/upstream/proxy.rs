@@ -107,6 +107,8 @@ impl Proxy {
             return lost(Some(parts.status.as_u16()));
         }
         headers::strip_hop_by_hop(&mut parts.headers);
+        // Ours to say to the client, hop by hop (RFC 9110, section 2.5).
+        parts.version = Version::HTTP_11;
         Response::from_parts(parts, AnswerBody::new(body, connection, self.pool))
     }
 
