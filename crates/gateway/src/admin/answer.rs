@@ -89,8 +89,8 @@ impl Refusal {
     pub(super) fn not_found() -> Self {
         Refused::new(
             problem::NOT_FOUND,
-            "There is no such operation: it never was, its key retention has ended, or its key was released and began \
-             a new operation since.",
+            "It never was, or its key retention has ended. A key that is used again after that begins an operation of another \
+             name.",
         )
         .into()
     }
