@@ -1,20 +1,31 @@
 //! The contract from outside: the real gateway process, real sockets, an upstream that counts its effects.
+//!
+//! A test whose name begins with `fNN` is the story of a fault that was found in an existing system. Nothing sleeps:
+//! requests are held at the upstream's gates, and the gateway's own metrics say who waits.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test's failed step is its panic; clippy sees only `#[test]` functions"
+)]
 
 #[path = "../support/gateway.rs"]
 mod gateway;
 
-use gateway::{Gateway, Setup};
-use onlyonce_testbed::{client, client::Request, effects::Upstream};
+mod transfer;
 
-#[tokio::test]
-async fn a_repeat_is_replayed_byte_for_byte() {
-    let upstream = Upstream::counting().await;
-    let gateway = Gateway::start(&upstream.url(), Setup::anonymous()).await;
-    let request = Request::post("/transfers").key("k").json(&serde_json::json!({"amount": 100}));
-    let first = client::send(gateway.address, &request).await.unwrap();
-    let second = client::send(gateway.address, &request).await.unwrap();
-    assert_eq!((first.status, second.status), (201, 201));
-    assert_eq!(first.body, second.body);
-    assert_eq!(first.header("idempotency-status"), Some("executed"));
-    assert_eq!(second.header("idempotency-status"), Some("replayed"));
-}
+mod deadlines;
+mod duplicates;
+mod durability;
+mod fail_closed;
+mod hang_ups;
+mod keys;
+mod leases;
+mod operations;
+mod outcomes;
+mod pass_through;
+mod problems;
+mod results;
+mod sameness;
+mod upstream_view;
+mod waiting;

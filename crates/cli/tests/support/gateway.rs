@@ -2,10 +2,17 @@
 
 #![allow(dead_code, reason = "each test program uses its part")]
 
-use std::{fmt::Write as _, net::SocketAddr, path::Path, process::Command};
+use std::{fmt::Write as _, net::SocketAddr, path::Path, process::Command, time::Duration};
 
-use onlyonce_testbed::process::Server;
+use onlyonce_testbed::{
+    WAIT_LIMIT,
+    client::{self, Request, Response},
+    process::Server,
+};
 use tempfile::TempDir;
+
+/// How far apart an operator's questions are while a test waits for an answer.
+const ASK_PAUSE: Duration = Duration::from_millis(5);
 
 /// How a gateway process is started.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +43,13 @@ impl Setup {
     #[must_use]
     pub(crate) fn defaults(mut self, lines: &str) -> Self {
         write!(self.tables, "[defaults]\n{lines}\n").expect("strings can be written to");
+        self
+    }
+
+    /// With this table, or several.
+    #[must_use]
+    pub(crate) fn table(mut self, lines: &str) -> Self {
+        writeln!(self.tables, "{lines}").expect("strings can be written to");
         self
     }
 
@@ -94,6 +108,35 @@ impl Gateway {
     /// What the next start is done with.
     pub(crate) fn set_up(&mut self, setup: Setup) {
         self.setup = setup;
+    }
+
+    /// Asks the operators' listener.
+    pub(crate) async fn ask(&self, request: &Request) -> Response {
+        client::send(self.admin, request).await.expect("operators are served")
+    }
+
+    /// Settles an operation by hand.
+    pub(crate) async fn settle(&self, reference: &str, decision: &serde_json::Value) -> Response {
+        self.ask(&Request::post(format!("/api/v1/records/{reference}/settle")).json(decision)).await
+    }
+
+    /// The value of a metric that has no labels.
+    pub(crate) async fn metric(&self, name: &str) -> u64 {
+        let text = self.ask(&Request::get("/metrics")).await.text();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no metric {name} in\n{text}"))
+    }
+
+    /// Waits until a metric that has no labels says `n`.
+    pub(crate) async fn until(&self, name: &str, n: u64) {
+        let is_so = async {
+            while self.metric(name).await != n {
+                // bounded: by WAIT_LIMIT, below
+                tokio::time::sleep(ASK_PAUSE).await;
+            }
+        };
+        let waited = tokio::time::timeout(WAIT_LIMIT, is_so).await;
+        assert!(waited.is_ok(), "waited {WAIT_LIMIT:?} for {name} to be {n}");
     }
 }
 
