@@ -35,8 +35,8 @@ use crate::{
     writer::{Answer, Job, OpenIds, Writer},
 };
 
-/// Most rows that one sweep looks at; the next goes on from there.
-const SWEEP_LOOKS_AT: usize = 16 * 1024;
+/// Most rows that one sweep looks at, on the caller's thread; the next goes on from there.
+const SWEEP_LOOKS_AT: usize = 4 * 1024;
 /// How long closing waits for a writer that hangs in a failed storage engine.
 const CLOSE_WAIT: Duration = Duration::from_secs(5);
 

@@ -74,6 +74,26 @@ async fn a_damaged_journal_is_refused() {
     refused(&path, OpenErrorKind::Damaged);
 }
 
+/// What a kill or a power cut leaves of a batch that was never acknowledged.
+#[tokio::test]
+async fn a_torn_tail_of_the_journal_costs_nothing_acknowledged() {
+    let (_place, path) = written().await;
+    // Opening cuts the unused rest off, so that the file ends with the last batch.
+    apply(&open(&path), write(id(2), &in_progress(1))).await;
+    let journal = path.join("data/0.jnl");
+    let whole = fs::read(&journal).unwrap();
+    for torn in [1, 14, 100, 200] {
+        fs::write(&journal, [&whole[..], &whole[..torn]].concat()).unwrap();
+        let store = open(&path);
+        for number in [1, 2] {
+            assert_eq!(head(&store, id(number)).await, Some(codec::encode(&in_progress(1))));
+        }
+        apply(&store, write(id(3), &in_progress(1))).await;
+        drop(store);
+        assert!(head(&open(&path), id(3)).await.is_some(), "what was written behind the tear is found again");
+    }
+}
+
 #[tokio::test]
 async fn a_database_without_its_marks_is_damaged() {
     for file in ["layout", "version"] {
