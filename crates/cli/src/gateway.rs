@@ -10,7 +10,10 @@ use onlyonce_gateway::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::exit::{Exit, complain, tell};
+use crate::{
+    environment,
+    exit::{Exit, complain, tell},
+};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -98,10 +101,8 @@ impl Arguments {
 }
 
 /// What the environment holds beside the configuration.
-#[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
-pub(crate) fn secrets() -> Secrets {
-    let read = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    Secrets { ledger: read("ONLYONCE_SECRET"), admin: read("ONLYONCE_ADMIN_TOKEN") }
+fn secrets() -> Secrets {
+    Secrets { ledger: environment("ONLYONCE_SECRET"), admin: environment("ONLYONCE_ADMIN_TOKEN") }
 }
 
 /// What start-up says, once.

@@ -3,6 +3,7 @@
 mod demo;
 mod exit;
 mod gateway;
+mod keys;
 mod logging;
 
 use clap::{Parser, Subcommand};
@@ -21,8 +22,16 @@ struct Arguments {
 enum Command {
     /// Stand in front of an HTTP API: keyed requests run once, repeats get the stored result.
     Gateway(gateway::Arguments),
+    /// Look at operations and end unknown outcomes, over the admin API of a running gateway.
+    Keys(keys::Arguments),
     /// The bank, the gateway and a page to double-click, on loopback, nothing else needed.
     Demo(demo::Arguments),
+}
+
+/// A variable of the environment that is set to something.
+#[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn main() -> std::process::ExitCode {
@@ -38,6 +47,13 @@ fn main() -> std::process::ExitCode {
     let exit = runtime.block_on(async {
         match arguments.command {
             Command::Gateway(arguments) => gateway::run(arguments).await,
+            Command::Keys(arguments) => {
+                let variables = keys::Variables {
+                    token: environment(arguments.token_variable()),
+                    user: environment("USER"),
+                };
+                keys::run(arguments, variables).await
+            }
             Command::Demo(arguments) => demo::run(arguments).await,
         }
     });
