@@ -53,6 +53,7 @@ pub struct Request {
 
 /// What a request meets.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "moved once per request, and most are free")]
 pub enum Look {
     /// Something that answers it.
     Stands(Standing),
@@ -119,6 +120,7 @@ impl Ledger {
         let engine = &self.0;
         let claim = request.claim(Bytes::new());
         let until = Instant::now() + wait;
+        let mut in_progress = None;
         loop {
             if let Some(standing) = engine.follow(request.id, &claim, until).await? {
                 return Ok(Look::Stands(standing));
@@ -133,6 +135,12 @@ impl Ledger {
                     }
                     // It began here a moment ago; follow it.
                     Decision::Refuse(Refusal::InProgress) if engine.flights.of(request.id).is_some() => {
+                        continue;
+                    }
+                    // It may have ended here since it was read. Read again, it is told from one elsewhere.
+                    Decision::Refuse(Refusal::InProgress)
+                        if in_progress.replace(record.version) != Some(record.version) =>
+                    {
                         continue;
                     }
                     Decision::Refuse(refusal) => {
