@@ -149,6 +149,10 @@ impl Attempts {
         self.lock().remove(&attempt);
     }
 
+    pub(crate) fn has(&self, attempt: AttemptId) -> bool {
+        self.lock().contains_key(&attempt)
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.lock().len()
     }

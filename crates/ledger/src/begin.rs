@@ -262,7 +262,7 @@ impl Engine {
     }
 
     /// Writes a lapse. What stands then has to be looked up anew, also where somebody else was faster.
-    async fn lapse(&self, id: RecordId, standing: Option<Record>) -> Result<(), Error> {
+    pub(crate) async fn lapse(&self, id: RecordId, standing: Option<Record>) -> Result<(), Error> {
         let change = Change::new(id, Event::Lapse);
         let patience = Patience::For(self.options.store_wait);
         self.transition(standing, &change, Class::End, patience).await.map_err(Failure::into_error)?;

@@ -211,7 +211,8 @@ impl Tries {
     }
 }
 
-/// How many records of each route are unknown; a named bound on what people have to settle.
+/// How many records of each route are unknown; a named bound on what people have to settle. Counted as they change, and
+/// anew once a minute: a reply that was lost for good, or another process, may have changed them unseen.
 #[derive(Debug, Default)]
 pub(crate) struct Unknowns(Mutex<HashMap<String, usize>>);
 
@@ -228,6 +229,13 @@ impl Unknowns {
         self.moved(None, record);
     }
 
+    pub(crate) fn counted(&self, counts: HashMap<String, usize>) {
+        let mut held = self.lock();
+        // A route that has none left is still shown.
+        held.values_mut().for_each(|count| *count = 0);
+        held.extend(counts);
+    }
+
     fn moved(&self, before: Option<&Record>, after: &Record) {
         let unknown = |record: &Record| record.state.name() == StateName::Unknown;
         match (before.is_some_and(unknown), unknown(after)) {
@@ -240,7 +248,9 @@ impl Unknowns {
                 }
             }
             (true, false) => {
-                if let Some(count) = self.lock().get_mut(&after.route) {
+                // The claim of a re-run may have come by another route.
+                let route = before.map_or(&after.route, |before| &before.route);
+                if let Some(count) = self.lock().get_mut(route) {
                     *count = count.saturating_sub(1);
                 }
             }

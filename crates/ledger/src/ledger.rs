@@ -17,9 +17,10 @@ use tokio::sync::Semaphore;
 
 use crate::{
     attempts::{self, Attempts, Held, Stage},
-    engine::{Change, Engine, Patience, Unknowns},
+    engine::{Change, Engine, Patience, Transition, Unknowns},
     flights::Flights,
     identity::{self, OpenError, OpenErrorKind, Secret},
+    rounds,
     seal::Sealer,
     store::{Capabilities, Store},
     writer::{Class, Writer},
@@ -27,9 +28,6 @@ use crate::{
 
 /// How many open records are converted at once at start-up: a batch.
 const CONVERSION_PAGE: usize = 512;
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// Rows removed in one go of the sweep.
-const SWEEP_ROWS: usize = 1_000;
 
 /// Bounds and waiting times of a ledger.
 #[derive(Clone, Debug)]
@@ -102,7 +100,7 @@ impl Ledger {
         });
         let found = engine.start_up().await?;
         tokio::spawn(attempts::keep_leases(Arc::downgrade(&engine)));
-        tokio::spawn(sweep(Arc::downgrade(&engine)));
+        tokio::spawn(rounds::make(Arc::downgrade(&engine)));
         Ok((Self(engine), found))
     }
 
@@ -230,19 +228,5 @@ impl Engine {
             .await
             .map_err(|failure| OpenError::new(OpenErrorKind::Store, failure.into_error().to_string()))?;
         Ok(true)
-    }
-}
-
-/// Removes what has expired, a little at a time.
-async fn sweep(engine: std::sync::Weak<Engine>) {
-    while let Some(alive) = engine.upgrade() {
-        let now = alive.store.now();
-        match alive.store.sweep(now, SWEEP_ROWS).await {
-            Ok(SWEEP_ROWS) => continue,
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "expired records were not removed; it is tried again"),
-        }
-        drop(alive);
-        tokio::time::sleep(SWEEP_EVERY).await;
     }
 }

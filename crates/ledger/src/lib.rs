@@ -22,6 +22,7 @@ mod attempts;
 mod engine;
 mod flights;
 mod random;
+mod rounds;
 mod seal;
 mod writer;
 

@@ -1,0 +1,84 @@
+//! What a ledger does by itself, once a minute.
+//!
+//! It removes what has expired, writes the lapse of leases that nobody renews (their operation may never be asked for
+//! again, and people can only settle what is unknown), and counts the unknown records anew. It never lapses an attempt
+//! of its own process: that one is alive and ends by itself.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use onlyonce_core::{Record, RecordId, State, codec};
+
+use crate::{engine::Engine, error::Error};
+
+const EVERY: Duration = Duration::from_secs(60);
+/// Rows removed in one go of the sweep.
+const SWEEP_ROWS: usize = 1_000;
+/// Open rows read at once.
+const PAGE: usize = 512;
+
+/// Makes its rounds for as long as the engine lives.
+pub(crate) async fn make(engine: Weak<Engine>) {
+    while let Some(alive) = engine.upgrade() {
+        alive.sweep().await;
+        if let Err(error) = alive.look_after_open_records().await {
+            tracing::warn!(%error, "open records were not looked after; it is tried again");
+        }
+        drop(alive);
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+impl Engine {
+    async fn sweep(&self) {
+        loop {
+            match self.store.sweep(self.store.now(), SWEEP_ROWS).await {
+                Ok(SWEEP_ROWS) => {}
+                Ok(_) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "expired records were not removed; it is tried again");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn look_after_open_records(self: &Arc<Self>) -> Result<(), Error> {
+        let mut unknown = HashMap::new();
+        let mut lapsed = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.store.open(after, PAGE).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(*last);
+            for (id, row) in page {
+                match codec::decode(&row) {
+                    Ok(record) if matches!(record.state, State::Unknown { .. }) => {
+                        *unknown.entry(record.route).or_default() += 1;
+                    }
+                    Ok(record) if self.is_left_behind(&record) => lapsed.push((id, record)),
+                    Ok(_) => {}
+                    Err(error) => tracing::error!(record = ?id, %error, "an open record cannot be read"),
+                }
+            }
+        }
+        self.unknowns.counted(unknown);
+        for (id, record) in lapsed {
+            self.lapse_left_behind(id, record).await?;
+        }
+        Ok(())
+    }
+
+    fn is_left_behind(&self, record: &Record) -> bool {
+        matches!(record.state, State::InProgress { lease_until } if lease_until <= self.store.now())
+            && !self.attempts.has(record.version.attempt)
+    }
+
+    async fn lapse_left_behind(&self, id: RecordId, record: Record) -> Result<(), Error> {
+        tracing::warn!(operation = %record.operation_ref(id), "nobody renews this lease any more");
+        self.lapse(id, Some(record)).await
+    }
+}
