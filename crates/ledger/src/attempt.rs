@@ -161,78 +161,80 @@ impl Attempt {
 
 impl Execution {
     /// Writes an end. What the ledger does not confirm within its time goes on being tried after this returns.
-    async fn end(this: &Arc<Self>, end: End) -> Result<Arc<Record>, Unrecorded> {
-        let end = Arc::new(end);
+    async fn end(this: &Arc<Self>, mut end: End) -> Result<Arc<Record>, Unrecorded> {
         let patience = this.engine.options.store_wait;
-        let first = this.try_end(&end, &end.change, Patience::For(patience));
-        match tokio::time::timeout(patience, first).await {
-            Ok(Ok(ended)) => ended,
-            Ok(Err(Failure::Content(_))) => {
-                let tombstone = end.without_result();
-                match this.try_end(&end, &tombstone, Patience::For(patience)).await {
-                    Ok(ended) => ended,
-                    Err(failure) => this.give_up_waiting(&end, Some(failure)),
-                }
+        let error = loop {
+            let tried = this.try_end(&end, Patience::For(patience));
+            match tokio::time::timeout(patience, tried).await {
+                Ok(Ok(ended)) => return ended,
+                Ok(Err(Failure::Content(_))) if end.result.is_some() => end = end.without_result(),
+                Ok(Err(failure)) => break failure.into_error(),
+                Err(_) => break Error::unavailable("no reply in time"),
             }
-            Ok(Err(failure)) => this.give_up_waiting(&end, Some(failure)),
-            Err(_) => this.give_up_waiting(&end, None),
-        }
+        };
+        tracing::warn!(operation = %this.reference, %error, "an outcome is not on record yet; it is tried on");
+        // From here on this end is seen to: whoever drops the attempt makes no other.
+        this.held.reached(Stage::Doubted);
+        let this = Arc::clone(this);
+        tokio::spawn(async move { this.see_through(end).await });
+        Err(Unrecorded::Pending)
     }
 
-    /// Goes on in the background until the store says yes or no. Bounded: by the attempts that are admitted, and in
-    /// bytes by [`PENDING_BYTES`], beyond which the result is dropped and the record becomes a tombstone.
-    fn give_up_waiting(
-        self: &Arc<Self>,
-        end: &Arc<End>,
-        failure: Option<Failure>,
-    ) -> Result<Arc<Record>, Unrecorded> {
-        let error = failure.map_or(Error::unavailable("no reply in time"), Failure::into_error);
-        tracing::warn!(operation = %self.reference, %error, "an outcome is not on record yet; it is tried on");
-        let (this, end) = (Arc::clone(self), Arc::clone(end));
-        tokio::spawn(async move {
-            let bytes = end.change.result.as_ref().map_or(0, |result| result.len() as u64);
-            let pending = &this.engine.pending_bytes;
-            let fits = pending.fetch_add(bytes, Ordering::Relaxed) + bytes <= PENDING_BYTES;
-            let change = if fits { end.change.clone() } else { end.without_result() };
-            if let Err(failure) = this.try_end(&end, &change, Patience::Endless).await {
-                let error = failure.into_error();
-                tracing::error!(operation = %this.reference, %error, "an outcome could not be recorded");
-            }
+    /// Goes on until the store says yes or no. Bounded: by the attempts that are admitted, and in bytes by
+    /// [`PENDING_BYTES`], beyond which the result is dropped and the record becomes a tombstone.
+    async fn see_through(&self, mut end: End) {
+        let pending = &self.engine.pending_bytes;
+        let bytes = end.bytes();
+        let fits = pending.fetch_add(bytes, Ordering::Relaxed) + bytes <= PENDING_BYTES;
+        if !fits {
             pending.fetch_sub(bytes, Ordering::Relaxed);
-        });
-        Err(Unrecorded::Pending)
+            end = end.without_result();
+        }
+        while let Err(failure) = self.try_end(&end, Patience::Endless).await {
+            if matches!(failure, Failure::Content(_)) && end.result.is_some() {
+                end = end.without_result();
+                continue;
+            }
+            let error = failure.into_error();
+            tracing::error!(operation = %self.reference, %error, "an outcome could not be recorded");
+            break;
+        }
+        if fits {
+            pending.fetch_sub(bytes, Ordering::Relaxed);
+        }
     }
 
     /// One go at writing an end; the inner result is the store's word.
     async fn try_end(
         &self,
         end: &End,
-        change: &Change,
         patience: Patience,
     ) -> Result<Result<Arc<Record>, Unrecorded>, Failure> {
         let mut standing = self.held.standing.lock().await;
-        let was_doubted = self.held.stage() >= Stage::Doubted;
+        let change = &end.change;
         let transition = self.engine.transition(Some(standing.clone()), change, Class::End, patience).await?;
-        match transition {
-            Transition::Written(record) | Transition::Already(record) => {
-                standing.clone_from(&record);
-                self.reached(&record);
-                if was_doubted && matches!(change.event, Event::Complete(..)) {
-                    self.late(&record, "accepted").await;
-                }
-                let record = Arc::new(record);
-                self.tell_followers(end, &record);
-                Ok(Ok(record))
-            }
+        let (record, before) = match transition {
+            Transition::Written { record, before } => (record, before),
+            Transition::Already(record) => (record, Some(Box::new(standing.clone()))),
             Transition::Refused(refusal, found) => {
                 self.held.reached(Stage::Over);
-                if let (Event::Complete(..), Some(found)) = (&change.event, &found) {
-                    self.late(found, "refused").await;
-                }
                 self.lead().take();
-                Ok(Err(Unrecorded::Refused(refusal)))
+                let second_truth = refusal == Refusal::SettledOtherwise;
+                if second_truth || matches!(change.event, Event::Complete(..)) {
+                    self.late(found.as_ref(), found.as_ref(), "refused").await;
+                }
+                return Ok(Err(Unrecorded::Refused(refusal)));
             }
+        };
+        standing.clone_from(&record);
+        drop(standing);
+        self.reached(&record);
+        let record = Arc::new(record);
+        self.tell_followers(end, &record);
+        if matches!(change.event, Event::Complete(..)) && before.as_deref().is_some_and(was_given_up) {
+            self.late(before.as_deref(), Some(&record), "accepted").await;
         }
+        Ok(Ok(record))
     }
 
     fn reached(&self, record: &Record) {
@@ -249,16 +251,18 @@ impl Execution {
     }
 
     /// An outcome that comes after its record was given up is told to people, whatever becomes of it.
-    async fn late(&self, record: &Record, verdict: &str) {
+    async fn late(&self, before: Option<&Record>, after: Option<&Record>, verdict: &str) {
         self.engine.late_outcomes.fetch_add(1, Ordering::Relaxed);
-        tracing::error!(operation = %self.reference, state = record.state.name().as_str(), verdict, "late outcome");
+        let state = after.map_or("absent", |record| record.state.name().as_str());
+        tracing::error!(operation = %self.reference, state, verdict, "late outcome");
+        let Some(after) = after else { return };
         let author = Author {
             who: "onlyonce".to_owned(),
             why: format!("the attempt with fence {} answered late", self.held.holder.fence),
             action: format!("late outcome {verdict}"),
         };
         let now = self.engine.store.now();
-        let entry = audit::entry(&author, self.held.id, Some(record), record, now);
+        let entry = audit::entry(&author, self.held.id, before, after, now);
         if let Err(error) = self.engine.store.note(entry).await {
             tracing::error!(operation = %self.reference, %error, "the audit entry of a late outcome was not written");
         }
@@ -277,20 +281,31 @@ impl Drop for Execution {
 
 impl End {
     /// The same completion without its result.
-    fn without_result(&self) -> Change {
-        let mut change = self.change.clone();
-        if let Event::Complete(holder, Completion::Kept { status }) = change.event {
-            change.event = Event::Complete(holder, Completion::TooLarge { status });
+    fn without_result(mut self) -> Self {
+        if let Event::Complete(holder, Completion::Kept { status }) = self.change.event {
+            self.change.event = Event::Complete(holder, Completion::TooLarge { status });
         }
-        change.result = None;
-        change
+        self.change.result = None;
+        self.result = None;
+        self
     }
+
+    /// What it keeps in memory: the result as it was given, and sealed.
+    fn bytes(&self) -> u64 {
+        let len = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        len(&self.result) + len(&self.change.result)
+    }
+}
+
+/// Whether nobody expected an outcome any more.
+fn was_given_up(record: &Record) -> bool {
+    matches!(record.state, State::Unknown { .. } | State::Released { .. })
 }
 
 impl Drop for Attempt {
     fn drop(&mut self) {
         let abandoned = self.0.held.abandon();
-        if !abandoned && self.0.held.stage() >= Stage::Doubted {
+        if self.0.held.stage() >= Stage::Doubted {
             return;
         }
         let this = Arc::clone(&self.0);

@@ -31,10 +31,13 @@ pub(crate) enum Stage {
     Claimed = 0,
     /// It may have sent something.
     Started = 1,
-    /// Its record is no longer in progress, as far as it knows; a late outcome may still come.
-    Doubted = 2,
+    /// It has sent nothing and never will.
+    Abandoned = 2,
+    /// Its record is no longer in progress, as far as it knows, or its end is being written; a late outcome may still
+    /// come.
+    Doubted = 3,
     /// Its outcome is written or refused.
-    Over = 3,
+    Over = 4,
 }
 
 /// One attempt's hold on its record.
@@ -45,8 +48,8 @@ pub(crate) struct Held {
     pub(crate) policy: Policy,
     /// What was last written; locked while a command is under way, so that there is at most one.
     pub(crate) standing: tokio::sync::Mutex<Record>,
-    /// When the last confirmed claim or renewal was sent.
-    lease: Mutex<Boot>,
+    /// When the last confirmed claim or renewal was sent; `None` once the record has refused one.
+    lease: Mutex<Option<Boot>>,
     claimed: Boot,
     stage: AtomicU8,
 }
@@ -58,7 +61,7 @@ impl Held {
             holder: Holder { attempt: record.version.attempt, fence: record.fence },
             policy: record.policy.clone(),
             standing: tokio::sync::Mutex::new(record),
-            lease: Mutex::new(sent),
+            lease: Mutex::new(Some(sent)),
             claimed: sent,
             stage: AtomicU8::new(Stage::Claimed as u8),
         }
@@ -68,7 +71,8 @@ impl Held {
         match self.stage.load(Ordering::Acquire) {
             0 => Stage::Claimed,
             1 => Stage::Started,
-            2 => Stage::Doubted,
+            2 => Stage::Abandoned,
+            3 => Stage::Doubted,
             _ => Stage::Over,
         }
     }
@@ -88,7 +92,10 @@ impl Held {
 
     /// Gives the attempt up if it has not started; `false` if it has. Never both: one exchange decides.
     pub(crate) fn abandon(&self) -> bool {
-        self.exchange(Stage::Claimed, Stage::Doubted).is_ok()
+        match self.exchange(Stage::Claimed, Stage::Abandoned) {
+            Ok(_) => true,
+            Err(stage) => stage == Stage::Abandoned as u8,
+        }
     }
 
     fn exchange(&self, from: Stage, to: Stage) -> Result<u8, u8> {
@@ -97,33 +104,49 @@ impl Held {
 
     /// How much of the lease is left, by a clock that counts suspension.
     pub(crate) fn lease_left(&self) -> Duration {
-        let sent = *self.lease.lock().unwrap_or_else(PoisonError::into_inner);
-        self.policy.lease.saturating_sub(sent.elapsed())
+        self.lease().map_or(Duration::ZERO, |sent| self.policy.lease.saturating_sub(sent.elapsed()))
     }
 
     /// Whether it is time to renew: two thirds are left, the attempt works and has not passed its deadline.
     fn due(&self) -> bool {
-        self.stage() < Stage::Doubted
+        self.stage() <= Stage::Started
+            && self.lease().is_some()
             && self.lease_left() <= self.policy.lease * 2 / 3
             && self.claimed.elapsed() < self.policy.deadline
     }
 
+    fn lease(&self) -> MutexGuard<'_, Option<Boot>> {
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Renews the lease; `false` if that is not confirmed.
     pub(crate) async fn renew(&self, engine: &Engine) -> bool {
-        let mut standing = self.standing.lock().await;
-        if self.stage() >= Stage::Doubted {
+        let standing = self.standing.lock().await;
+        self.renew_from(standing, engine).await
+    }
+
+    /// The same, unless a command is under way: that one decides what becomes of the record.
+    async fn renew_if_idle(&self, engine: &Engine) {
+        if let Ok(standing) = self.standing.try_lock() {
+            self.renew_from(standing, engine).await;
+        }
+    }
+
+    async fn renew_from(&self, mut standing: tokio::sync::MutexGuard<'_, Record>, engine: &Engine) -> bool {
+        if self.stage() > Stage::Started {
             return false;
         }
         let sent = Boot::now();
         let change = Change::new(self.id, Event::Renew(self.holder));
         let patience = Patience::For(self.policy.lease / 3);
         match engine.transition(Some(standing.clone()), &change, Class::End, patience).await {
-            Ok(Transition::Written(record) | Transition::Already(record)) => {
+            Ok(Transition::Written { record, .. } | Transition::Already(record)) => {
                 *standing = record;
-                *self.lease.lock().unwrap_or_else(PoisonError::into_inner) = sent;
+                *self.lease() = Some(sent);
                 true
             }
             Ok(Transition::Refused(refusal, _)) => {
+                *self.lease() = None;
                 tracing::error!(record = ?self.id, ?refusal, "a lease could not be renewed: the record has moved on");
                 false
             }
@@ -179,18 +202,10 @@ impl Attempts {
 /// Renews leases for as long as the engine lives.
 pub(crate) async fn keep_leases(engine: Weak<Engine>) {
     while let Some(alive) = engine.upgrade() {
-        let due = alive.attempts.due();
-        let renewals: Vec<_> = due
-            .into_iter()
-            .map(|held| {
-                let engine = Arc::clone(&alive);
-                // Together, so that one batch serves them all.
-                tokio::spawn(async move { held.renew(&engine).await })
-            })
-            .collect();
-        for renewal in renewals {
-            // Its failure is logged where it happens.
-            let _ = renewal.await;
+        for held in alive.attempts.due() {
+            let engine = Arc::clone(&alive);
+            // Together, so that one batch serves them all, and each by itself, so that none waits for another.
+            tokio::spawn(async move { held.renew_if_idle(&engine).await });
         }
         let tick = alive.attempts.tick();
         drop(alive);

@@ -297,7 +297,7 @@ impl Leader {
             let wait = self.engine.options.store_wait;
             let transition = self.engine.transition(standing, &change, Class::Claim, Patience::For(wait));
             standing = match tokio::time::timeout(wait, transition).await {
-                Ok(Ok(Transition::Written(record) | Transition::Already(record))) => {
+                Ok(Ok(Transition::Written { record, .. } | Transition::Already(record))) => {
                     let Self { engine, lead, .. } = self;
                     return Ok(Claimed::Attempt(Attempt::begin(engine, lead, record, sent, admission)));
                 }
@@ -368,7 +368,7 @@ impl Leader {
         tokio::spawn(async move {
             let claimed = engine.transition(None, &change, Class::End, Patience::Endless).await;
             let found = match claimed {
-                Ok(Transition::Written(record) | Transition::Already(record)) => record,
+                Ok(Transition::Written { record, .. } | Transition::Already(record)) => record,
                 Ok(Transition::Refused(_, Some(record))) if change.is_of(&record) => record,
                 // Another attempt holds the record, so this one's claim can no longer land.
                 Ok(Transition::Refused(..)) => return,

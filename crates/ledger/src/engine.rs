@@ -68,7 +68,11 @@ impl Change {
 /// How a change ended.
 #[derive(Debug)]
 pub(crate) enum Transition {
-    Written(Record),
+    /// By this change; `before` is what it was decided on.
+    Written {
+        record: Record,
+        before: Option<Box<Record>>,
+    },
     Already(Record),
     Refused(Refusal, Option<Record>),
 }
@@ -129,7 +133,7 @@ impl Engine {
             match self.write(command, class, &mut tries).await? {
                 Landed::Yes => {
                     self.unknowns.moved(standing.as_ref(), &record);
-                    return Ok(Transition::Written(record));
+                    return Ok(Transition::Written { record, before: standing.map(Box::new) });
                 }
                 Landed::Conflict(found) => {
                     let found = found.map(|row| codec::decode(&row)).transpose();
@@ -146,12 +150,18 @@ impl Engine {
         loop {
             // A claim that may have landed already holds its place: sent again, it is never turned away.
             let class = if tries.in_doubt { Class::End } else { class };
-            let Some(answer) = self.writer.submit(class, command.clone()).await else {
+            let Some(submitted) = tries.bound(self.writer.submit(class, command.clone())).await else {
+                return Err(Failure::InDoubt(Error::unavailable("no reply in time")));
+            };
+            let Some(answer) = submitted else {
                 return Err(Failure::NotApplied(Error::capacity("ledger queue")));
             };
             match answer {
                 Ok(Applied::Yes) => return Ok(Landed::Yes),
-                Ok(Applied::Conflict(Some(row))) if row == command.head => return Ok(Landed::Yes),
+                // Without a lost reply the same bytes are somebody else's, who saw the same at the same time.
+                Ok(Applied::Conflict(Some(row))) if tries.in_doubt && row == command.head => {
+                    return Ok(Landed::Yes);
+                }
                 Ok(Applied::Conflict(found)) => return Ok(Landed::Conflict(found)),
                 Err(error) => {
                     tries.in_doubt |= matches!(error.kind(), ErrorKind::Unknown | ErrorKind::Poisoned);
@@ -198,6 +208,14 @@ impl Tries {
             Patience::Endless => None,
         };
         Self { until, pause: BACKOFF_FIRST, in_doubt: false }
+    }
+
+    /// `None` if patience ends first.
+    async fn bound<T>(&self, reply: impl Future<Output = T>) -> Option<T> {
+        match self.until {
+            Some(until) => tokio::time::timeout_at(until, reply).await.ok(),
+            None => Some(reply.await),
+        }
     }
 
     /// Waits a little longer each time; `false` once patience has ended.

@@ -123,7 +123,10 @@ impl Ledger {
 
     /// Whether the store can be read and has room: what readiness means.
     pub async fn is_ready(&self) -> bool {
-        !*self.0.writer.poisoned().borrow() && self.0.store.heads(&[RecordId([0; 16])]).await.is_ok()
+        let poisoned = self.0.writer.poisoned();
+        // A writer that is gone has died of its store.
+        let writes = poisoned.has_changed().is_ok() && !*poisoned.borrow();
+        writes && self.0.store.heads(&[RecordId([0; 16])]).await.is_ok()
     }
 
     /// Attempts under way.
@@ -163,26 +166,32 @@ impl Engine {
         // From here on it may not start any more, whatever becomes of the write.
         let event = match (held.abandon(), held.stage()) {
             (true, _) => Event::Release(held.holder, ReleaseCause::NotStarted),
-            (false, Stage::Claimed | Stage::Started) => {
+            (false, Stage::Claimed | Stage::Started | Stage::Abandoned) => {
                 Event::LoseTrack(held.holder, Doubt { cause: UnknownCause::Drained, seen_status: None })
             }
             (false, Stage::Doubted | Stage::Over) => return None,
         };
         held.reached(Stage::Doubted);
         let engine = Arc::clone(self);
+        let limit = self.options.store_wait;
         Some(tokio::spawn(async move {
-            let mut standing = held.standing.lock().await;
-            let change = Change::new(held.id, event);
-            let patience = Patience::For(engine.options.store_wait);
-            match engine.transition(Some(standing.clone()), &change, Class::End, patience).await {
-                Ok(crate::engine::Transition::Written(record)) => *standing = record,
-                Ok(_) => {}
-                Err(failure) => {
-                    let error = failure.into_error();
-                    tracing::error!(record = ?held.id, %error, "an attempt could not be given up");
-                }
+            if tokio::time::timeout(limit, engine.give_up_now(&held, event, limit)).await.is_err() {
+                tracing::error!(record = ?held.id, "an attempt was not given up in time");
             }
         }))
+    }
+
+    async fn give_up_now(&self, held: &Held, event: Event, limit: Duration) {
+        let mut standing = held.standing.lock().await;
+        let change = Change::new(held.id, event);
+        match self.transition(Some(standing.clone()), &change, Class::End, Patience::For(limit)).await {
+            Ok(Transition::Written { record, .. }) => *standing = record,
+            Ok(Transition::Already(_) | Transition::Refused(..)) => {}
+            Err(failure) => {
+                let error = failure.into_error();
+                tracing::error!(record = ?held.id, %error, "an attempt could not be given up");
+            }
+        }
     }
 
     async fn start_up(self: &Arc<Self>) -> Result<Found, OpenError> {

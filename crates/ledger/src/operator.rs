@@ -151,7 +151,7 @@ impl Ledger {
         let patience = Patience::For(engine.options.store_wait);
         let transition = engine.transition(Some(found), &change, Class::End, patience).await;
         Ok(match transition.map_err(Failure::into_error)? {
-            Transition::Written(record) | Transition::Already(record) => Ok(record),
+            Transition::Written { record, .. } | Transition::Already(record) => Ok(record),
             Transition::Refused(refusal, _) => Err(refusal),
         })
     }
