@@ -14,7 +14,11 @@ use std::{
 use onlyonce_http::{Once, Shared, service::Starts};
 use onlyonce_ledger::{Found, Ledger, Options, identity::Secret, memory::MemoryStore, store::Store};
 use onlyonce_store_embedded::EmbeddedStore;
-use tokio::{net::TcpListener, sync::watch, time::Instant};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::watch,
+    time::Instant,
+};
 
 use crate::{
     admin,
@@ -29,6 +33,9 @@ use crate::{
 
 /// Two layers in front of each other on one ledger need different namespaces; this is the gateway's.
 const NAMESPACE: &str = "gateway";
+/// Connections that wait to be accepted, as far as the system allows. With tokio's default of 128, of a larger burst
+/// the rest comes a second later.
+const BACKLOG: u32 = 4096;
 const DRAIN_TICK: Duration = Duration::from_millis(20);
 /// How long the last outcomes and answers may take to be written after the drain limit.
 const GIVE_UP_TIME: Duration = Duration::from_secs(3);
@@ -67,9 +74,9 @@ impl Gateway {
         let authority = upstream(&config.upstream)?;
         let identify = Arc::new(Identify::new(&config.principal)?);
         // Bound before the ledger is opened: a second gateway on the same machine fails here, and changes nothing.
-        let listener = bind(config.listen, "listen", "--listen").await?;
+        let listener = bind(config.listen, "listen", "--listen")?;
         let admin_listener = match config.admin {
-            Admin::At(address) => Some(bind(address, "admin", "--admin ADDRESS, or --admin off").await?),
+            Admin::At(address) => Some(bind(address, "admin", "--admin ADDRESS, or --admin off")?),
             Admin::Off => None,
         };
         let (ledger, found) = open(&config, secrets.ledger).await?;
@@ -259,8 +266,8 @@ fn upstream(url: &str) -> Result<String, StartError> {
     Ok(format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(80)))
 }
 
-async fn bind(address: SocketAddr, key: &str, flag: &str) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|error| {
+fn bind(address: SocketAddr, key: &str, flag: &str) -> Result<TcpListener, StartError> {
+    listener(address).map_err(|error| {
         let why = match error.kind() {
             io::ErrorKind::AddrInUse => "another process listens there".to_owned(),
             io::ErrorKind::PermissionDenied => "ports below 1024 need privileges".to_owned(),
@@ -270,6 +277,13 @@ async fn bind(address: SocketAddr, key: &str, flag: &str) -> Result<TcpListener,
         let detail = format!("{key} = \"{address}\": {why}\n\nhint: choose another with {flag}");
         StartError::new(StartErrorKind::Listen, detail).because(error)
     })
+}
+
+fn listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
