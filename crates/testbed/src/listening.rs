@@ -1,13 +1,15 @@
 //! A listener on loopback and the tasks that serve its connections; all end when it is dropped.
 
-use std::{future::Future, net::SocketAddr, time::Duration};
+use std::{future::Future, io, net::SocketAddr, time::Duration};
 
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     task::{JoinHandle, JoinSet},
     time::sleep,
 };
 
+/// Connections that wait to be accepted. With tokio's default of 128, of a larger burst the rest comes a second later.
+const BACKLOG: u32 = 4096;
 /// Connections served at once; beyond it accepting pauses.
 const CONNECTION_LIMIT: usize = 8_192;
 /// Pause after a failed `accept` (out of file descriptors), so that it does not spin.
@@ -27,7 +29,7 @@ impl Listening {
         F: Fn(TcpStream) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind(addr).await.expect("a test may bind its loopback address");
+        let listener = listen(addr).expect("a test may bind its loopback address");
         let addr = listener.local_addr().expect("a bound listener has an address");
         Self { addr, task: Some(tokio::spawn(accept(listener, serve))) }
     }
@@ -52,6 +54,13 @@ impl Drop for Listening {
             task.abort();
         }
     }
+}
+
+fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
 }
 
 async fn accept<F, Fut>(listener: TcpListener, serve: F)
