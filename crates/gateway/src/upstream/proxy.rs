@@ -107,8 +107,9 @@ impl Proxy {
             return lost(Some(parts.status.as_u16()));
         }
         headers::strip_hop_by_hop(&mut parts.headers);
-        // Ours to say to the client, hop by hop (RFC 9110, section 2.5).
+        // Ours to say to the client, hop by hop (RFC 9110, section 2.5); neither is stored, so a replay would differ.
         parts.version = Version::HTTP_11;
+        parts.extensions.remove::<hyper::ext::ReasonPhrase>();
         Response::from_parts(parts, AnswerBody::new(body, connection, self.pool))
     }
 

@@ -2,7 +2,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use onlyonce_testbed::{
     effects::Upstream,
-    hostile::{Behaviour, Hostile},
+    hostile::{Behaviour, End, Hostile, Piece, Plan, Reads},
 };
 
 use super::*;
@@ -75,6 +75,17 @@ async fn a_connection_is_kept_also_if_nobody_asks_for_the_end_of_its_answer() {
         tokio::time::timeout(ENOUGH, given_back).await.expect("the connection comes back");
     }
     assert_eq!((upstream.arrivals(), upstream.connections()), (3, 1));
+}
+
+/// The first answer came with the upstream's version and reason, the replay with ours.
+#[tokio::test]
+async fn version_and_reason_of_a_status_line_are_the_gateways_own() {
+    let writes = vec![Piece::Bytes(b"HTTP/1.0 201 Moved Money\r\nContent-Length: 2\r\n\r\nok".to_vec())];
+    let plan = Plan { reads: Reads::Whole, writes, end: End::Hold };
+    let hostile = Hostile::start(Behaviour::Planned(plan)).await;
+    let answer = Proxy::new(pool(hostile.addr())).forward(request()).await;
+    assert_eq!((answer.status(), answer.version()), (StatusCode::CREATED, Version::HTTP_11));
+    assert!(answer.extensions().get::<hyper::ext::ReasonPhrase>().is_none());
 }
 
 #[test]
