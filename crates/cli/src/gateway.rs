@@ -48,6 +48,7 @@ fn admin(text: &str) -> Result<Admin, String> {
 pub(crate) async fn run(arguments: Arguments) -> Exit {
     #[cfg(feature = "fault-points")]
     arm(arguments.fault.as_deref());
+    let stopped = stop_signal();
     let started = match arguments.config() {
         Ok(config) => {
             let notes = Notes::of(&config);
@@ -58,7 +59,7 @@ pub(crate) async fn run(arguments: Arguments) -> Exit {
     match started {
         Ok((running, notes)) => {
             notes.print(&running);
-            until_stopped(running).await
+            until_stopped(running, stopped).await
         }
         Err(error) => refused(&error),
     }
@@ -154,10 +155,10 @@ impl Notes {
     }
 }
 
-/// Serves until a signal comes or the ledger fails for good.
-pub(crate) async fn until_stopped(running: Running) -> Exit {
+/// Serves until it is stopped or the ledger fails for good.
+async fn until_stopped(running: Running, stopped: impl Future<Output = ()>) -> Exit {
     let stopped = tokio::select! {
-        () = stop_signal() => true,
+        () = stopped => true,
         () = running.poisoned() => false,
     };
     if !stopped {
@@ -178,17 +179,18 @@ pub(crate) async fn until_stopped(running: Running) -> Exit {
     Exit::Done
 }
 
-/// SIGTERM or SIGINT.
-pub(crate) async fn stop_signal() {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        // Without handlers the signals end the process, which is a crash that the ledger survives.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGTERM or SIGINT, from this call on: one that comes while the gateway starts is heard once it serves.
+pub(crate) fn stop_signal() -> impl Future<Output = ()> {
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async move {
+        let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+            // Without handlers the signals end the process, which is a crash that the ledger survives.
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     }
 }
 
