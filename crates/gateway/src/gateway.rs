@@ -37,7 +37,7 @@ const NAMESPACE: &str = "gateway";
 /// the rest comes a second later.
 const BACKLOG: u32 = 4096;
 const DRAIN_TICK: Duration = Duration::from_millis(20);
-/// How long the last outcomes and answers may take to be written after the drain limit.
+/// How long the last outcomes and answers may take to be written, after the drain limit or a failure of the ledger.
 const GIVE_UP_TIME: Duration = Duration::from_secs(3);
 
 /// A gateway that listens.
@@ -156,16 +156,18 @@ impl Running {
         &self.ledger
     }
 
-    /// Resolves when the ledger is poisoned: the process has to end and be started again.
+    /// Resolves when the ledger is poisoned and the process has to end and be started again. In between it stops
+    /// accepting, and gives those who are refused, or whose answer could not be recorded, a moment to be told.
     pub async fn poisoned(&self) {
         self.ledger.poisoned().await;
+        self.stop_accepting();
+        self.quiet(GIVE_UP_TIME).await;
     }
 
     /// Stops accepting and waits for what is running, up to the drain limit. What has not started by then is
     /// released, and the rest is unknown; its clients are told.
     pub async fn drain(self) -> Drained {
-        self.accepting.store(false, Ordering::Relaxed);
-        self.draining.send_replace(true);
+        self.stop_accepting();
         if self.quiet(self.drain).await {
             return Drained { given_up: 0 };
         }
@@ -174,6 +176,11 @@ impl Running {
         self.quiet(GIVE_UP_TIME).await;
         self.ledger.give_up_attempts().await;
         Drained { given_up }
+    }
+
+    fn stop_accepting(&self) {
+        self.accepting.store(false, Ordering::Relaxed);
+        self.draining.send_replace(true);
     }
 
     /// Waits until no connection and no attempt is left; `false` if `limit` came first.
