@@ -4,8 +4,8 @@ use std::{collections::HashMap, path::Path};
 
 use crate::trace::Call;
 
-/// A step of a request's way, in the order in which it is certain or, for what is sent, possible: a write or sync counts
-/// from its end, a send from its beginning.
+/// A step of a request's way. A write or a sync counts from its end, when it is certain; a send from its beginning, when
+/// it becomes possible that somebody has seen it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Bytes were written to a file of the ledger.
@@ -18,48 +18,15 @@ pub(crate) enum Step {
     AnswersClient,
 }
 
-/// Whom a socket leads to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Peer {
-    Upstream,
-    Client,
-}
-
-/// The steps from the moment at which the client with this port was accepted, to its last; the same step again and
+/// The steps from the moment at which the client with this port was accepted to its answer. The same step again and
 /// again counts once.
 pub(crate) fn story(calls: &[Call], ledger: &Path, upstream: u16, client: u16) -> Vec<Step> {
-    let accepted = calls.iter().position(|call| is_accept(call) && call.port() == Some(client));
-    let accepted = accepted.expect("the gateway has accepted the client");
-    let (mut peers, mut written) = (HashMap::new(), HashMap::new());
-    let mut steps: Vec<(usize, Step)> = Vec::new();
-    for (number, call) in calls.iter().enumerate() {
-        // A socket may be older than the client.
-        follow(&mut peers, call, upstream, client);
-        if number < accepted {
-            continue;
-        }
-        let step = match (call.name.as_str(), call.ended) {
-            ("fdatasync" | "fsync", Some(ended)) if call.result == Some(0) && is_in(call, ledger) => {
-                let covers = written.get(&call.path()).is_none_or(|written| *written < call.begun);
-                assert!(covers, "a sync began before what it is to cover was written");
-                (ended, Step::Synced)
-            }
-            (_, Some(ended)) if is_write(call) && is_in(call, ledger) => {
-                written.insert(call.path(), ended);
-                (ended, Step::Written)
-            }
-            _ if is_write(call) => match call.descriptor().and_then(|fd| peers.get(&fd)) {
-                Some(Peer::Upstream) => (call.begun, Step::SendsUpstream),
-                Some(Peer::Client) => (call.begun, Step::AnswersClient),
-                None => continue,
-            },
-            ("io_uring_enter" | "msync" | "sync_file_range", _) => {
-                panic!("bytes take a way not watched: {call:?}")
-            }
-            _ => continue,
-        };
-        steps.push(step);
-    }
+    let mut reader = Reader { ledger, upstream, client, peers: HashMap::new(), written: HashMap::new() };
+    // From the very beginning: a connection to the upstream may be older than the client.
+    let steps = calls.iter().filter_map(|call| reader.step(call));
+    let accepted = calls.iter().find(|call| is_accept(call) && call.port() == Some(client));
+    let accepted = accepted.expect("the gateway has accepted the client").begun;
+    let mut steps: Vec<_> = steps.filter(|(line, _)| *line > accepted).collect();
     steps.sort_by_key(|(line, _)| *line);
     let mut steps: Vec<_> = steps.into_iter().map(|(_, step)| step).collect();
     steps.dedup();
@@ -68,19 +35,59 @@ pub(crate) fn story(calls: &[Call], ledger: &Path, upstream: u16, client: u16) -
     steps
 }
 
-/// Keeps account of whom each descriptor leads to.
-fn follow(peers: &mut HashMap<i64, Peer>, call: &Call, upstream: u16, client: u16) {
-    match call.name.as_str() {
-        "connect" if call.port() == Some(upstream) => {
-            peers.extend(call.descriptor().map(|fd| (fd, Peer::Upstream)));
+/// Reads the calls of one process in order.
+struct Reader<'a> {
+    ledger: &'a Path,
+    upstream: u16,
+    client: u16,
+    /// What bytes to a descriptor mean.
+    peers: HashMap<i64, Step>,
+    /// The line on which a file of the ledger was last written.
+    written: HashMap<String, usize>,
+}
+
+impl Reader<'_> {
+    /// The step that a call is, with its line.
+    fn step(&mut self, call: &Call) -> Option<(usize, Step)> {
+        self.follow(call);
+        match call.name.as_str() {
+            "fdatasync" | "fsync" => self.synced(call),
+            "io_uring_enter" | "msync" | "sync_file_range" => {
+                panic!("bytes go a way that is not watched: {call:?}")
+            }
+            _ if !is_write(call) => None,
+            _ => match self.file(call) {
+                Some(path) => {
+                    let ended = call.ended?;
+                    self.written.insert(path.to_owned(), ended);
+                    Some((ended, Step::Written))
+                }
+                None => self.peers.get(&call.descriptor()?).map(|step| (call.begun, *step)),
+            },
         }
-        _ if is_accept(call) && call.port() == Some(client) => {
-            peers.extend(call.result.map(|fd| (fd, Peer::Client)));
+    }
+
+    fn synced(&self, call: &Call) -> Option<(usize, Step)> {
+        let (path, ended) = (self.file(call)?, call.ended.filter(|_| call.result == Some(0))?);
+        let covers = self.written.get(path).is_none_or(|written| *written < call.begun);
+        assert!(covers, "a sync began before what it is to cover was written: {call:?}");
+        Some((ended, Step::Synced))
+    }
+
+    /// Keeps account of whom each descriptor leads to.
+    fn follow(&mut self, call: &Call) {
+        if call.name == "connect" && call.port() == Some(self.upstream) {
+            self.peers.extend(call.descriptor().map(|fd| (fd, Step::SendsUpstream)));
+        } else if is_accept(call) && call.port() == Some(self.client) {
+            self.peers.extend(call.result.map(|fd| (fd, Step::AnswersClient)));
+        } else if call.name == "close" {
+            self.peers.retain(|fd, _| Some(*fd) != call.descriptor());
         }
-        "close" => {
-            peers.retain(|fd, _| Some(*fd) != call.descriptor());
-        }
-        _ => {}
+    }
+
+    /// The file of the ledger that a call is about.
+    fn file<'c>(&self, call: &'c Call) -> Option<&'c str> {
+        call.path().filter(|path| Path::new(path).starts_with(self.ledger))
     }
 }
 
@@ -91,8 +98,4 @@ fn is_accept(call: &Call) -> bool {
 /// Any call by which bytes leave.
 fn is_write(call: &Call) -> bool {
     ["write", "pwrite", "send", "splice"].iter().any(|prefix| call.name.starts_with(prefix))
-}
-
-fn is_in(call: &Call, directory: &Path) -> bool {
-    call.path().is_some_and(|path| Path::new(path).starts_with(directory))
 }
