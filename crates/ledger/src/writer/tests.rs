@@ -1,1 +1,331 @@
+//! Batches as the store sees them: who goes first, what is in one, and who fails with whom.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use onlyonce_core::{
+    AttemptId, Fence, Fingerprint, Owner, Policy, Record, RecordId, State, Timestamp, Version, codec,
+    fingerprint::Recipe,
+};
+use tokio::{sync::Semaphore, task::JoinHandle};
+
+use super::*;
+use crate::{
+    memory::MemoryStore,
+    store::{AuditPage, Capabilities, Error, Reply, Room, Row},
+};
+
+/// A memory store that notes each batch, and may be told to wait or to refuse a record.
+#[derive(Default)]
+struct Watched {
+    inner: MemoryStore,
+    batches: Mutex<Vec<Vec<Command>>>,
+    /// While it is set, batches wait for a permit each.
+    gated: AtomicBool,
+    gate: Option<Semaphore>,
+    /// The store does not take a row of this record.
+    poison: Option<(RecordId, ErrorKind)>,
+}
+
+impl Watched {
+    fn gated() -> Arc<Self> {
+        Arc::new(Self { gated: AtomicBool::new(true), gate: Some(Semaphore::new(0)), ..Self::default() })
+    }
+
+    fn poisoned_by(number: u16, kind: ErrorKind) -> Arc<Self> {
+        let gate = Some(Semaphore::new(0));
+        let gated = AtomicBool::new(true);
+        Arc::new(Self { poison: Some((id(number), kind)), gated, gate, ..Self::default() })
+    }
+
+    /// Waits until a batch is being written, and what comes from now on has to queue.
+    async fn busy(&self) {
+        while self.batches.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn open(&self) {
+        self.gated.store(false, Ordering::Relaxed);
+        self.gate.as_ref().unwrap().close();
+    }
+
+    /// The records of each batch.
+    fn batches(&self) -> Vec<Vec<u16>> {
+        let number = |command: &Command| u16::from_be_bytes([command.id.0[0], command.id.0[1]]);
+        let batches = self.batches.lock().unwrap();
+        batches.iter().map(|batch| batch.iter().map(number).collect()).collect()
+    }
+}
+
+impl Store for Watched {
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.inner.now()
+    }
+
+    fn room(&self, in_flight_bytes: u64) -> Room {
+        self.inner.room(in_flight_bytes)
+    }
+
+    fn apply(&self, batch: Vec<Command>) -> Reply<'_, Vec<Applied>> {
+        Box::pin(async move {
+            self.batches.lock().unwrap().push(batch.clone());
+            if self.gated.load(Ordering::Relaxed) {
+                // Closed, it lets everybody pass.
+                let _ = self.gate.as_ref().unwrap().acquire().await;
+            }
+            if let Some((poison, kind)) = self.poison
+                && batch.iter().any(|command| command.id == poison)
+            {
+                return Err(Error::new(kind, "scripted"));
+            }
+            self.inner.apply(batch).await
+        })
+    }
+
+    fn heads<'a>(&'a self, ids: &'a [RecordId]) -> Reply<'a, Vec<Option<Bytes>>> {
+        self.inner.heads(ids)
+    }
+
+    fn body(&self, id: RecordId) -> Reply<'_, Option<Bytes>> {
+        self.inner.body(id)
+    }
+
+    fn open(&self, after: Option<RecordId>, limit: usize) -> Reply<'_, Vec<Row>> {
+        self.inner.open(after, limit)
+    }
+
+    fn sweep(&self, now: Timestamp, limit: usize) -> Reply<'_, usize> {
+        self.inner.sweep(now, limit)
+    }
+
+    fn identity(&self) -> Reply<'_, Option<Bytes>> {
+        self.inner.identity()
+    }
+
+    fn set_identity<'a>(&'a self, expect: Option<&'a [u8]>, row: Bytes) -> Reply<'a, bool> {
+        self.inner.set_identity(expect, row)
+    }
+
+    fn note(&self, entry: Bytes) -> Reply<'_, ()> {
+        self.inner.note(entry)
+    }
+
+    fn audit(&self, before: Option<u64>, limit: usize) -> Reply<'_, AuditPage> {
+        self.inner.audit(before, limit)
+    }
+}
+
+fn id(number: u16) -> RecordId {
+    let [high, low] = number.to_be_bytes();
+    RecordId([high, low, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+}
+
+/// The write of a record's revision.
+fn command(number: u16, revision: u32) -> Command {
+    let version = |revision| Version { attempt: AttemptId([1; 16]), revision };
+    let record = Record {
+        version: version(revision),
+        fence: Fence::FIRST,
+        first_claim_at: Timestamp::from_ms(1),
+        claimed_at: Timestamp::from_ms(1),
+        recipe: Recipe::V1,
+        fingerprint: Fingerprint([1; 32]),
+        owner: Owner([1; 16]),
+        route: String::new(),
+        policy: Policy::default(),
+        doubt: None,
+        parameters: Bytes::new(),
+        state: State::InProgress { lease_until: Timestamp::from_ms(2) },
+    };
+    let expect = revision.checked_sub(1).filter(|revision| *revision > 0).map(version);
+    Command { id: id(number), expect, head: codec::encode(&record), body: Body::Keep, note: None }
+}
+
+/// Submits in a task of its own; it is queued once this returns.
+async fn submit(writer: &Arc<Writer>, class: Class, command: Command) -> JoinHandle<Option<Answer>> {
+    let writer = Arc::clone(writer);
+    let task = tokio::spawn(async move { writer.submit(class, command).await });
+    tokio::task::yield_now().await;
+    task
+}
+
+fn applied(answer: Option<Answer>) -> bool {
+    matches!(answer, Some(Ok(Applied::Yes)))
+}
+
+/// A writer whose first batch, of record 0, is held by the store.
+async fn busy(store: &Arc<Watched>) -> Arc<Writer> {
+    let writer = Arc::new(Writer::start(Arc::<Watched>::clone(store)));
+    submit(&writer, Class::Claim, command(0, 1)).await;
+    store.busy().await;
+    writer
+}
+
+#[tokio::test]
+async fn what_arrives_while_one_batch_is_written_is_the_next_and_ends_go_before_claims() {
+    let store = Watched::gated();
+    let writer = busy(&store).await;
+    let mut tasks = Vec::new();
+    for (class, number) in
+        [(Class::Claim, 1), (Class::End, 2), (Class::Claim, 3), (Class::End, 4), (Class::End, 5)]
+    {
+        tasks.push(submit(&writer, class, command(number, 1)).await);
+    }
+    store.open();
+    for task in tasks {
+        assert!(applied(task.await.unwrap()));
+    }
+    assert_eq!(store.batches(), [vec![0], vec![2, 4, 5, 1, 3]]);
+}
+
+/// Each of these would conflict if it came before the one before it, or in one batch with it.
+#[tokio::test]
+async fn the_commands_of_one_record_keep_their_order_and_never_share_a_batch() {
+    let store = Watched::gated();
+    let writer = busy(&store).await;
+    let mut tasks = Vec::new();
+    for revision in 1..=5 {
+        tasks.push(submit(&writer, Class::End, command(1, revision)).await);
+        tasks.push(submit(&writer, Class::End, command(1 + u16::try_from(revision).unwrap(), 1)).await);
+    }
+    store.open();
+    for task in tasks {
+        assert!(applied(task.await.unwrap()));
+    }
+    assert!(store.batches().iter().all(|batch| batch.iter().filter(|number| **number == 1).count() <= 1));
+}
+
+#[tokio::test]
+async fn a_batch_is_bounded_in_commands() {
+    let store = Watched::gated();
+    let writer = busy(&store).await;
+    let mut tasks = Vec::new();
+    for number in 1..=1_300 {
+        tasks.push(submit(&writer, Class::Claim, command(number, 1)).await);
+    }
+    store.open();
+    for task in tasks {
+        assert!(applied(task.await.unwrap()));
+    }
+    let sizes: Vec<_> = store.batches().iter().map(Vec::len).collect();
+    assert_eq!(sizes, [1, BATCH_COMMANDS, BATCH_COMMANDS, 1_300 - 2 * BATCH_COMMANDS]);
+}
+
+/// HAZARDS C8: eight-megabyte results must not hold up everybody else's claim.
+#[tokio::test]
+async fn a_batch_is_bounded_in_bytes_and_a_larger_command_stands_alone() {
+    let store = Watched::gated();
+    let writer = busy(&store).await;
+    let with_body = |number, len| Command {
+        body: Body::Put { bytes: vec![0; len].into(), until: Timestamp::from_ms(9) },
+        ..command(number, 1)
+    };
+    let mut tasks = Vec::new();
+    for (number, len) in
+        [(1, BATCH_BYTES / 3), (2, BATCH_BYTES / 3), (3, BATCH_BYTES / 3), (4, BATCH_BYTES * 2), (5, 10)]
+    {
+        tasks.push(submit(&writer, Class::End, with_body(number, len)).await);
+    }
+    store.open();
+    for task in tasks {
+        assert!(applied(task.await.unwrap()));
+    }
+    assert_eq!(store.batches(), [vec![0], vec![1, 2], vec![3], vec![4], vec![5]]);
+}
+
+/// HAZARDS C6 b.
+#[tokio::test]
+async fn a_poison_command_among_many_hinders_no_other() {
+    for kind in [ErrorKind::Content, ErrorKind::NotApplied] {
+        let store = Watched::poisoned_by(37, kind);
+        let writer = busy(&store).await;
+        let mut tasks = Vec::new();
+        for number in 1..=100 {
+            tasks.push((number, submit(&writer, Class::Claim, command(number, 1)).await));
+        }
+        store.open();
+        for (number, task) in tasks {
+            match task.await.unwrap() {
+                Some(Err(error)) if number == 37 => assert_eq!(error.kind(), kind),
+                answer => assert!(applied(answer), "{number}"),
+            }
+        }
+        let tries = store.batches().iter().filter(|batch| batch.contains(&37)).count();
+        assert!(tries <= 9, "halved until it stands alone, in {tries} tries");
+    }
+}
+
+/// Sent again in halves, a batch of which nobody knows whether it landed would be written twice for nothing: each
+/// command's own retry finds out.
+#[tokio::test]
+async fn a_batch_whose_fate_is_unknown_is_not_split() {
+    for kind in [ErrorKind::Unknown, ErrorKind::Poisoned] {
+        let store = Watched::poisoned_by(2, kind);
+        let writer = busy(&store).await;
+        let mut tasks = Vec::new();
+        for number in 1..=3 {
+            tasks.push(submit(&writer, Class::Claim, command(number, 1)).await);
+        }
+        store.open();
+        for task in tasks {
+            assert!(matches!(task.await.unwrap(), Some(Err(error)) if error.kind() == kind));
+        }
+        assert_eq!(store.batches(), [vec![0], vec![1, 2, 3]]);
+        assert_eq!(*writer.poisoned().borrow(), kind == ErrorKind::Poisoned);
+    }
+}
+
+/// HAZARDS C1: a full queue refused completions. Claims are turned away; ends always find room.
+#[tokio::test]
+async fn a_full_queue_turns_claims_away_and_takes_every_end() {
+    let store = Watched::gated();
+    let writer = busy(&store).await;
+    let full = u16::try_from(CLAIM_QUEUE).unwrap();
+    let mut tasks = Vec::new();
+    for number in 1..=full {
+        tasks.push(submit(&writer, Class::Claim, command(number, 1)).await);
+    }
+    assert!(writer.submit(Class::Claim, command(full + 1, 1)).await.is_none());
+    for number in 1..=100 {
+        tasks.push(submit(&writer, Class::End, command(full + 1 + number, 1)).await);
+    }
+    store.open();
+    for task in tasks {
+        assert!(applied(task.await.unwrap()));
+    }
+    assert!(store.batches()[1].starts_with(&[full + 2, full + 3]), "and they go first");
+    assert!(applied(writer.submit(Class::Claim, command(full + 1, 1)).await), "there is room again");
+}
+
+/// Whoever asked has gone; what was submitted is written all the same.
+#[tokio::test]
+async fn a_command_whose_caller_is_gone_is_written() {
+    let store = Watched::gated();
+    let writer = busy(&store).await;
+    submit(&writer, Class::End, command(1, 1)).await.abort();
+    store.open();
+    assert!(applied(writer.submit(Class::End, command(2, 1)).await));
+    assert!(store.inner.heads(&[id(1)]).await.unwrap()[0].is_some());
+}
+
+/// Closing a ledger loses nothing that was submitted.
+#[tokio::test]
+async fn what_is_queued_is_written_before_the_writer_ends() {
+    let store = Watched::gated();
+    let writer = busy(&store).await;
+    for number in 1..=5 {
+        submit(&writer, Class::End, command(number, 1)).await.abort();
+    }
+    tokio::task::yield_now().await;
+    let mut poisoned = writer.poisoned();
+    drop(writer);
+    store.open();
+    assert!(poisoned.changed().await.is_err(), "the task has ended");
+    let ids: Vec<_> = (0..=5).map(id).collect();
+    assert!(store.inner.heads(&ids).await.unwrap().iter().all(Option::is_some));
+}

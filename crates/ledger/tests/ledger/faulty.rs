@@ -1,0 +1,340 @@
+//! A store that fails on demand: a memory store behind a script.
+//!
+//! A script is a list of faults, each for commands of one [`Write`]; a batch meets the first fault that is meant for
+//! one of its commands. What the store is asked to write is logged, and tests wait for the log.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use onlyonce_core::{Record, RecordId, State, Timestamp, codec};
+use onlyonce_ledger::{
+    memory::MemoryStore,
+    store::{Applied, AuditPage, Capabilities, Command, Error, ErrorKind, Reply, Room, Row, Store},
+};
+use tokio::sync::{Semaphore, watch};
+
+/// What a command is for, as its bytes tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Write {
+    Claim,
+    Renew,
+    Unknown,
+    Release,
+    Complete,
+    Tombstone,
+}
+
+/// How a batch fails.
+#[derive(Clone, Debug)]
+pub(crate) enum Fault {
+    /// It is applied, and the reply is lost.
+    ReplyLost,
+    /// It is not applied now, nobody knows, and it lands when [`Faulty::haunt`] says so.
+    Ghost,
+    /// It is not applied, and the error is of this kind.
+    Refused(ErrorKind),
+    /// It is applied once the gate is open; met when it is held, and once more when it is applied.
+    Held(Gate),
+    /// The store's task dies of it.
+    Panics,
+}
+
+/// Closed until it is opened.
+#[derive(Clone, Debug)]
+pub(crate) struct Gate(Arc<Semaphore>);
+
+impl Gate {
+    pub(crate) fn closed() -> Self {
+        Self(Arc::new(Semaphore::new(0)))
+    }
+
+    pub(crate) fn open(&self) {
+        self.0.close();
+    }
+
+    async fn passed(&self) {
+        let closed = self.0.acquire().await;
+        assert!(closed.is_err(), "a gate has no permits, it only opens");
+    }
+}
+
+/// One command as it was met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Met {
+    pub(crate) id: RecordId,
+    pub(crate) write: Write,
+    /// Whether the row was written by this command.
+    pub(crate) applied: bool,
+}
+
+pub(crate) struct Faulty {
+    inner: MemoryStore,
+    /// Bodies that were replaced.
+    bodies: Mutex<HashMap<RecordId, Option<Bytes>>>,
+    /// How far the store's clock was moved.
+    ahead_ms: AtomicU64,
+    script: Mutex<Vec<Scripted>>,
+    ghosts: Mutex<Vec<Vec<Command>>>,
+    log: watch::Sender<Vec<Met>>,
+    unreachable: AtomicBool,
+    full: AtomicBool,
+    shared: AtomicBool,
+}
+
+struct Scripted {
+    write: Write,
+    fault: Fault,
+    times: usize,
+}
+
+impl Faulty {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            inner: MemoryStore::new(),
+            bodies: Mutex::default(),
+            ahead_ms: AtomicU64::new(0),
+            script: Mutex::default(),
+            ghosts: Mutex::default(),
+            log: watch::Sender::default(),
+            unreachable: AtomicBool::new(false),
+            full: AtomicBool::new(false),
+            shared: AtomicBool::new(false),
+        })
+    }
+
+    /// The next `times` batches with such a command fail.
+    pub(crate) fn fail(&self, write: Write, fault: Fault, times: usize) {
+        self.script().push(Scripted { write, fault, times });
+    }
+
+    /// Batches with such a command fail until [`Self::heal`].
+    pub(crate) fn keep_failing(&self, write: Write, fault: Fault) {
+        self.fail(write, fault, usize::MAX);
+    }
+
+    /// No more faults.
+    pub(crate) fn heal(&self) {
+        self.script().clear();
+    }
+
+    /// Lets land what was given up as [`Fault::Ghost`].
+    pub(crate) async fn haunt(&self) {
+        let ghosts = std::mem::take(&mut *self.ghosts.lock().unwrap());
+        assert!(!ghosts.is_empty(), "there is a ghost to land");
+        for ghost in ghosts {
+            let met = ghost.iter().map(met).collect();
+            let applied = self.inner.apply(ghost).await.unwrap();
+            self.note_met(met, &applied);
+        }
+    }
+
+    /// From now on several processes may use it at once.
+    pub(crate) fn share(&self) {
+        self.shared.store(true, Ordering::Relaxed);
+    }
+
+    /// Reads fail until this is called with `true`.
+    pub(crate) fn reachable(&self, reachable: bool) {
+        self.unreachable.store(!reachable, Ordering::Relaxed);
+    }
+
+    pub(crate) fn full(&self, full: bool) {
+        self.full.store(full, Ordering::Relaxed);
+    }
+
+    /// Moves the store's clock; an attempt's own clock does not hear of it.
+    pub(crate) fn advance(&self, by: Duration) {
+        self.ahead_ms.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn plant(&self, id: RecordId, row: Option<Bytes>) {
+        self.inner.plant(id, row);
+    }
+
+    pub(crate) fn plant_body(&self, id: RecordId, body: Option<Bytes>) {
+        self.bodies.lock().unwrap().insert(id, body);
+    }
+
+    pub(crate) async fn row(&self, id: RecordId) -> Option<Bytes> {
+        self.inner.heads(&[id]).await.unwrap().remove(0)
+    }
+
+    pub(crate) async fn body_of(&self, id: RecordId) -> Option<Bytes> {
+        self.inner.body(id).await.unwrap()
+    }
+
+    /// What was met so far.
+    pub(crate) fn log(&self) -> Vec<Met> {
+        self.log.borrow().clone()
+    }
+
+    /// How many such commands were met, applied or not.
+    pub(crate) fn met(&self, write: Write) -> usize {
+        self.log.borrow().iter().filter(|met| met.write == write).count()
+    }
+
+    /// How many such commands were applied.
+    pub(crate) fn applied(&self, write: Write) -> usize {
+        self.log.borrow().iter().filter(|met| met.write == write && met.applied).count()
+    }
+
+    /// Waits until the log is so.
+    pub(crate) async fn until(&self, what: &str, so: impl Fn(&[Met]) -> bool) {
+        let mut log = self.log.subscribe();
+        let waited = tokio::time::timeout(Duration::from_secs(60), log.wait_for(|log| so(log))).await;
+        assert!(waited.is_ok(), "{what}: never so; the log is {:?}", self.log());
+    }
+
+    /// Waits until so many of such commands were met, applied or not.
+    pub(crate) async fn until_met(&self, write: Write, times: usize) {
+        let count = |log: &[Met]| log.iter().filter(|met| met.write == write).count() >= times;
+        self.until(&format!("{times} × {write:?}"), count).await;
+    }
+
+    /// Waits until so many of such commands were applied.
+    pub(crate) async fn until_applied(&self, write: Write, times: usize) {
+        let count = |log: &[Met]| log.iter().filter(|met| met.write == write && met.applied).count() >= times;
+        self.until(&format!("{times} × {write:?} applied"), count).await;
+    }
+
+    fn script(&self) -> MutexGuard<'_, Vec<Scripted>> {
+        self.script.lock().unwrap()
+    }
+
+    fn fault(&self, met: &[Met]) -> Option<Fault> {
+        let mut script = self.script();
+        let scripted = script
+            .iter_mut()
+            .find(|scripted| scripted.times > 0 && met.iter().any(|met| met.write == scripted.write))?;
+        scripted.times -= 1;
+        Some(scripted.fault.clone())
+    }
+
+    fn note_met(&self, mut met: Vec<Met>, applied: &[Applied]) {
+        for (met, applied) in met.iter_mut().zip(applied) {
+            met.applied = *applied == Applied::Yes;
+        }
+        self.log.send_modify(|log| log.extend(met));
+    }
+
+    fn readable(&self) -> Result<(), Error> {
+        match self.unreachable.load(Ordering::Relaxed) {
+            true => Err(Error::new(ErrorKind::NotApplied, "scripted")),
+            false => Ok(()),
+        }
+    }
+
+    async fn write(&self, batch: Vec<Command>) -> Result<Vec<Applied>, Error> {
+        // Await points before and after, so that a caller may be dropped at either.
+        tokio::task::yield_now().await;
+        let met: Vec<_> = batch.iter().map(met).collect();
+        let lost = match self.fault(&met) {
+            None => false,
+            Some(Fault::ReplyLost) => true,
+            Some(Fault::Held(gate)) => {
+                self.log.send_modify(|log| log.extend(&met));
+                gate.passed().await;
+                false
+            }
+            Some(Fault::Ghost) => {
+                self.ghosts.lock().unwrap().push(batch);
+                self.note_met(met, &[]);
+                return Err(Error::new(ErrorKind::Unknown, "scripted: it may land later"));
+            }
+            Some(Fault::Refused(kind)) => {
+                self.note_met(met, &[]);
+                return Err(Error::new(kind, "scripted"));
+            }
+            Some(Fault::Panics) => panic!("scripted"),
+        };
+        let applied = self.inner.apply(batch).await?;
+        self.note_met(met, &applied);
+        tokio::task::yield_now().await;
+        if lost { Err(Error::new(ErrorKind::Unknown, "scripted: the reply is lost")) } else { Ok(applied) }
+    }
+}
+
+fn met(command: &Command) -> Met {
+    let record: Record = codec::decode(&command.head).unwrap();
+    let renews = command.expect.is_some_and(|version| version.attempt == record.version.attempt);
+    let write = match record.state {
+        State::InProgress { .. } if renews => Write::Renew,
+        State::InProgress { .. } => Write::Claim,
+        State::Unknown { .. } => Write::Unknown,
+        State::Released { .. } => Write::Release,
+        State::Completed { .. } => Write::Complete,
+        State::Tombstone { .. } => Write::Tombstone,
+    };
+    Met { id: command.id, write, applied: false }
+}
+
+impl Store for Faulty {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { shared: self.shared.load(Ordering::Relaxed), ..self.inner.capabilities() }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.inner.now().plus(Duration::from_millis(self.ahead_ms.load(Ordering::Relaxed)))
+    }
+
+    fn room(&self, _in_flight_bytes: u64) -> Room {
+        if self.full.load(Ordering::Relaxed) { Room::Short } else { Room::Enough }
+    }
+
+    fn apply(&self, batch: Vec<Command>) -> Reply<'_, Vec<Applied>> {
+        Box::pin(self.write(batch))
+    }
+
+    fn heads<'a>(&'a self, ids: &'a [RecordId]) -> Reply<'a, Vec<Option<Bytes>>> {
+        Box::pin(async move {
+            self.readable()?;
+            tokio::task::yield_now().await;
+            let heads = self.inner.heads(ids).await;
+            tokio::task::yield_now().await;
+            heads
+        })
+    }
+
+    fn body(&self, id: RecordId) -> Reply<'_, Option<Bytes>> {
+        Box::pin(async move {
+            self.readable()?;
+            tokio::task::yield_now().await;
+            let planted = self.bodies.lock().unwrap().get(&id).cloned();
+            match planted {
+                Some(body) => Ok(body),
+                None => self.inner.body(id).await,
+            }
+        })
+    }
+
+    fn open(&self, after: Option<RecordId>, limit: usize) -> Reply<'_, Vec<Row>> {
+        self.inner.open(after, limit)
+    }
+
+    fn sweep(&self, now: Timestamp, limit: usize) -> Reply<'_, usize> {
+        self.inner.sweep(now, limit)
+    }
+
+    fn identity(&self) -> Reply<'_, Option<Bytes>> {
+        self.inner.identity()
+    }
+
+    fn set_identity<'a>(&'a self, expect: Option<&'a [u8]>, row: Bytes) -> Reply<'a, bool> {
+        self.inner.set_identity(expect, row)
+    }
+
+    fn note(&self, entry: Bytes) -> Reply<'_, ()> {
+        self.inner.note(entry)
+    }
+
+    fn audit(&self, before: Option<u64>, limit: usize) -> Reply<'_, AuditPage> {
+        self.inner.audit(before, limit)
+    }
+}

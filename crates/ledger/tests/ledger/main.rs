@@ -1,0 +1,20 @@
+//! What the engine guarantees, over a store that fails in every way a store may fail.
+//!
+//! The clock is paused: nothing here waits for time, but for signals of the [`faulty`] store. The exception is
+//! [`leases`]: an attempt judges its lease by a clock that cannot be paused.
+
+#![expect(clippy::unwrap_used, reason = "a test's failed step is its panic; clippy sees only `#[test]` functions")]
+
+mod begun;
+mod capacity;
+mod claims;
+mod drops;
+mod ends;
+mod faulty;
+mod late;
+mod leases;
+mod operators;
+mod pending;
+mod reruns;
+mod start_up;
+mod waiting;

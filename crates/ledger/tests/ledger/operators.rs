@@ -1,0 +1,181 @@
+//! What people may do with an operation, and what is written down of it.
+
+use std::time::Duration;
+
+use onlyonce_core::{
+    OperationRef, Record, Refusal,
+    event::{Seen, Verdict},
+    record::{StateName, TombstoneCause},
+};
+use onlyonce_ledger::{audit::Author, operator::Settlement};
+
+use crate::{
+    begun::{Begun, CREATED, LOST, begin, refused, replayed, request, result},
+    faulty::{Fault, Write},
+};
+
+const APPLIED: Verdict = Verdict::Applied { status: 201 };
+const NOT_APPLIED: Verdict = Verdict::NotApplied { forced: false };
+const FORCED: Verdict = Verdict::NotApplied { forced: true };
+
+fn ana(action: &str) -> Author {
+    Author { who: "ana".to_owned(), why: "called the bank".to_owned(), action: action.to_owned() }
+}
+
+fn seen(state: StateName, fence: u32) -> Seen {
+    Seen { state, fence: onlyonce_core::Fence(fence) }
+}
+
+impl Begun {
+    async fn unknown_operation(&self) -> OperationRef {
+        self.run(&request(1)).await.lose_track(LOST).await.unwrap();
+        self.reference(&request(1)).await
+    }
+
+    async fn settle(&self, reference: OperationRef, seen: Seen, verdict: Verdict) -> Result<Record, Refusal> {
+        let settlement = Settlement { seen, verdict, result: result("settled"), author: ana("settle") };
+        self.ledger.settle(reference, settlement).await.unwrap()
+    }
+
+    async fn forget(&self, reference: OperationRef, seen: Seen) -> Result<Record, Refusal> {
+        self.ledger.forget(reference, seen, ana("forget")).await.unwrap()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn settled_as_applied_it_is_replayed_and_audited() {
+    let begun = begin().await;
+    let reference = begun.unknown_operation().await;
+    assert_eq!(begun.unknown(), 1);
+    begun.settle(reference, seen(StateName::Unknown, 1), APPLIED).await.unwrap();
+    assert_eq!(replayed(&begun.standing(&request(1)).await), b"settled");
+    assert_eq!(begun.unknown(), 0);
+    let (_, entry) = begun.ledger.audit(None, 10).await.unwrap().remove(0);
+    assert_eq!((entry.who.as_str(), entry.why.as_str()), ("ana", "called the bank"));
+    assert_eq!(entry.operation_ref, reference.to_string());
+    assert_eq!(begun.audit().await, ["settle: unknown, fence 1 -> completed, fence 1"]);
+}
+
+/// HAZARDS A1, A2: not applied means no effect, and none to come.
+#[tokio::test(start_paused = true)]
+async fn not_applied_can_be_said_after_settle_after_or_by_force() {
+    let begun = begin().await;
+    let reference = begun.unknown_operation().await;
+    let unknown = seen(StateName::Unknown, 1);
+    begun.store.advance(Duration::from_secs(115));
+    assert!(matches!(begun.settle(reference, unknown, NOT_APPLIED).await, Err(Refusal::TooEarly(_))));
+    assert_eq!(begun.state(&request(1)).await, "unknown, fence 1");
+    begun.store.advance(Duration::from_secs(6));
+    begun.settle(reference, unknown, NOT_APPLIED).await.unwrap();
+    begun.execute(&request(1), "paid").await;
+    assert_eq!(begun.state(&request(1)).await, "completed, fence 2");
+
+    let begun = begin().await;
+    let reference = begun.unknown_operation().await;
+    begun.settle(reference, unknown, FORCED).await.unwrap();
+    begun.execute(&request(1), "paid").await;
+}
+
+/// HAZARDS A11: he studied one fence, and meanwhile it was another.
+#[tokio::test(start_paused = true)]
+async fn who_decided_about_another_state_or_fence_is_refused_and_nothing_is_audited() {
+    let begun = begin().await;
+    let reference = begun.unknown_operation().await;
+    for stale in [seen(StateName::Unknown, 2), seen(StateName::InProgress, 1)] {
+        assert_eq!(begun.settle(reference, stale, APPLIED).await, Err(Refusal::Moved));
+        assert_eq!(begun.settle(reference, stale, FORCED).await, Err(Refusal::Moved));
+    }
+    begun.settle(reference, seen(StateName::Unknown, 1), APPLIED).await.unwrap();
+    assert_eq!(begun.settle(reference, seen(StateName::Unknown, 1), FORCED).await, Err(Refusal::NotOpen));
+    assert_eq!(begun.forget(reference, seen(StateName::Completed, 2)).await, Err(Refusal::Moved));
+    assert_eq!(begun.forget(reference, seen(StateName::Tombstone, 1)).await, Err(Refusal::Moved));
+    assert_eq!(begun.audit().await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_runs_cannot_be_settled_and_what_is_open_cannot_be_forgotten() {
+    let begun = begin().await;
+    let attempt = begun.run(&request(1)).await;
+    let reference = begun.reference(&request(1)).await;
+    let running = seen(StateName::InProgress, 1);
+    assert_eq!(begun.settle(reference, running, APPLIED).await, Err(Refusal::InProgress));
+    assert_eq!(begun.settle(reference, running, FORCED).await, Err(Refusal::InProgress));
+    assert_eq!(begun.forget(reference, running).await, Err(Refusal::Open));
+    attempt.lose_track(LOST).await.unwrap();
+    assert_eq!(begun.forget(reference, seen(StateName::Unknown, 1)).await, Err(Refusal::Open));
+    attempt.complete(CREATED, result("paid")).await.unwrap();
+}
+
+/// HAZARDS A12: forgetting a result must not free its key.
+#[tokio::test(start_paused = true)]
+async fn what_is_forgotten_leaves_no_result_and_no_parameters_and_is_never_run_again() {
+    let begun = begin().await;
+    begun.execute(&request(1), "paid").await;
+    let reference = begun.reference(&request(1)).await;
+    let record = begun.forget(reference, seen(StateName::Completed, 1)).await.unwrap();
+    assert_eq!(begun.store.body_of(request(1).id).await, None);
+    assert_eq!(begun.ledger.parameters(request(1).id, &record), None);
+    assert_eq!(refused(begun.standing(&request(1)).await), Refusal::Gone(TombstoneCause::Forgotten));
+    assert_eq!(refused(begun.standing(&crate::begun::other_body(1)).await), Refusal::Mismatch);
+    assert_eq!(begun.audit().await, ["forget: completed, fence 1 -> tombstone, fence 1"]);
+}
+
+/// A change and its audit entry are one: neither without the other, and neither twice.
+#[tokio::test(start_paused = true)]
+async fn a_settlement_whose_reply_was_lost_is_done_and_audited_once() {
+    let begun = begin().await;
+    let reference = begun.unknown_operation().await;
+    begun.store.fail(Write::Complete, Fault::ReplyLost, 3);
+    begun.settle(reference, seen(StateName::Unknown, 1), APPLIED).await.unwrap();
+    assert_eq!(begun.audit().await.len(), 1);
+    assert_eq!(begun.unknown(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_settlement_that_is_not_written_is_not_audited() {
+    let begun = begin().await;
+    let reference = begun.unknown_operation().await;
+    let fault = Fault::Refused(onlyonce_ledger::store::ErrorKind::NotApplied);
+    begun.store.keep_failing(Write::Complete, fault);
+    let settlement = Settlement {
+        seen: seen(StateName::Unknown, 1),
+        verdict: APPLIED,
+        result: result("settled"),
+        author: ana("settle"),
+    };
+    begun.ledger.settle(reference, settlement).await.unwrap_err();
+    assert_eq!(begun.audit().await, Vec::<String>::new());
+    assert_eq!(begun.state(&request(1)).await, "unknown, fence 1");
+}
+
+/// The key has begun a new operation since; the old name must not reach it.
+#[tokio::test(start_paused = true)]
+async fn an_operation_is_not_reached_by_the_name_of_the_one_before() {
+    let begun = begin().await;
+    begun.execute(&request(1), "paid").await;
+    let old = begun.reference(&request(1)).await;
+    begun.store.advance(Duration::from_secs(8 * 24 * 3600));
+    assert_eq!(begun.ledger.operation(old).await.unwrap(), None);
+    assert_eq!(begun.forget(old, seen(StateName::Completed, 1)).await, Err(Refusal::Absent));
+    begun.execute(&request(1), "paid again").await;
+    assert_eq!(begun.ledger.operation(old).await.unwrap(), None);
+    assert_eq!(begun.forget(old, seen(StateName::Completed, 1)).await, Err(Refusal::Absent));
+    assert_eq!(replayed(&begun.standing(&request(1)).await), b"paid again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn open_records_are_listed_page_by_page() {
+    let begun = begin().await;
+    let attempts = (begun.run(&request(1)).await, begun.run(&request(2)).await, begun.run(&request(3)).await);
+    attempts.1.lose_track(LOST).await.unwrap();
+    begun.execute(&request(4), "paid").await;
+    let first = begun.ledger.open_records(None, 2).await.unwrap();
+    let second =
+        begun.ledger.open_records(first.last().map(|listed| listed.reference.record), 2).await.unwrap();
+    let names: Vec<_> = first
+        .iter()
+        .chain(&second)
+        .map(|listed| (listed.reference.record.0[0], listed.record.state.name().as_str()))
+        .collect();
+    assert_eq!(names, [(1, "in-progress"), (2, "unknown"), (3, "in-progress")]);
+}
