@@ -20,6 +20,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::{
     attempts::{Held, Stage},
     audit::{self, Author},
+    begin::RESERVED_RESULT,
     clock::Boot,
     engine::{Change, Engine, Patience, Transition},
     error::{Error, Failure},
@@ -121,7 +122,10 @@ impl Attempt {
     pub async fn complete(&self, completion: Completion, result: Bytes) -> Result<Arc<Record>, Unrecorded> {
         let Execution { engine, held, .. } = &*self.0;
         let kept = match completion {
-            Completion::Kept { status } if engine.store.room(result.len() as u64) == Room::Short => {
+            Completion::Kept { status }
+                if result.len() > RESERVED_RESULT
+                    && engine.store.room(result.len() as u64) == Room::Short =>
+            {
                 tracing::error!("no room for a result: it becomes a tombstone");
                 Completion::TooLarge { status }
             }

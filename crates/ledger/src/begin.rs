@@ -29,8 +29,10 @@ use crate::{
 
 /// How often a claim that meets a lapsed lease writes the lapse and decides again.
 const LAPSES_MAX: usize = 4;
-/// What an attempt may still want to write beyond its result; results that find no room become tombstones.
+/// What an attempt may still want to write: its end, with a result of [`RESERVED_RESULT`] at most.
 const BYTES_PER_ATTEMPT: u64 = 64 * 1024;
+/// A result up to this size has its room since the claim. A larger one that finds none becomes a tombstone.
+pub(crate) const RESERVED_RESULT: usize = 32 * 1024;
 
 /// A keyed request, as the ledger sees it.
 #[derive(Clone, Debug)]
