@@ -62,16 +62,20 @@ async fn a_completion_refused_for_its_content_becomes_a_tombstone() {
     assert_eq!(refused(begun.standing(&request(1)).await), Refusal::Gone(TombstoneCause::TooLarge));
 }
 
-/// HAZARDS C1, C2: what was admitted can always end.
+/// HAZARDS C1, C2: what was admitted can always end. A small result has its room since the claim; a large one that
+/// finds none leaves a tombstone.
 #[tokio::test(start_paused = true)]
-async fn without_room_a_completion_becomes_a_tombstone_and_is_never_refused() {
+async fn without_room_a_large_result_becomes_a_tombstone_and_no_end_is_refused() {
     let begun = begin().await;
-    let (first, second) = (begun.run(&request(1)).await, begun.run(&request(2)).await);
+    let (small, large, none) =
+        (begun.run(&request(1)).await, begun.run(&request(2)).await, begun.run(&request(3)).await);
     begun.store.full(true);
-    first.complete(CREATED, result("paid")).await.unwrap();
-    second.release(ReleaseCause::NotSent, None).await.unwrap();
-    assert_eq!(begun.state(&request(1)).await, "tombstone, fence 1");
-    assert_eq!(begun.state(&request(2)).await, "released, fence 1");
+    small.complete(CREATED, result("paid")).await.unwrap();
+    large.complete(CREATED, vec![0; 1024 * 1024].into()).await.unwrap();
+    none.release(ReleaseCause::NotSent, None).await.unwrap();
+    assert_eq!(replayed(&begun.standing(&request(1)).await), b"paid");
+    assert_eq!(refused(begun.standing(&request(2)).await), Refusal::Gone(TombstoneCause::TooLarge));
+    assert_eq!(begun.state(&request(3)).await, "released, fence 1");
 }
 
 /// FIELD F17: an upstream that was not reached left the lock behind.

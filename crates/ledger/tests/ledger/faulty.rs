@@ -83,6 +83,8 @@ pub(crate) struct Faulty {
     script: Mutex<Vec<Scripted>>,
     ghosts: Mutex<Vec<Vec<Command>>>,
     log: watch::Sender<Vec<Met>>,
+    /// The next read waits at the first gate, reads, and waits at the second.
+    slow_read: Mutex<Option<(Gate, Gate)>>,
     unreachable: AtomicBool,
     full: AtomicBool,
     shared: AtomicBool,
@@ -103,6 +105,7 @@ impl Faulty {
             script: Mutex::default(),
             ghosts: Mutex::default(),
             log: watch::Sender::default(),
+            slow_read: Mutex::default(),
             unreachable: AtomicBool::new(false),
             full: AtomicBool::new(false),
             shared: AtomicBool::new(false),
@@ -143,6 +146,11 @@ impl Faulty {
     /// Reads fail until this is called with `true`.
     pub(crate) fn reachable(&self, reachable: bool) {
         self.unreachable.store(!reachable, Ordering::Relaxed);
+    }
+
+    /// Holds the next read of a record before it reads, and with what it has read.
+    pub(crate) fn hold_read(&self, before: &Gate, after: &Gate) {
+        *self.slow_read.lock().unwrap() = Some((before.clone(), after.clone()));
     }
 
     pub(crate) fn full(&self, full: bool) {
@@ -296,7 +304,14 @@ impl Store for Faulty {
         Box::pin(async move {
             self.readable()?;
             tokio::task::yield_now().await;
+            let slow = self.slow_read.lock().unwrap().take();
+            if let Some((before, _)) = &slow {
+                before.passed().await;
+            }
             let heads = self.inner.heads(ids).await;
+            if let Some((_, after)) = &slow {
+                after.passed().await;
+            }
             tokio::task::yield_now().await;
             heads
         })

@@ -3,7 +3,10 @@
 //! The clock is paused: nothing here waits for time, but for signals of the [`faulty`] store. The exception is
 //! [`leases`]: an attempt judges its lease by a clock that cannot be paused.
 
-#![expect(clippy::unwrap_used, reason = "a test's failed step is its panic; clippy sees only `#[test]` functions")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's failed step is its panic; clippy sees only `#[test]` functions"
+)]
 
 mod begun;
 mod capacity;

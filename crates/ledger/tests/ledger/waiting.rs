@@ -64,6 +64,13 @@ async fn waiting(begun: &Begun, waiters: usize) {
     panic!("{} wait instead of {waiters}", begun.ledger.waiters());
 }
 
+/// Until all others have got as far as they get.
+async fn settled() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// FIELD F01: get, call, set.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn f01_a_hundred_parallel_duplicates_are_one_attempt_and_a_hundred_equal_results() {
@@ -78,6 +85,23 @@ async fn f01_a_hundred_parallel_duplicates_are_one_attempt_and_a_hundred_equal_r
     }
     assert_eq!(effects.load(Ordering::SeqCst), 1);
     assert_eq!(begun.store.applied(Write::Claim), 1);
+}
+
+/// Of a hundred duplicates one was told *in progress*: it had read the record while the first request ran, and when it
+/// asked for the first request to follow, that had just completed.
+#[tokio::test(start_paused = true)]
+async fn a_completion_between_reading_and_following_is_not_missed() {
+    let begun = Arc::new(begin().await);
+    let (before, after) = (Gate::closed(), Gate::closed());
+    begun.store.hold_read(&before, &after);
+    let duplicate = waiter(&begun, request(1));
+    settled().await;
+    let attempt = begun.run(&request(1)).await;
+    before.open();
+    settled().await;
+    attempt.complete(CREATED, result("paid")).await.unwrap();
+    after.open();
+    assert_eq!(replayed(&stands(duplicate).await), b"paid");
 }
 
 /// FIELD F07: concurrent replays refused each other.
@@ -182,9 +206,7 @@ async fn waiters_are_answered_only_after_the_completion_is_durable() {
     begun.store.fail(Write::Complete, Fault::Held(gate.clone()), 1);
     let completion = tokio::spawn(async move { attempt.complete(CREATED, result("paid")).await });
     begun.store.until_met(Write::Complete, 1).await;
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
+    settled().await;
     assert!(!waiter.is_finished() && !completion.is_finished());
     gate.open();
     completion.await.unwrap().unwrap();
