@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use onlyonce_core::LedgerKey;
 use onlyonce_http::{Once, Shared, service::Starts};
 use onlyonce_ledger::{Found, Ledger, Options, identity::Secret, memory::MemoryStore, store::Store};
 use onlyonce_store_embedded::EmbeddedStore;
@@ -73,6 +74,7 @@ impl Gateway {
     pub async fn start(config: Config, secrets: Secrets) -> Result<Running, StartError> {
         let authority = upstream(&config.upstream)?;
         let identify = Arc::new(Identify::new(&config.principal)?);
+        check(&config, secrets.admin.as_deref())?;
         // Bound before the ledger is opened: a second gateway on the same machine fails here, and changes nothing.
         let listener = bind(config.listen, "listen", "--listen")?;
         let admin_listener = match config.admin {
@@ -107,15 +109,6 @@ impl Gateway {
             Some(listener) => {
                 let address = local(&listener)?;
                 let token = secrets.admin.map(Arc::from);
-                if token.is_none() && !address.ip().is_loopback() {
-                    return Err(StartError::new(
-                        StartErrorKind::Config,
-                        format!(
-                            "admin = \"{address}\" can be reached from other machines and needs a token: set \
-                             ONLYONCE_ADMIN_TOKEN, or listen on 127.0.0.1"
-                        ),
-                    ));
-                }
                 let (shared, accepting) = (Arc::clone(&shared), Arc::clone(&accepting));
                 let router = admin::router(admin::State { shared, identify, accepting, token, address });
                 tokio::spawn(async move {
@@ -203,25 +196,57 @@ pub struct Drained {
     pub given_up: usize,
 }
 
+/// Mistakes in the configuration are told before anything is bound or made.
+fn check(config: &Config, admin_token: Option<&str>) -> Result<(), StartError> {
+    // Which key they get makes no difference to whether the rules are valid, and the ledger's is not known yet.
+    Routes::new(config, &LedgerKey::new([0; 32]))?;
+    Place::of(&config.ledger.url)?;
+    match config.admin {
+        Admin::At(address) if admin_token.is_none() && !address.ip().is_loopback() => Err(StartError::new(
+            StartErrorKind::Config,
+            format!(
+                "admin = \"{address}\" can be reached from other machines and needs a token: set \
+                     ONLYONCE_ADMIN_TOKEN, or listen on 127.0.0.1"
+            ),
+        )),
+        Admin::At(_) | Admin::Off => Ok(()),
+    }
+}
+
+/// Where the ledger is kept.
+enum Place {
+    Memory,
+    Embedded(PathBuf),
+}
+
+impl Place {
+    fn of(url: &str) -> Result<Self, StartError> {
+        match url.strip_prefix("embedded:") {
+            Some(path) if !path.is_empty() => Ok(Self::Embedded(path.into())),
+            None if url == "memory:" => Ok(Self::Memory),
+            _ => Err(StartError::new(
+                StartErrorKind::Config,
+                format!("ledger `{url}` is not known here; write memory: or embedded:PATH"),
+            )),
+        }
+    }
+}
+
 async fn open(config: &Config, secret: Option<String>) -> Result<(Ledger, Found), StartError> {
     let given = secret.map(Secret::new).transpose()?;
     let options = Options { must_exist: config.ledger.must_exist, ..Options::default() };
-    let url = config.ledger.url.as_str();
-    let (store, secret): (Arc<dyn Store>, Secret) = if url == "memory:" {
-        // The ledger dies with the process, and so may its secret.
-        let secret = given.map_or_else(|| Secret::new(Secret::generate()), Ok)?;
-        (Arc::new(MemoryStore::new()), secret)
-    } else if let Some(path) = url.strip_prefix("embedded:") {
-        let directory = PathBuf::from(path);
-        check_exists(&directory, config.ledger.must_exist)?;
-        let store = embedded(directory.clone(), config.ledger.max_bytes.0).await?;
-        let secret = given.map_or_else(|| secret::beside(&directory), Ok)?;
-        (Arc::new(store), secret)
-    } else {
-        return Err(StartError::new(
-            StartErrorKind::Config,
-            format!("ledger `{url}` is not known here; write memory: or embedded:PATH"),
-        ));
+    let (store, secret): (Arc<dyn Store>, Secret) = match Place::of(&config.ledger.url)? {
+        Place::Memory => {
+            // The ledger dies with the process, and so may its secret.
+            let secret = given.map_or_else(|| Secret::new(Secret::generate()), Ok)?;
+            (Arc::new(MemoryStore::new()), secret)
+        }
+        Place::Embedded(directory) => {
+            check_exists(&directory, config.ledger.must_exist)?;
+            let store = embedded(directory.clone(), config.ledger.max_bytes.0).await?;
+            let secret = given.map_or_else(|| secret::beside(&directory), Ok)?;
+            (Arc::new(store), secret)
+        }
     };
     Ok(Ledger::open(store, &secret, options).await?)
 }
