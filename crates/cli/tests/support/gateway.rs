@@ -88,7 +88,12 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts one with a new embedded ledger in front of `upstream`.
     pub(crate) async fn start(upstream: &str, setup: Setup) -> Self {
-        let directory = tempfile::tempdir().expect("there is room for a directory");
+        Self::start_in(&std::env::temp_dir(), upstream, setup).await
+    }
+
+    /// The same with its directory below `parent`.
+    pub(crate) async fn start_in(parent: &Path, upstream: &str, setup: Setup) -> Self {
+        let directory = tempfile::tempdir_in(parent).expect("there is room for a directory");
         let (process, address, admin) = spawn(directory.path(), upstream, &setup).await;
         Self { process, address, admin, directory, upstream: upstream.to_owned(), setup }
     }
