@@ -1,6 +1,6 @@
 //! The life of a record: one event, one decision.
 //!
-//! [`decide`] is DESIGN's chart as a single exhaustive match over (state, event). It is pure; whoever calls it gives
+//! [`decide`] is the chart of that life as a single exhaustive match over (state, event). It is pure; whoever calls it gives
 //! the store's time and writes what comes back as a compare-and-set on [`Record::version`], and asks again if that
 //! fails. So two processes that decide at once cannot both be right.
 //!
@@ -85,7 +85,9 @@ pub fn decide(record: Option<&Record>, event: &Event, now: Timestamp) -> Decisio
         (S::InProgress { .. }, E::Renew(holder)) => record.held(holder, |r| r.renewed(now)),
         (S::InProgress { .. }, E::Complete(holder, what)) => record.held(holder, |r| r.completed(*what, now)),
         (S::InProgress { .. }, E::Release(holder, why)) => record.held(holder, |r| r.released(*why, now)),
-        (S::InProgress { .. }, E::LoseTrack(holder, doubt)) => record.held(holder, |r| r.unknown(*doubt, now, now)),
+        (S::InProgress { .. }, E::LoseTrack(holder, doubt)) => {
+            record.held(holder, |r| r.unknown(*doubt, now, now))
+        }
         (S::InProgress { lease_until }, E::Lapse) if *lease_until <= now => record.lapsed(*lease_until, now),
         (S::InProgress { .. }, E::Lapse) => Refuse(Refusal::LeaseHolds),
         (S::InProgress { .. }, E::ProcessGone) => record.unknown(UnknownCause::ProcessGone.into(), now, now),
@@ -124,7 +126,9 @@ pub fn decide(record: Option<&Record>, event: &Event, now: Timestamp) -> Decisio
         }
         (S::Completed { .. }, E::Claim(_)) => Refuse(Refusal::Completed),
         (S::Tombstone { cause, .. }, E::Claim(_)) => Refuse(Refusal::Gone(*cause)),
-        (S::Completed { by: Source::Attempt, .. }, E::Complete(holder, _)) => record.held(holder, |_| Already),
+        (S::Completed { by: Source::Attempt, .. }, E::Complete(holder, _)) => {
+            record.held(holder, |_| Already)
+        }
         (S::Tombstone { cause: TombstoneCause::TooLarge, .. }, E::Complete(holder, _)) => {
             record.held(holder, |_| Already)
         }
@@ -198,7 +202,8 @@ impl Record {
 
     /// Both the policy of the claim that is in doubt and that of the new one must promise deduplication.
     fn may_rerun(&self, claim: &Claim, settle_from: Timestamp, now: Timestamp) -> bool {
-        let promised = self.policy.on_unknown == OnUnknown::Rerun && claim.policy.on_unknown == OnUnknown::Rerun;
+        let promised =
+            self.policy.on_unknown == OnUnknown::Rerun && claim.policy.on_unknown == OnUnknown::Rerun;
         let over = self.policy.settle_after.is_some_and(|wait| settle_from.plus(wait) <= now);
         promised && over && !self.is_of(claim.attempt)
     }

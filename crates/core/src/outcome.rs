@@ -66,7 +66,8 @@ pub fn of_answer(status: u16, retry_after: bool) -> Outcome {
     TABLE
         .iter()
         .find(|row| {
-            (row.from..=row.to).contains(&status) && row.retry_after.is_none_or(|wanted| wanted == retry_after)
+            (row.from..=row.to).contains(&status)
+                && row.retry_after.is_none_or(|wanted| wanted == retry_after)
         })
         .map_or(Outcome::Unknown, |row| row.outcome)
 }
@@ -82,21 +83,19 @@ mod tests {
 
     #[test]
     fn every_status_of_the_contract_has_its_outcome() {
-        let released = [
-            307, 308, 401, 403, 405, 406, 407, 408, 412, 413, 415, 417, 421, 425, 428, 429, 431, 521, 523,
-        ];
+        let released =
+            [307, 308, 401, 403, 405, 406, 407, 408, 412, 413, 415, 417, 421, 425, 428, 429, 431, 521, 523];
         let unknown = [
-            460, 502, 503, 504, 520, 522, 524, 525, 526, 527, 528, 529, 530, 598, 599, 100, 101, 199, 600, 999,
+            460, 502, 503, 504, 520, 522, 524, 525, 526, 527, 528, 529, 530, 598, 599, 100, 101, 199, 600,
+            999,
         ];
         let kept = [
-            200, 201, 202, 204, 206, 299, 300, 301, 302, 303, 304, 400, 402, 404, 409, 410, 411, 414, 416, 418,
-            422, 423, 424, 426, 451, 499, 500, 501, 505, 507, 511, 519, 531, 597,
+            200, 201, 202, 204, 206, 299, 300, 301, 302, 303, 304, 400, 402, 404, 409, 410, 411, 414, 416,
+            418, 422, 423, 424, 426, 451, 499, 500, 501, 505, 507, 511, 519, 531, 597,
         ];
-        for (statuses, outcome) in [
-            (&released[..], Outcome::Released),
-            (&unknown[..], Outcome::Unknown),
-            (&kept[..], Outcome::Kept),
-        ] {
+        for (statuses, outcome) in
+            [(&released[..], Outcome::Released), (&unknown[..], Outcome::Unknown), (&kept[..], Outcome::Kept)]
+        {
             for status in statuses {
                 assert_eq!(of_answer(*status, false), outcome, "{status}");
             }

@@ -46,7 +46,13 @@ pub struct Problem {
     pub next: Next,
 }
 
-const fn problem(name: &'static str, status: u16, retryable: bool, next: Next, title: &'static str) -> Problem {
+const fn problem(
+    name: &'static str,
+    status: u16,
+    retryable: bool,
+    next: Next,
+    title: &'static str,
+) -> Problem {
     Problem { name, status, title, retryable, next }
 }
 
@@ -57,9 +63,11 @@ pub const IN_PROGRESS: Problem =
 pub const KEY_REUSED: Problem =
     problem("key-reused", 422, false, Next::Check, "This key already stands for another request");
 /// A key is required and absent.
-pub const KEY_MISSING: Problem = problem("key-missing", 400, false, Next::Fix, "An Idempotency-Key is required");
+pub const KEY_MISSING: Problem =
+    problem("key-missing", 400, false, Next::Fix, "An Idempotency-Key is required");
 /// The key cannot be read.
-pub const KEY_INVALID: Problem = problem("key-invalid", 400, false, Next::Fix, "The Idempotency-Key is not valid");
+pub const KEY_INVALID: Problem =
+    problem("key-invalid", 400, false, Next::Fix, "The Idempotency-Key is not valid");
 /// The body is too large to fingerprint.
 pub const REQUEST_TOO_LARGE: Problem =
     problem("request-too-large", 413, false, Next::Fix, "The request is too large for a keyed request");
@@ -76,8 +84,13 @@ pub const OUTCOME_UNKNOWN: Problem =
 pub const RESULT_EXPIRED: Problem =
     problem("result-expired", 409, false, Next::Stop, "This was done, and its result is no longer kept");
 /// The result is too large to keep, or damaged.
-pub const RESULT_UNAVAILABLE: Problem =
-    problem("result-unavailable", 409, false, Next::Stop, "This was done, and its result cannot be shown again");
+pub const RESULT_UNAVAILABLE: Problem = problem(
+    "result-unavailable",
+    409,
+    false,
+    Next::Stop,
+    "This was done, and its result cannot be shown again",
+);
 /// The ledger cannot be reached.
 pub const LEDGER_UNAVAILABLE: Problem =
     problem("ledger-unavailable", 503, true, Next::SameKey, "The ledger cannot be reached");

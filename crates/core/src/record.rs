@@ -6,7 +6,9 @@
 
 use bytes::Bytes;
 
-use crate::{Fence, Fingerprint, OperationRef, Owner, Policy, RecordId, Timestamp, Version, fingerprint::Recipe};
+use crate::{
+    Fence, Fingerprint, OperationRef, Owner, Policy, RecordId, Timestamp, Version, fingerprint::Recipe,
+};
 
 /// One operation's record, without its result's body.
 #[derive(Clone, Debug, PartialEq, Eq)]

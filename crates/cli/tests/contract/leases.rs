@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use onlyonce_testbed::{
-    Gate, client,
+    Gate, WAIT_LIMIT,
+    client::{self, Request},
     effects::Upstream,
     hostile::{Behaviour, Hostile},
 };
@@ -95,6 +96,28 @@ async fn f13_a_handler_three_leases_long_has_one_effect() {
     assert_executed(&first, 201);
     assert_replays(&send(gateway.address, &transfer("k")).await, &first);
     assert_eq!(upstream.arrivals(), 1);
+}
+
+/// And it is the lease that holds, not only this process's memory of who runs.
+#[tokio::test]
+async fn f13_the_lease_on_record_moves_on_for_as_long_as_the_handler_works() {
+    let after = Gate::closed();
+    let upstream = Upstream::gated(&Gate::opened(), &after).await;
+    let gateway = Gateway::start(&upstream.url(), Setup::anonymous().defaults("lease = \"1s\"")).await;
+    let first = begin(gateway.address, &transfer("k"));
+    after.arrived(1).await;
+    let path = format!("/api/v1/records/{}", upstream.seen()[0].operation().unwrap());
+    let lease = async || gateway.ask(&Request::get(&path)).await.json()["operation"]["lease_until"].clone();
+    let claimed = lease().await;
+    let moved = async {
+        while lease().await == claimed {
+            // bounded: by WAIT_LIMIT, below
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(WAIT_LIMIT, moved).await.is_ok(), "still {claimed}");
+    after.open();
+    assert_executed(&first.await.unwrap(), 201);
 }
 
 /// The same when nobody could renew: the whole process stood still for longer than its lease. While nobody else has

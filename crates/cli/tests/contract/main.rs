@@ -25,6 +25,7 @@ mod operations;
 mod outcomes;
 mod pass_through;
 mod problems;
+mod reruns;
 mod results;
 mod sameness;
 mod upstream_view;

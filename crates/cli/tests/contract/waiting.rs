@@ -1,9 +1,15 @@
 //! Those who wait for another request's outcome.
 
+use std::time::Duration;
+
 use onlyonce_testbed::{
     Close, Gate,
     client::Connection,
     effects::{Answer, Upstream},
+};
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream},
+    time::timeout,
 };
 
 use crate::{
@@ -106,6 +112,52 @@ async fn after_a_503_that_asks_for_patience_all_who_wait_get_it_and_none_of_them
     }
     let replayed = answers.iter().filter(|answer| answer.header("idempotent-replayed") == Some("true"));
     assert_eq!((replayed.count(), upstream.arrivals()), (9, 1));
+}
+
+/// An upstream that takes no connection: its queue of connections is full, so that connecting hangs.
+async fn unreachable() -> (TcpListener, Vec<TcpStream>) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queue = Vec::new();
+    // bounded: the queue has room for a few, and the first that finds none is given up
+    while let Ok(Ok(stream)) = timeout(Duration::from_millis(100), TcpStream::connect(address)).await {
+        queue.push(stream);
+    }
+    (listener, queue)
+}
+
+/// Nothing was sent, so nothing has happened; but each of them would find the same closed door.
+#[tokio::test]
+async fn after_an_upstream_that_was_not_reached_all_who_wait_are_told_so() {
+    let (upstream, _queue) = unreachable().await;
+    let url = format!("http://{}", upstream.local_addr().unwrap());
+    let setup = Setup::anonymous().top("upstream_connect = \"1s\"");
+    let gateway = Gateway::start(&url, setup).await;
+    let begun = begin_many(gateway.address, &transfer("k"), 4);
+    gateway.until("onlyonce_waiters", 3).await;
+    let answers = all(begun).await;
+    for answer in &answers {
+        assert_problem(answer, 502, "upstream-unreachable");
+        assert_eq!((said(answer), answer.header("retry-after")), (Some("released"), Some("1")));
+    }
+    let replayed = answers.iter().filter(|answer| answer.header("idempotent-replayed") == Some("true"));
+    assert_eq!(replayed.count(), 3);
+}
+
+/// The deadline of a request that never got a connection is no doubt: it cannot have had an effect.
+#[tokio::test]
+async fn at_the_deadline_a_request_that_was_never_sent_frees_its_key() {
+    let (upstream, _queue) = unreachable().await;
+    let url = format!("http://{}", upstream.local_addr().unwrap());
+    let setup = Setup::anonymous().top("upstream_connect = \"60s\"").defaults("deadline = \"200ms\"");
+    let gateway = Gateway::start(&url, setup).await;
+    for _ in 0..2 {
+        let answer = send(gateway.address, &transfer("k")).await;
+        assert_problem(&answer, 502, "upstream-unreachable");
+        assert_eq!(said(&answer), Some("released"));
+    }
 }
 
 /// A 401 concerns the one who got it; it is not the operation's answer. One who waits takes the key over.

@@ -61,8 +61,11 @@ impl Writer {
 
 /// `bytes` without their checksum, if it is right.
 pub(super) fn checked(bytes: &[u8], checksum_len: usize) -> Result<&[u8], Unreadable> {
-    let (body, checksum) =
-        bytes.len().checked_sub(checksum_len).and_then(|at| bytes.split_at_checked(at)).ok_or(Unreadable::Damaged)?;
+    let (body, checksum) = bytes
+        .len()
+        .checked_sub(checksum_len)
+        .and_then(|at| bytes.split_at_checked(at))
+        .ok_or(Unreadable::Damaged)?;
     let hash = blake3::hash(body);
     if hash.as_bytes().starts_with(checksum) { Ok(body) } else { Err(Unreadable::Damaged) }
 }

@@ -102,7 +102,7 @@ async fn a_release_of_a_claim_given_up_is_tried_until_the_store_takes_it() {
     begun.execute(&request(1), "paid").await;
 }
 
-/// HAZARDS B3. The ghost comes first: whoever gave the claim up finds it there and releases it.
+/// hazard B3. The ghost comes first: whoever gave the claim up finds it there and releases it.
 #[tokio::test(start_paused = true)]
 async fn a_ghost_claim_that_lands_after_its_request_was_refused_is_released() {
     let begun = begin().await;
@@ -115,7 +115,7 @@ async fn a_ghost_claim_that_lands_after_its_request_was_refused_is_released() {
     begun.execute(&request(1), "paid").await;
 }
 
-/// HAZARDS B3. The ghost comes last: the row that a release leaves behind keeps it out.
+/// hazard B3. The ghost comes last: the row that a release leaves behind keeps it out.
 #[tokio::test(start_paused = true)]
 async fn a_ghost_claim_that_lands_after_its_release_changes_nothing() {
     let begun = begin().await;
@@ -129,7 +129,7 @@ async fn a_ghost_claim_that_lands_after_its_release_changes_nothing() {
     begun.execute(&request(1), "paid").await;
 }
 
-/// HAZARDS B3, C7. The ghost comes while the next attempt runs.
+/// hazard B3, C7. The ghost comes while the next attempt runs.
 #[tokio::test(start_paused = true)]
 async fn a_ghost_claim_that_lands_on_its_successor_changes_nothing() {
     let begun = begin().await;
@@ -189,7 +189,7 @@ async fn f29_a_ledger_that_cannot_be_read_lets_nothing_run() {
     assert_eq!(replayed(&begun.standing(&request(1)).await), b"paid");
 }
 
-/// HAZARDS C10: unreadable is never absent.
+/// hazard C10: unreadable is never absent.
 #[tokio::test(start_paused = true)]
 async fn a_record_that_cannot_be_read_is_refused_and_not_taken_for_new() {
     let begun = begin().await;
@@ -205,7 +205,7 @@ async fn a_record_that_cannot_be_read_is_refused_and_not_taken_for_new() {
     assert_eq!(begun.look(&request(1)).await.unwrap_err().kind(), ErrorKind::Damaged);
 }
 
-/// HAZARDS C10. It was absent when it was looked up, and is unreadable when the claim comes.
+/// hazard C10. It was absent when it was looked up, and is unreadable when the claim comes.
 #[tokio::test(start_paused = true)]
 async fn a_claim_that_meets_an_unreadable_row_leaves_it_alone() {
     let begun = begin().await;

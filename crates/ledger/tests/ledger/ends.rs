@@ -51,7 +51,7 @@ async fn f19_an_answer_too_large_to_keep_leaves_a_tombstone() {
     assert_eq!(refused(begun.standing(&request(1)).await), Refusal::Gone(TombstoneCause::TooLarge));
 }
 
-/// HAZARDS C25: a completion that can never be written.
+/// hazard C25: a completion that can never be written.
 #[tokio::test(start_paused = true)]
 async fn a_completion_refused_for_its_content_becomes_a_tombstone() {
     let begun = begin().await;
@@ -62,7 +62,7 @@ async fn a_completion_refused_for_its_content_becomes_a_tombstone() {
     assert_eq!(refused(begun.standing(&request(1)).await), Refusal::Gone(TombstoneCause::TooLarge));
 }
 
-/// HAZARDS C1, C2: what was admitted can always end. A small result has its room since the claim; a large one that
+/// hazard C1, C2: what was admitted can always end. A small result has its room since the claim; a large one that
 /// finds none leaves a tombstone.
 #[tokio::test(start_paused = true)]
 async fn without_room_a_large_result_becomes_a_tombstone_and_no_end_is_refused() {
@@ -133,7 +133,7 @@ async fn an_abandoned_attempt_cannot_start_and_one_that_started_is_not_abandoned
     assert_eq!(begun.state(&request(1)).await, "released, fence 1");
 }
 
-/// HAZARDS B12: what a drain does.
+/// hazard B12: what a drain does.
 #[tokio::test(start_paused = true)]
 async fn giving_up_releases_what_did_not_start_and_loses_track_of_the_rest() {
     let begun = begin().await;

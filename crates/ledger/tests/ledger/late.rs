@@ -59,7 +59,7 @@ async fn f11_f12_a_lease_that_passes_makes_the_record_unknown_once_that_is_writt
     assert_eq!(replayed(&two.standing(&request(1)).await), b"settled");
 }
 
-/// HAZARDS A14: nobody is told unknown before that is written.
+/// hazard A14: nobody is told unknown before that is written.
 #[tokio::test(start_paused = true)]
 async fn a_lapse_that_cannot_be_written_is_told_to_nobody() {
     let (one, two) = begin_two().await;
@@ -116,7 +116,7 @@ async fn a_late_completion_after_losing_track_is_accepted_and_audited_once() {
     assert_eq!(begun.unknown(), 0);
 }
 
-/// FIELD F14: a late owner overwrote or deleted its successor. HAZARDS A5: and nobody learned of the second effect.
+/// FIELD F14: a late owner overwrote or deleted its successor. hazard A5: and nobody learned of the second effect.
 #[tokio::test(start_paused = true)]
 async fn f14_a_late_attempt_never_touches_its_successor_and_people_are_told() {
     let (one, two) = begin_two().await;
@@ -155,7 +155,7 @@ async fn a_late_completion_proves_not_applied_wrong_and_people_are_told() {
     );
 }
 
-/// HAZARDS A22: two truths for one key. What was settled stands, and the other is told to people: also that nothing was
+/// hazard A22: two truths for one key. What was settled stands, and the other is told to people: also that nothing was
 /// sent, where an operator said that it was applied.
 #[tokio::test(start_paused = true)]
 async fn what_an_attempt_says_against_a_settlement_is_refused_and_audited() {
@@ -176,7 +176,7 @@ async fn what_an_attempt_says_against_a_settlement_is_refused_and_audited() {
     }
 }
 
-/// A store that lost the record (HAZARDS C16): the effect has happened, and no row says so.
+/// A store that lost the record (hazard C16): the effect has happened, and no row says so.
 #[tokio::test(start_paused = true)]
 async fn a_completion_that_finds_no_record_is_refused_and_counted() {
     let begun = begin().await;
@@ -187,7 +187,7 @@ async fn a_completion_that_finds_no_record_is_refused_and_counted() {
     assert_eq!(begun.ledger.late_outcomes(), 1);
 }
 
-/// HAZARDS A13: who can prove that nothing was sent may say so late.
+/// hazard A13: who can prove that nothing was sent may say so late.
 #[tokio::test(start_paused = true)]
 async fn a_late_release_frees_the_key_if_nothing_was_sent_and_only_then() {
     let (one, two) = begin_two().await;
@@ -199,7 +199,7 @@ async fn a_late_release_frees_the_key_if_nothing_was_sent_and_only_then() {
     assert_eq!(two.state(&request(1)).await, "released, fence 1");
 }
 
-/// HAZARDS A13 b: the claim lapsed before anything was done with it.
+/// hazard A13 b: the claim lapsed before anything was done with it.
 #[tokio::test(start_paused = true)]
 async fn an_attempt_that_never_started_takes_its_record_back_also_when_it_has_lapsed() {
     let (one, two) = begin_two().await;

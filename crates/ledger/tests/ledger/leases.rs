@@ -74,7 +74,7 @@ async fn f25_a_renewal_whose_reply_was_lost_is_recognised() {
     assert_eq!(begun.state(&slow).await, "completed, fence 1");
 }
 
-/// HAZARDS B9: an upstream that never answers must not keep its key for ever.
+/// hazard B9: an upstream that never answers must not keep its key for ever.
 #[tokio::test]
 async fn past_its_deadline_a_lease_is_not_renewed() {
     let begun = begin().await;
@@ -84,7 +84,7 @@ async fn past_its_deadline_a_lease_is_not_renewed() {
     assert_eq!(renewals_of(&late)(&begun.store.log()), 0);
 }
 
-/// HAZARDS A3: an owner starts only inside its lease.
+/// hazard A3: an owner starts only inside its lease.
 #[tokio::test]
 async fn a_start_with_less_than_a_third_left_renews_first() {
     let begun = begin().await;

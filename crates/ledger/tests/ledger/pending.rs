@@ -92,7 +92,7 @@ async fn no_order_of_a_pending_release_and_a_drop_makes_the_outcome_unknown() {
     }
 }
 
-/// HAZARDS C25, after an answer that took too long.
+/// hazard C25, after an answer that took too long.
 #[tokio::test(start_paused = true)]
 async fn a_pending_completion_that_is_refused_for_its_content_becomes_a_tombstone() {
     let begun = begin().await;
@@ -105,7 +105,7 @@ async fn a_pending_completion_that_is_refused_for_its_content_becomes_a_tombston
     assert_eq!(begun.state(&request(1)).await, "tombstone, fence 1");
 }
 
-/// HAZARDS C25, the other way round.
+/// hazard C25, the other way round.
 #[tokio::test(start_paused = true)]
 async fn a_tombstone_for_refused_content_is_tried_on_too() {
     let begun = begin().await;

@@ -82,7 +82,7 @@ async fn a_ledger_whose_open_records_cannot_be_converted_is_not_opened() {
     Ledger::open(begun.store.clone(), &secret, Options::default()).await.unwrap_err();
 }
 
-/// HAZARDS C10.
+/// hazard C10.
 #[tokio::test(start_paused = true)]
 async fn an_open_record_that_cannot_be_read_stays_where_it_is_and_is_refused() {
     let begun = begin().await;

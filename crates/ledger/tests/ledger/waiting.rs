@@ -129,7 +129,7 @@ async fn f06_a_racing_loser_with_another_body_is_a_mismatch_while_the_first_runs
     assert_eq!(refused(begun.standing(&request(1)).await), Refusal::InProgress);
 }
 
-/// HAZARDS B4: what is shared is the news, never the decision.
+/// hazard B4: what is shared is the news, never the decision.
 #[tokio::test(start_paused = true)]
 async fn a_waiter_with_another_body_never_gets_the_result() {
     let begun = Arc::new(begin().await);
@@ -179,7 +179,7 @@ async fn f09_after_a_release_exactly_one_waiter_takes_over_and_the_others_get_it
     assert_eq!(begun.state(&request(1)).await, "completed, fence 2");
 }
 
-/// HAZARDS B5: an upstream that is not there is not asked by ten thousand waiters in turn.
+/// hazard B5: an upstream that is not there is not asked by ten thousand waiters in turn.
 #[tokio::test(start_paused = true)]
 async fn waiters_share_the_answer_that_would_be_the_same_for_each() {
     let begun = Arc::new(begin().await);
