@@ -14,7 +14,7 @@ use tokio::{
 use tower_service::Service;
 
 use crate::{
-    operations,
+    descriptors, operations,
     principal::{Identify, Peer},
     routes,
     upstream::{AnswerBody, Proxy, RequestBody},
@@ -42,16 +42,20 @@ pub(crate) struct Front {
 
 /// The connections that are open; each holds a permit.
 #[derive(Clone)]
-pub(crate) struct Connections(Arc<Semaphore>);
+pub(crate) struct Connections {
+    permits: Arc<Semaphore>,
+    most: usize,
+}
 
 impl Connections {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(CONNECTIONS)))
+        let most = descriptors::connections(CONNECTIONS);
+        Self { permits: Arc::new(Semaphore::new(most)), most }
     }
 
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
-        CONNECTIONS - self.0.available_permits()
+        self.most - self.permits.available_permits()
     }
 }
 
@@ -88,7 +92,7 @@ async fn accept(
     listener: &TcpListener,
     connections: &Connections,
 ) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(&connections.0).acquire_owned().await.map_err(io::Error::other)?;
+    let permit = Arc::clone(&connections.permits).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
     Ok((stream, peer, permit))

@@ -1,6 +1,6 @@
 //! The chart, row by row, and what must hold over any history.
 //!
-//! `tests/*.txt` holds one row per state and event: an independent statement of DESIGN's chart, written by hand.
+//! `tests/*.txt` holds one row per state and event: an independent statement of the chart, written by hand.
 //! [`table`] runs them; [`properties`] runs random histories.
 
 mod fixtures;

@@ -160,6 +160,7 @@ async fn a_browser_that_hangs_up_does_not_call_its_request_back() {
         if transfers(at.twin).await.len() == 1 {
             return;
         }
+        // bounded: a hundred turns
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     panic!("the request never arrived");

@@ -1,3 +1,5 @@
+//! Every broken store fails its case, and every case is failed by a broken store: no check that cannot fail.
+
 use std::collections::BTreeSet;
 
 use super::{ALL, Sound, with};

@@ -1,3 +1,5 @@
+//! Journals that are torn at every byte of their tail, and journals that are damaged before it.
+
 use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 
 use super::*;

@@ -134,6 +134,7 @@ async fn a_failure_in_the_background_poisons_the_store_without_a_write() {
     let error = tokio::time::timeout(Duration::from_secs(10), async {
         loop {
             match store.heads(&[id(1)]).await {
+                // bounded: by the timeout around the loop
                 Ok(_) => tokio::time::sleep(Duration::from_millis(20)).await,
                 Err(error) => break error,
             }
@@ -166,9 +167,11 @@ async fn claims_are_refused_before_the_disk_is_full() {
     assert_eq!(store.room(8 * mib), Room::Enough);
     assert_eq!(store.room(60 * mib), Room::Short, "what is under way counts");
     disk.fill_up_to(6 * MIB);
+    // bounded: once, longer than what is known of the disk counts as news
     tokio::time::sleep(Duration::from_millis(150)).await;
     assert_eq!(store.room(0), Room::Short, "what was asked a moment ago is asked again");
     disk.free_space();
+    // bounded: once, longer than what is known of the disk counts as news
     tokio::time::sleep(Duration::from_millis(150)).await;
     assert_eq!(store.room(0), Room::Enough);
     drop(store);
@@ -177,6 +180,7 @@ async fn claims_are_refused_before_the_disk_is_full() {
     let store = open(mib, Some(4 * mib));
     let body = Body::Put { bytes: Bytes::from(vec![1; 4 * MIB]), until: PAST };
     apply(&store, Command { body, ..write(id(1), &completed(1, PAST)) }).await;
+    // bounded: once, longer than what is known of the disk counts as news
     tokio::time::sleep(Duration::from_millis(150)).await;
     assert_eq!(store.room(0), Room::Short, "what was written is");
 }

@@ -1,4 +1,4 @@
-//! Ending one unknown, and removing a result: the guards of CONTRACT 4, seen from outside.
+//! Ending one unknown, and removing a result: its guards, seen from outside.
 
 use std::task::{Context, Poll, Waker};
 

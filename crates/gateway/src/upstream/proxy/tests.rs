@@ -1,3 +1,5 @@
+//! One request at a time against upstreams that close, speak out of turn, or frame their answers twice.
+
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use onlyonce_testbed::{
