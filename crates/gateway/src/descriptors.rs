@@ -1,0 +1,27 @@
+//! File descriptors: as many as the system gives, and connections only as far as they reach.
+//!
+//! A connection in wants another one upstream beside it. A process that runs out of descriptors cannot connect, and
+//! cannot open its ledger's next file either, which ends the ledger; so the ledger's share is never given away.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// For the ledger's files (fjall keeps up to 900 open), idle connections upstream and operators; half of what there
+/// is, if that is less.
+const RESERVED: u64 = 2048;
+
+/// Raises the limit as far as the system allows, and says how many connections it serves, `wanted` at most.
+pub(crate) fn connections(wanted: usize) -> usize {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_ok();
+    let Some(limit) = (if raised { maximum } else { current }) else { return wanted };
+    let served =
+        usize::try_from((limit - RESERVED.min(limit / 2)) / 2).unwrap_or(usize::MAX).clamp(1, wanted);
+    if served < wanted {
+        tracing::warn!(
+            limit,
+            "this process may have so few open files that it takes only {served} connections at a time; raise the \
+             limit (systemd: LimitNOFILE, docker: --ulimit nofile)"
+        );
+    }
+    served
+}
