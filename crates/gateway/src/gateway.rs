@@ -81,8 +81,6 @@ impl Gateway {
             Admin::At(address) => Some(bind(address, "admin", "--admin ADDRESS, or --admin off")?),
             Admin::Off => None,
         };
-        // Before the ledger, which sizes its cache of open files by the limit.
-        let connections = Connections::new();
         let (ledger, found) = open(&config, secrets.ledger).await?;
         let routes = Arc::new(Routes::new(&config, ledger.key())?);
         let shared = Arc::new(Shared::new(
@@ -122,6 +120,7 @@ impl Gateway {
             }
         };
         let address = local(&listener)?;
+        let connections = Connections::new();
         let (draining, watching) = watch::channel(false);
         tokio::spawn(server::serve(listener, front, connections.clone(), watching));
         let drain = config.drain.0;
