@@ -6,6 +6,8 @@
 //!
 //! Order of judgement for a claim: a mismatch beats every state but absent and released.
 
+use std::time::Duration;
+
 use crate::{
     AttemptId, Fence, Record, State, Timestamp, Version,
     event::{Claim, Completion, Doubt, Event, Holder, Seen, Settle, Verdict},
@@ -86,7 +88,7 @@ pub fn decide(record: Option<&Record>, event: &Event, now: Timestamp) -> Decisio
         (S::InProgress { .. }, E::Complete(holder, what)) => record.held(holder, |r| r.completed(*what, now)),
         (S::InProgress { .. }, E::Release(holder, why)) => record.held(holder, |r| r.released(*why, now)),
         (S::InProgress { .. }, E::LoseTrack(holder, doubt)) => {
-            record.held(holder, |r| r.unknown(*doubt, now, now))
+            record.held(holder, |r| r.unknown(*doubt, now.plus(doubt.listening), now))
         }
         (S::InProgress { lease_until }, E::Lapse) if *lease_until <= now => record.lapsed(*lease_until, now),
         (S::InProgress { .. }, E::Lapse) => Refuse(Refusal::LeaseHolds),
@@ -187,7 +189,7 @@ fn in_progress(claim: &Claim, from: Claimed, now: Timestamp) -> Record {
 
 impl From<UnknownCause> for Doubt {
     fn from(cause: UnknownCause) -> Self {
-        Self { cause, seen_status: None }
+        Self { cause, seen_status: None, listening: Duration::ZERO }
     }
 }
 
@@ -260,7 +262,8 @@ impl Record {
                     ReleaseCause::Answered(status) => Some(status),
                     _ => None,
                 };
-                self.unknown(Doubt { cause: UnknownCause::RerunRefused, seen_status }, settle_from, now)
+                let doubt = Doubt { seen_status, ..UnknownCause::RerunRefused.into() };
+                self.unknown(doubt, settle_from, now)
             }
         }
     }
@@ -271,7 +274,7 @@ impl Record {
     }
 
     fn unknown(&self, doubt: Doubt, settle_from: Timestamp, now: Timestamp) -> Decision {
-        let Doubt { cause, seen_status } = doubt;
+        let Doubt { cause, seen_status, .. } = doubt;
         self.becomes(State::Unknown { since: now, settle_from, cause, seen_status })
     }
 

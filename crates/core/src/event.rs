@@ -3,6 +3,8 @@
 //! Imperatives of an attempt name the attempt and the fence they act for; those of an operator name the state and
 //! fence that he saw. `core` trusts no event: [`crate::decide`] compares both with what stands.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::{
@@ -84,6 +86,9 @@ pub struct Doubt {
     pub cause: UnknownCause,
     /// The status that was seen, if any.
     pub seen_status: Option<u16>,
+    /// How long the attempt still holds its connection, and may send what is left of the request: *not applied* is
+    /// counted from the end of that.
+    pub listening: Duration,
 }
 
 /// What a probe or an operator says.

@@ -4,13 +4,13 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use onlyonce_core::{
-    Fence, OperationRef, Record, RecordId, Refusal, State, Timestamp, outcome,
+    Record, RecordId, Refusal, State, Timestamp, outcome,
     parameters::differs,
     policy::OnUnknown,
     problem,
     record::{Source, StateName},
 };
-use onlyonce_ledger::{Error, ErrorKind, Ledger, begin::Standing};
+use onlyonce_ledger::{Attempt, Error, ErrorKind, Ledger, begin::Standing};
 
 use crate::{
     body::Body,
@@ -236,9 +236,8 @@ fn unknown(now: Timestamp, rules: &Rules, record: &Record) -> Refused {
 /// Nobody knows what became of the attempt that this request began.
 pub(crate) fn lost<B>(
     rules: &Rules,
-    reference: OperationRef,
-    fence: Fence,
-    first: Timestamp,
+    attempt: &Attempt,
+    listening: Duration,
     status: StatusCode,
 ) -> Response<Body<B>> {
     let what = if status == StatusCode::GATEWAY_TIMEOUT {
@@ -248,14 +247,16 @@ pub(crate) fn lost<B>(
     };
     let rerun = rules.policy.on_unknown == OnUnknown::Rerun;
     let detail = format!(
-        "{what}. The request was sent once (attempt {fence}), and whether it took effect is unknown. Do not use a \
-         new key."
+        "{what}. The request was sent (attempt {}), and whether it took effect is unknown. Do not use a new key.",
+        attempt.fence()
     );
     let problem = Refused::new(problem::OUTCOME_UNKNOWN, detail).status(status);
     let problem = match rules.policy.settle_after {
-        Some(wait) if rerun => problem.same_key().retry_after(whole_seconds(wait)),
+        Some(wait) if rerun => problem.same_key().retry_after(whole_seconds(listening + wait)),
         _ => problem,
     };
+    let reference = attempt.operation_ref();
+    let first = reference.first_claim_at;
     let mut answer = problem.about(reference, StateName::Unknown.as_str(), first).into_response();
     mark(&mut answer, Status::Unknown, None);
     answer

@@ -3,7 +3,9 @@
 //! Invariant: the outcome is durable before the first byte of the answer goes to any client; where it could not be
 //! made durable, the answer says `unstored`. Every way out of here ends the attempt as kept, released or unknown.
 
-use std::{convert::Infallible, future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc};
+use std::{
+    convert::Infallible, future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts, response};
@@ -14,7 +16,7 @@ use onlyonce_core::{
     record::{ReleaseCause, UnknownCause},
 };
 use onlyonce_ledger::{
-    Attempt,
+    Attempt, Error,
     attempt::Unrecorded,
     begin::{Claimed, Leader, Standing},
 };
@@ -55,6 +57,9 @@ where
         S::Future: Send,
         B: From<Bytes> + Send + 'static,
     {
+        if self.shared.is_given_up() {
+            return self.send(Ok(answer::failed(&Error::shutting_down())));
+        }
         let attempt = match leader.claim().await {
             Ok(Claimed::Attempt(attempt)) => Arc::new(attempt),
             Ok(Claimed::Stands(standing)) => return self.send(Err(standing)),
@@ -73,6 +78,8 @@ where
     async fn see_through(self, attempt: Arc<Attempt>, mut call: Pin<Box<impl Future<Output = Seen<R>>>>) {
         let Self { shared, rules, reply, .. } = self;
         let cause = tokio::select! {
+            biased;
+            () = shared.given_up() => UnknownCause::Drained,
             seen = &mut call => {
                 let answer = ended(&rules, &attempt, seen).await;
                 fault::point(Window::RecordedDelivered).await;
@@ -81,22 +88,36 @@ where
                 return;
             }
             () = tokio::time::sleep(rules.policy.deadline) => UnknownCause::Deadline,
-            () = shared.given_up() => UnknownCause::Drained,
         };
         if attempt.abandon() {
             // It never got as far as its first byte, and now it cannot.
+            drop(call);
             let answer = released(&attempt, ReleaseCause::NotStarted).await;
             let _ = reply.send(Ok(answer));
             return;
         }
-        let answer = doubted(&rules, &attempt, cause, None, StatusCode::GATEWAY_TIMEOUT).await;
+        let listener = shared.listen_on();
+        let listening = listener.as_ref().map_or(Duration::ZERO, |_| rules.late());
+        let mut doubting = std::pin::pin!(doubted(
+            &rules,
+            &attempt,
+            Doubt { cause, seen_status: None, listening },
+            StatusCode::GATEWAY_TIMEOUT,
+        ));
+        // The call is polled on meanwhile: it may hold the record, for a renewal.
+        let mut late = None;
+        let answer = tokio::select! {
+            answer = &mut doubting => answer,
+            seen = &mut call => {
+                late = Some(seen);
+                doubting.await
+            }
+        };
         let _ = reply.send(Ok(answer));
-        if let Ok(seen) = tokio::time::timeout(rules.late(), call).await
-            && !matches!(seen, Seen::Not(_))
-        {
-            // A late answer is recorded, if nothing else has happened to the record by then.
-            let _nobody_waits = ended(&rules, &attempt, seen).await;
+        if late.is_none() && listener.is_some() {
+            late = tokio::time::timeout(listening, call).await.ok();
         }
+        ended_late(&rules, &attempt, late).await;
     }
 
     /// The request as the service sees it.
@@ -152,6 +173,24 @@ where
     })
 }
 
+/// A late answer is recorded, if nothing else has happened to the record by then.
+async fn ended_late<R>(rules: &Rules, attempt: &Attempt, late: Option<Seen<R>>)
+where
+    R: http_body::Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    match late {
+        None | Some(Seen::Not(Observed::Lost { .. })) => {}
+        Some(Seen::Not(Observed::NotSent)) => {
+            // Nobody waits any more, and the key is free: that is all there is to tell.
+            if let Err(unrecorded) = attempt.release(ReleaseCause::NotSent, None).await {
+                log(attempt, &unrecorded);
+            }
+        }
+        Some(seen) => _ = ended(rules, attempt, seen).await,
+    }
+}
+
 /// Records what was seen, and gives the answer for the client.
 async fn ended<R>(rules: &Rules, attempt: &Attempt, seen: Seen<R>) -> Response<Body<R>>
 where
@@ -161,7 +200,8 @@ where
     match seen {
         Seen::Not(Observed::NotSent) => released(attempt, ReleaseCause::NotSent).await,
         Seen::Not(Observed::Lost { seen_status }) => {
-            doubted(rules, attempt, UnknownCause::AnswerLost, seen_status, StatusCode::BAD_GATEWAY).await
+            let doubt = Doubt { cause: UnknownCause::AnswerLost, seen_status, listening: Duration::ZERO };
+            doubted(rules, attempt, doubt, StatusCode::BAD_GATEWAY).await
         }
         Seen::Whole { mut parts, body, trailers } => {
             fault::point(Window::AnsweredRecorded).await;
@@ -210,7 +250,7 @@ async fn record(
             attempt.release(ReleaseCause::Answered(status), shared).await
         }
         Outcome::Unknown => {
-            let doubt = Doubt { cause: UnknownCause::Answered, seen_status: Some(status) };
+            let doubt = Doubt { seen_status: Some(status), ..UnknownCause::Answered.into() };
             attempt.lose_track(doubt).await
         }
     };
@@ -275,18 +315,11 @@ async fn released<R>(attempt: &Attempt, cause: ReleaseCause) -> Response<Body<R>
 }
 
 /// Nobody knows: bytes were sent.
-async fn doubted<R>(
-    rules: &Rules,
-    attempt: &Attempt,
-    cause: UnknownCause,
-    seen_status: Option<u16>,
-    status: StatusCode,
-) -> Response<Body<R>> {
-    if let Err(unrecorded) = attempt.lose_track(Doubt { cause, seen_status }).await {
+async fn doubted<R>(rules: &Rules, attempt: &Attempt, doubt: Doubt, status: StatusCode) -> Response<Body<R>> {
+    if let Err(unrecorded) = attempt.lose_track(doubt).await {
         log(attempt, &unrecorded);
     }
-    let reference = attempt.operation_ref();
-    answer::lost(rules, reference, attempt.fence(), reference.first_claim_at, status)
+    answer::lost(rules, attempt, doubt.listening, status)
 }
 
 fn log(attempt: &Attempt, unrecorded: &Unrecorded) {

@@ -21,7 +21,7 @@ use onlyonce_core::{
     scope::{Principal, Scopes},
 };
 use onlyonce_ledger::Ledger;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower_service::Service;
 
 use crate::{
@@ -37,6 +37,9 @@ use crate::{
 pub type Select = dyn Fn(&Parts) -> Option<Arc<Rules>> + Send + Sync;
 /// Who sends a request; the error says what is missing and how to mend it.
 pub type Identify = dyn Fn(&Parts, &Scopes) -> Result<Principal, String> + Send + Sync;
+
+/// Most attempts whose record is unknown and that still listen for a late answer; beyond it, connections are closed.
+const LATE_LISTENERS: usize = 4096;
 
 /// When an attempt counts as started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +59,7 @@ pub struct Shared {
     select: Box<Select>,
     identify: Box<Identify>,
     given_up: watch::Sender<bool>,
+    listeners: Arc<Semaphore>,
 }
 
 impl Shared {
@@ -74,6 +78,7 @@ impl Shared {
             select,
             identify,
             given_up: watch::Sender::new(false),
+            listeners: Arc::new(Semaphore::new(LATE_LISTENERS)),
             ledger,
         }
     }
@@ -92,6 +97,16 @@ impl Shared {
     /// unknown, and every client is told so. Whoever calls this waits a moment for it to be written.
     pub fn give_up(&self) {
         self.given_up.send_replace(true);
+    }
+
+    /// Whether what is running is given up.
+    pub(crate) fn is_given_up(&self) -> bool {
+        *self.given_up.borrow()
+    }
+
+    /// A place to go on listening for a late answer; `None`: there are too many who do.
+    pub(crate) fn listen_on(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.listeners).try_acquire_owned().ok()
     }
 
     /// Resolves when what is running is to be given up.
@@ -134,7 +149,7 @@ impl<S> Once<S> {
 enum Judged {
     Untouched,
     Keyed(Box<Keyed>),
-    Refused(Refused, Option<HeaderValue>),
+    Refused(Box<Refused>, Option<HeaderValue>),
 }
 
 impl Shared {
@@ -147,7 +162,7 @@ impl Shared {
         if line.is_none() && rules.requirement != Requirement::Required {
             return Judged::Untouched;
         }
-        let refused = |problem| Judged::Refused(problem, line.cloned());
+        let refused = |problem| Judged::Refused(Box::new(problem), line.cloned());
         if line.is_some() && parts.headers.get(headers::EARLY_DATA).is_some_and(|value| value == "1") {
             return refused(Refused::new(
                 problem::TOO_EARLY,

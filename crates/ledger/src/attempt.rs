@@ -42,7 +42,8 @@ struct Execution {
     reference: OperationRef,
     rerun: bool,
     lead: Mutex<Option<Lead>>,
-    _admission: OwnedSemaphorePermit,
+    /// Held until the record is no longer in progress: who only listens for a late answer takes nobody's place.
+    admission: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 /// Why an attempt may not start: it does not hold its lease any more.
@@ -79,7 +80,14 @@ impl Attempt {
         let held = Arc::new(Held::new(lead.id, record, sent));
         engine.attempts.add(Arc::clone(&held));
         let lead = Mutex::new(Some(lead));
-        Self(Arc::new(Execution { engine, held, reference, rerun, lead, _admission: admission }))
+        Self(Arc::new(Execution {
+            engine,
+            held,
+            reference,
+            rerun,
+            lead,
+            admission: Mutex::new(Some(admission)),
+        }))
     }
 
     /// The operation's public name.
@@ -222,6 +230,7 @@ impl Execution {
             Transition::Already(record) => (record, Some(Box::new(standing.clone()))),
             Transition::Refused(refusal, found) => {
                 self.held.reached(Stage::Over);
+                self.held.told();
                 self.lead().take();
                 let second_truth = refusal == Refusal::SettledOtherwise;
                 if second_truth || matches!(change.event, Event::Complete(..)) {
@@ -243,6 +252,8 @@ impl Execution {
 
     fn reached(&self, record: &Record) {
         self.held.reached(if record.is_open() { Stage::Doubted } else { Stage::Over });
+        self.held.told();
+        self.admission.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     fn tell_followers(&self, end: &End, record: &Arc<Record>) {
@@ -320,7 +331,7 @@ impl Drop for Attempt {
             let event = if abandoned {
                 Event::Release(holder, ReleaseCause::NotStarted)
             } else {
-                Event::LoseTrack(holder, Doubt { cause: UnknownCause::Handler, seen_status: None })
+                Event::LoseTrack(holder, UnknownCause::Handler.into())
             };
             let end = End { change: Change::new(this.held.id, event), result: None, shared: None };
             // What cannot be written now is tried on inside.

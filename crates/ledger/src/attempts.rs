@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     time::Duration,
 };
@@ -52,6 +52,8 @@ pub(crate) struct Held {
     lease: Mutex<Option<Boot>>,
     claimed: Boot,
     stage: AtomicU8,
+    /// Whether the record says how it ended, or that nobody knows.
+    told: AtomicBool,
 }
 
 impl Held {
@@ -64,6 +66,7 @@ impl Held {
             lease: Mutex::new(Some(sent)),
             claimed: sent,
             stage: AtomicU8::new(Stage::Claimed as u8),
+            told: AtomicBool::new(false),
         }
     }
 
@@ -75,6 +78,15 @@ impl Held {
             3 => Stage::Doubted,
             _ => Stage::Over,
         }
+    }
+
+    /// The record is no longer in progress.
+    pub(crate) fn told(&self) {
+        self.told.store(true, Ordering::Release);
+    }
+
+    fn is_told(&self) -> bool {
+        self.told.load(Ordering::Acquire)
     }
 
     /// Moves on; a stage is never gone back.
@@ -176,8 +188,9 @@ impl Attempts {
         self.lock().contains_key(&attempt)
     }
 
+    /// How many hold a claim, as far as they know; who only listens for a late answer does not count.
     pub(crate) fn count(&self) -> usize {
-        self.lock().len()
+        self.lock().values().filter(|held| !held.is_told()).count()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Held>> {

@@ -129,7 +129,7 @@ impl Ledger {
             }
             let standing = engine.read(request.id).await?;
             if let Some(record) = &standing {
-                match decide(Some(record), &claim, engine.store.now()) {
+                match decide(Some(record), &claim, engine.now_for(Some(record))) {
                     Decision::Write(_) => {}
                     Decision::Refuse(Refusal::Lapsed) => {
                         engine.lapse(request.id, standing).await?;
@@ -192,7 +192,7 @@ impl Engine {
         loop {
             let wait_until = match follower.phase() {
                 Phase::Claiming => acknowledged_by,
-                Phase::Running(record) => match decide(Some(&record), claim, self.store.now()) {
+                Phase::Running(record) => match decide(Some(&record), claim, self.now_for(Some(&record))) {
                     Decision::Refuse(refusal @ Refusal::Mismatch) => {
                         return Ok(Some(Standing::Refused { refusal, record }));
                     }
@@ -215,7 +215,7 @@ impl Engine {
         let Some(record) = self.read(id).await? else {
             return Err(Error::capacity("waiters"));
         };
-        match decide(Some(&record), claim, self.store.now()) {
+        match decide(Some(&record), claim, self.now_for(Some(&record))) {
             Decision::Refuse(Refusal::Lapsed | Refusal::InProgress) => {
                 Ok(Some(Standing::Refused { refusal: Refusal::InProgress, record: Arc::new(record) }))
             }
@@ -237,7 +237,7 @@ impl Engine {
             let same = record.fingerprint == claim.fingerprint;
             return Ok(same.then_some(Standing::Shared { record, answer }));
         }
-        Ok(match (decide(Some(&record), claim, self.store.now()), result) {
+        Ok(match (decide(Some(&record), claim, self.now_for(Some(&record))), result) {
             (Decision::Refuse(Refusal::Completed), Some(result)) => Some(Standing::Result { record, result }),
             (Decision::Refuse(Refusal::Completed | Refusal::InProgress | Refusal::Lapsed), _) => None,
             (Decision::Refuse(refusal), _) => Some(Standing::Refused { refusal, record }),

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use onlyonce_core::{
-    Decision, Event, Record, RecordId, Refusal, State, codec, decide,
+    Decision, Event, Record, RecordId, Refusal, State, Timestamp, codec, decide,
     record::{StateName, UnknownCause},
 };
 use tokio::{sync::Semaphore, time::Instant};
@@ -95,9 +95,20 @@ impl fmt::Debug for Engine {
 impl Engine {
     /// Reads a record. What is there and cannot be read is an error, never absent.
     pub(crate) async fn read(&self, id: RecordId) -> Result<Option<Record>, Error> {
-        let rows = self.store.heads(&[id]).await?;
+        let rows = self.store.heads(&[id]).await.inspect_err(|error| self.writer.met(error))?;
         let row = rows.into_iter().next().flatten();
         row.map(|row| codec::decode(&row)).transpose().map_err(|unreadable| alarm(id, unreadable).into())
+    }
+
+    /// The time by which a record is judged. What a doubtful clock calls past its retention still stands.
+    pub(crate) fn now_for(&self, record: Option<&Record>) -> Timestamp {
+        let kept =
+            |record: &&Record| matches!(record.state, State::Completed { .. } | State::Tombstone { .. });
+        let sure = self.store.retention_now();
+        match record.filter(kept) {
+            Some(record) if record.at(sure).is_some() => sure,
+            _ => self.store.now(),
+        }
     }
 
     /// Makes one change, starting from what `standing` is believed to be.
@@ -110,7 +121,7 @@ impl Engine {
     ) -> Result<Transition, Failure> {
         let mut tries = Tries::new(patience);
         for _ in 0..CONFLICTS_MAX {
-            let now = self.store.now();
+            let now = self.now_for(standing.as_ref());
             let record = match decide(standing.as_ref(), &change.event, now) {
                 Decision::Write(record) => *record,
                 Decision::Already => {

@@ -99,11 +99,12 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn of_store(error: Arc<store::Error>, in_doubt: bool) -> Self {
         match error.kind() {
-            StoreErrorKind::Content => Self::Content(error.into()),
+            StoreErrorKind::Content if !in_doubt => Self::Content(error.into()),
             StoreErrorKind::NotApplied if !in_doubt => Self::NotApplied(error.into()),
-            StoreErrorKind::NotApplied | StoreErrorKind::Unknown | StoreErrorKind::Poisoned => {
-                Self::InDoubt(error.into())
-            }
+            StoreErrorKind::Content
+            | StoreErrorKind::NotApplied
+            | StoreErrorKind::Unknown
+            | StoreErrorKind::Poisoned => Self::InDoubt(error.into()),
         }
     }
 

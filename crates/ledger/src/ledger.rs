@@ -10,7 +10,6 @@ use std::{
 
 use onlyonce_core::{
     Event, LedgerKey, RecordId,
-    event::Doubt,
     record::{ReleaseCause, UnknownCause},
 };
 use tokio::sync::Semaphore;
@@ -126,10 +125,12 @@ impl Ledger {
         let poisoned = self.0.writer.poisoned();
         // A writer that is gone has died of its store.
         let writes = poisoned.has_changed().is_ok() && !*poisoned.borrow();
-        writes && self.0.store.heads(&[RecordId([0; 16])]).await.is_ok()
+        let read =
+            self.0.store.heads(&[RecordId([0; 16])]).await.inspect_err(|error| self.0.writer.met(error));
+        writes && read.is_ok()
     }
 
-    /// Attempts under way.
+    /// Attempts whose record is still in progress, as far as is known; who only listens for a late answer is none.
     pub fn attempts(&self) -> usize {
         self.0.attempts.count()
     }
@@ -167,7 +168,7 @@ impl Engine {
         let event = match (held.abandon(), held.stage()) {
             (true, _) => Event::Release(held.holder, ReleaseCause::NotStarted),
             (false, Stage::Claimed | Stage::Started | Stage::Abandoned) => {
-                Event::LoseTrack(held.holder, Doubt { cause: UnknownCause::Drained, seen_status: None })
+                Event::LoseTrack(held.holder, UnknownCause::Drained.into())
             }
             (false, Stage::Doubted | Stage::Over) => return None,
         };

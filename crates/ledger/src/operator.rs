@@ -75,9 +75,8 @@ impl Ledger {
     /// # Errors
     /// [`Error`] if the ledger or the record cannot be read.
     pub async fn record(&self, id: RecordId) -> Result<Option<Record>, Error> {
-        let now = self.0.store.now();
         Ok(self.0.read(id).await?.and_then(|mut record| {
-            record.state = record.at(now)?;
+            record.state = record.at(self.0.now_for(Some(&record)))?;
             Some(record)
         }))
     }

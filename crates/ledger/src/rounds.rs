@@ -67,7 +67,9 @@ impl Engine {
         }
         self.unknowns.counted(unknown);
         for (id, record) in lapsed {
-            self.lapse_left_behind(id, record).await?;
+            if let Err(error) = self.lapse_left_behind(id, record).await {
+                tracing::warn!(record = ?id, %error, "a lapse was not written; it is tried again");
+            }
         }
         Ok(())
     }

@@ -97,6 +97,12 @@ pub trait Store: Send + Sync + 'static {
     /// The store's time. Never runs backwards within a process.
     fn now(&self) -> Timestamp;
 
+    /// The time by which retention is judged: [`now`](Self::now), unless the clock is in doubt; then no later than
+    /// what is certain to have passed, so that no result is forgotten because a clock was wrong.
+    fn retention_now(&self) -> Timestamp {
+        self.now()
+    }
+
     /// Whether claims may be admitted; `in_flight_bytes` is what the attempts under way may still want to write.
     fn room(&self, in_flight_bytes: u64) -> Room;
 

@@ -45,11 +45,35 @@ struct Waiting {
     ends: VecDeque<Pending>,
     claims: VecDeque<Pending>,
     closed: bool,
+    /// Somebody met a store that has failed for good.
+    poisoned: bool,
+    /// The number of the next command.
+    ticket: u64,
 }
 
 struct Pending {
+    ticket: u64,
     command: Command,
     answer: oneshot::Sender<Answer>,
+}
+
+/// The place of a command whose asker waits. Who stops waiting takes a command that is not being written with him, or
+/// a store that hangs would keep the results of all who gave up; each of them submits anew or says *unknown*.
+struct Place<'a> {
+    queue: &'a Queue,
+    ticket: u64,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.queue.lock();
+        let Waiting { ends, claims, .. } = &mut *waiting;
+        for queue in [ends, claims] {
+            if let Some(at) = queue.iter().position(|pending| pending.ticket == self.ticket) {
+                queue.remove(at);
+            }
+        }
+    }
 }
 
 impl Writer {
@@ -64,22 +88,37 @@ impl Writer {
     /// Writes one command; `None` if it is a claim and the queue is full.
     pub(crate) async fn submit(&self, class: Class, command: Command) -> Option<Answer> {
         let (answer, answered) = oneshot::channel();
-        {
+        let ticket = {
             let mut waiting = self.queue.lock();
-            let pending = Pending { command, answer };
+            waiting.ticket += 1;
+            let ticket = waiting.ticket;
+            let pending = Pending { ticket, command, answer };
             match class {
                 Class::End => waiting.ends.push_back(pending),
                 Class::Claim if waiting.claims.len() < CLAIM_QUEUE => waiting.claims.push_back(pending),
                 Class::Claim => return None,
             }
-        }
+            ticket
+        };
         self.queue.arrived.notify_one();
-        Some(answered.await.unwrap_or_else(|_| Err(Arc::new(stopped()))))
+        let place = Place { queue: &self.queue, ticket };
+        let answer = answered.await;
+        // It was taken out of the queue to be answered, so there is nothing to look for.
+        std::mem::forget(place);
+        Some(answer.unwrap_or_else(|_| Err(Arc::new(stopped()))))
     }
 
     /// Resolves once the store is poisoned.
     pub(crate) fn poisoned(&self) -> watch::Receiver<bool> {
         self.poisoned.clone()
+    }
+
+    /// Takes note of a failure that somebody met beside the writer: a store may fail while nothing is written.
+    pub(crate) fn met(&self, error: &store::Error) {
+        if error.kind() == ErrorKind::Poisoned {
+            self.queue.lock().poisoned = true;
+            self.queue.arrived.notify_one();
+        }
     }
 }
 
@@ -96,8 +135,9 @@ fn stopped() -> store::Error {
 
 async fn run(store: Arc<dyn Store>, queue: Arc<Queue>, poison: watch::Sender<bool>) {
     loop {
-        match queue.next_batch() {
+        match queue.next() {
             Next::Batch(batch) => write(&*store, batch, &poison).await,
+            Next::Poisoned => _ = poison.send_replace(true),
             Next::Nothing => queue.arrived.notified().await,
             Next::Closed => return,
         }
@@ -145,6 +185,7 @@ fn splittable(kind: ErrorKind) -> bool {
 
 enum Next {
     Batch(Vec<Pending>),
+    Poisoned,
     Nothing,
     Closed,
 }
@@ -154,10 +195,13 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn next_batch(&self) -> Next {
+    fn next(&self) -> Next {
         let mut waiting = self.lock();
         let mut batch = Batch::default();
-        let Waiting { ends, claims, closed } = &mut *waiting;
+        let Waiting { ends, claims, closed, poisoned, .. } = &mut *waiting;
+        if std::mem::take(poisoned) {
+            return Next::Poisoned;
+        }
         batch.take(ends);
         batch.take(claims);
         match batch.commands.is_empty() {

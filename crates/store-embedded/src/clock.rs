@@ -16,7 +16,7 @@ use std::{
 };
 
 use onlyonce_core::Timestamp;
-use onlyonce_ledger::clock::{Boot, DRIFT_LIMIT, ProcessClock};
+use onlyonce_ledger::clock::{Boot, DRIFT_LIMIT, ProcessClock, wall};
 
 /// How often the time is stored while something is written.
 const STORE_EVERY: Duration = Duration::from_secs(1);
@@ -63,6 +63,12 @@ impl Clock {
         }
         self.report(drift);
         None
+    }
+
+    /// The time by which retention is judged: while the clock is in doubt, the earlier of the two.
+    pub(crate) fn retention_now(&self) -> Timestamp {
+        let now = self.now();
+        if self.time.drift() <= DRIFT_LIMIT { now } else { now.min(wall()) }
     }
 
     /// The row to store now, if it is time to.

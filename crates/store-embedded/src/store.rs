@@ -158,6 +158,10 @@ impl Store for EmbeddedStore {
         self.clock.now()
     }
 
+    fn retention_now(&self) -> Timestamp {
+        self.clock.retention_now()
+    }
+
     fn room(&self, in_flight_bytes: u64) -> Room {
         self.space.room(&self.spaces, in_flight_bytes)
     }

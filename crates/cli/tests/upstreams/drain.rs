@@ -210,7 +210,9 @@ async fn the_drain_awaits_attempts_whose_callers_are_gone() {
     quick.arrived(1).await;
     connection.close(Close::Reset);
     gateway.process.sigterm().unwrap();
-    gateway.process.ready("stopping").await;
+    // bounded: that nothing happens cannot be waited for
+    let ended = gateway.process.wait_for(Duration::from_millis(500)).await;
+    assert_eq!(ended, None, "an attempt is running, though nobody waits for its answer");
     quick.open();
     assert_eq!(gateway.process.wait_for(SLACK).await.unwrap().code(), Some(0));
     gateway.restart().await;

@@ -163,7 +163,14 @@ impl Desk {
     async fn unknown(&self, key: &str, route: &str, settle_after: Option<Duration>) -> OperationRef {
         let attempt = self.claim(&Principal::anonymous(), key, route, settle_after).await;
         attempt.start().await.unwrap();
-        attempt.lose_track(Doubt { cause: UnknownCause::AnswerLost, seen_status: Some(201) }).await.unwrap();
+        attempt
+            .lose_track(Doubt {
+                cause: UnknownCause::AnswerLost,
+                seen_status: Some(201),
+                listening: Duration::ZERO,
+            })
+            .await
+            .unwrap();
         attempt.operation_ref()
     }
 

@@ -290,7 +290,8 @@ async fn a_full_queue_turns_claims_away_and_takes_every_end() {
     for number in 1..=full {
         tasks.push(submit(&writer, Class::Claim, command(number, 1)).await);
     }
-    assert!(writer.submit(Class::Claim, command(full + 1, 1)).await.is_none());
+    let one_more = submit(&writer, Class::Claim, command(full + 1, 1)).await;
+    assert!(one_more.is_finished() && one_more.await.unwrap().is_none(), "turned away at once");
     for number in 1..=100 {
         tasks.push(submit(&writer, Class::End, command(full + 1 + number, 1)).await);
     }
@@ -302,30 +303,30 @@ async fn a_full_queue_turns_claims_away_and_takes_every_end() {
     assert!(applied(writer.submit(Class::Claim, command(full + 1, 1)).await), "there is room again");
 }
 
-/// Whoever asked has gone; what was submitted is written all the same.
+/// A store that hangs must not keep the results of all who gave up waiting: what is not being written yet goes with
+/// whoever asked for it, and the rest of the queue stays as it is.
 #[tokio::test]
-async fn a_command_whose_caller_is_gone_is_written() {
+async fn a_command_whose_caller_is_gone_leaves_the_queue() {
     let store = Watched::gated();
     let writer = busy(&store).await;
-    submit(&writer, Class::End, command(1, 1)).await.abort();
+    let gone = submit(&writer, Class::End, command(1, 1)).await;
+    let stays = submit(&writer, Class::End, command(2, 1)).await;
+    gone.abort();
+    assert!(gone.await.unwrap_err().is_cancelled());
     store.open();
-    assert!(applied(writer.submit(Class::End, command(2, 1)).await));
-    assert!(store.inner.heads(&[id(1)]).await.unwrap()[0].is_some());
+    assert!(applied(stays.await.unwrap()));
+    assert!(applied(writer.submit(Class::End, command(3, 1)).await));
+    let rows = store.inner.heads(&[id(1), id(2)]).await.unwrap();
+    assert!(rows[0].is_none() && rows[1].is_some());
 }
 
-/// Closing a ledger loses nothing that was submitted.
+/// A store may fail while nothing is written, and then only readers meet the failure.
 #[tokio::test]
-async fn what_is_queued_is_written_before_the_writer_ends() {
-    let store = Watched::gated();
-    let writer = busy(&store).await;
-    for number in 1..=5 {
-        submit(&writer, Class::End, command(number, 1)).await.abort();
-    }
-    tokio::task::yield_now().await;
-    let mut poisoned = writer.poisoned();
-    drop(writer);
-    store.open();
-    assert!(poisoned.changed().await.is_err(), "the task has ended");
-    let ids: Vec<_> = (0..=5).map(id).collect();
-    assert!(store.inner.heads(&ids).await.unwrap().iter().all(Option::is_some));
+async fn a_failure_that_a_reader_meets_is_noticed() {
+    let writer = Writer::start(Arc::new(MemoryStore::new()));
+    writer.met(&store::Error::new(ErrorKind::Unknown, "passing"));
+    assert!(applied(writer.submit(Class::End, command(1, 1)).await));
+    assert!(!*writer.poisoned().borrow());
+    writer.met(&store::Error::new(ErrorKind::Poisoned, "for good"));
+    assert!(writer.poisoned().wait_for(|poisoned| *poisoned).await.is_ok());
 }

@@ -19,7 +19,8 @@ use onlyonce_ledger::{
 use crate::faulty::Faulty;
 
 pub(crate) const CREATED: Completion = Completion::Kept { status: 201 };
-pub(crate) const LOST: Doubt = Doubt { cause: UnknownCause::AnswerLost, seen_status: None };
+pub(crate) const LOST: Doubt =
+    Doubt { cause: UnknownCause::AnswerLost, seen_status: None, listening: Duration::ZERO };
 /// Longer than any test.
 pub(crate) const LONG: Duration = Duration::from_secs(300);
 

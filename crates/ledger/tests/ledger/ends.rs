@@ -1,11 +1,16 @@
 //! An attempt ends by complete, release or unknown, whatever becomes of whoever held it.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use onlyonce_core::{
-    Refusal, State,
+    RecordId, Refusal, State,
     event::Completion,
     record::{ReleaseCause, TombstoneCause},
 };
-use onlyonce_ledger::begin::{Claimed, Look};
+use onlyonce_ledger::begin::{Claimed, Look, Request};
 
 use crate::{
     begun::{CREATED, LOST, begin, refused, replayed, request, result},
@@ -155,15 +160,31 @@ async fn giving_up_releases_what_did_not_start_and_loses_track_of_the_rest() {
 /// Start and drain at the same moment: either it does not start, or it is unknown; never started and released.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_attempt_that_starts_while_it_is_given_up_is_never_released() {
-    for key in 0..=255 {
-        let begun = begin().await;
-        let attempt = begun.claim(&request(key)).await;
-        let ledger = begun.ledger.clone();
-        let giving_up = tokio::spawn(async move { ledger.give_up_attempts().await });
-        let started = attempt.start().await.is_ok();
+    let begun = Arc::new(begin().await);
+    for number in 0..1_000_u128 {
+        let request = Request { id: RecordId(number.to_be_bytes()), ..request(0) };
+        let attempt = begun.claim(&request).await;
+        // Both are let go at one moment, by spinning: waking a thread takes longer than the race.
+        let ready = Arc::new(AtomicUsize::new(0));
+        let together = |ready: &AtomicUsize| {
+            ready.fetch_add(1, Ordering::SeqCst);
+            while ready.load(Ordering::SeqCst) < 2 {
+                std::hint::spin_loop();
+            }
+        };
+        let (ledger, other) = (begun.ledger.clone(), Arc::clone(&ready));
+        let giving_up = tokio::spawn(async move {
+            together(&other);
+            ledger.give_up_attempts().await;
+        });
+        let starting = tokio::spawn(async move {
+            together(&ready);
+            (attempt.start().await.is_ok(), attempt)
+        });
+        let (started, _attempt) = starting.await.unwrap();
         giving_up.await.unwrap();
-        let state = begun.state(&request(key)).await;
-        assert_eq!(state, if started { "unknown, fence 1" } else { "released, fence 1" });
+        let expected = if started { "unknown, fence 1" } else { "released, fence 1" };
+        assert_eq!(begun.state(&request).await, expected);
     }
 }
 

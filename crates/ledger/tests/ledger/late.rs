@@ -12,7 +12,7 @@ use onlyonce_ledger::{attempt::Unrecorded, audit::Author, operator::Settlement};
 
 use crate::{
     begun::{Begun, CREATED, LOST, begin, begin_two, refused, replayed, request, result},
-    faulty::{Fault, Write},
+    faulty::{Fault, Gate, Write},
 };
 
 const LEASE: Duration = Duration::from_secs(61);
@@ -73,6 +73,20 @@ async fn a_lapse_that_cannot_be_written_is_told_to_nobody() {
     assert_eq!(one.ledger.late_outcomes(), 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_ever_on_a_lapse_that_a_hanging_store_holds() {
+    let (one, two) = begin_two().await;
+    let _attempt = one.run(&request(1)).await;
+    two.store.advance(LEASE);
+    let gate = Gate::closed();
+    two.store.fail(Write::Unknown, Fault::Held(gate.clone()), 1);
+    let looked = tokio::time::timeout(Duration::from_secs(30), two.look(&request(1))).await;
+    looked.expect("bounded by what a request waits for the store").unwrap_err();
+    gate.open();
+    two.store.until_applied(Write::Unknown, 1).await;
+    assert_eq!(refused(two.standing(&request(1)).await), Refusal::Unknown);
+}
+
 /// A hundred who see the lapse write it once, and it counts as one unknown.
 #[tokio::test(start_paused = true)]
 async fn a_lapse_counts_once_however_many_see_it() {
@@ -114,6 +128,21 @@ async fn a_late_completion_after_losing_track_is_accepted_and_audited_once() {
     assert_eq!(replayed(&begun.standing(&request(1)).await), b"paid");
     assert_eq!((begun.ledger.late_outcomes(), begun.audit().await.len()), (1, 1));
     assert_eq!(begun.unknown(), 0);
+}
+
+/// It landed, and the reply was lost for longer than anybody waits: found there, it is late all the same, and once.
+#[tokio::test(start_paused = true)]
+async fn a_late_completion_that_is_recognised_in_the_background_is_audited_once() {
+    let begun = begin().await;
+    let attempt = begun.run(&request(1)).await;
+    attempt.lose_track(LOST).await.unwrap();
+    begun.store.keep_failing(Write::Complete, Fault::ReplyLost);
+    assert!(matches!(attempt.complete(CREATED, result("paid")).await, Err(Unrecorded::Pending)));
+    begun.store.heal();
+    drop(attempt);
+    begun.over().await;
+    assert_eq!(replayed(&begun.standing(&request(1)).await), b"paid");
+    assert_eq!((begun.ledger.late_outcomes(), begun.audit().await.len()), (1, 1));
 }
 
 /// FIELD F14: a late owner overwrote or deleted its successor. hazard A5: and nobody learned of the second effect.

@@ -177,7 +177,7 @@ pub(super) fn events(scene: &Scene) -> Vec<(&'static str, Event)> {
     let (applied, not_applied) = (Verdict::Applied { status: 201 }, |forced| Verdict::NotApplied { forced });
     let kept = Completion::Kept { status: 201 };
     let too_large = Completion::TooLarge { status: 201 };
-    let doubt = Doubt { cause: UnknownCause::Deadline, seen_status: Some(502) };
+    let doubt = Doubt { cause: UnknownCause::Deadline, seen_status: Some(502), listening: Duration::ZERO };
     let (sent, unsent) = (ReleaseCause::Answered(429), ReleaseCause::NotSent);
     vec![
         ("claim", claim(attempt(9), BODY)),

@@ -207,9 +207,14 @@ impl World {
                     Act::Renew => Event::Renew(holder),
                     Act::Complete(what) => Event::Complete(holder, what),
                     Act::Release(why) => Event::Release(holder, why),
-                    Act::LoseTrack => {
-                        Event::LoseTrack(holder, Doubt { cause: UnknownCause::AnswerLost, seen_status: None })
-                    }
+                    Act::LoseTrack => Event::LoseTrack(
+                        holder,
+                        Doubt {
+                            cause: UnknownCause::AnswerLost,
+                            seen_status: None,
+                            listening: std::time::Duration::ZERO,
+                        },
+                    ),
                 }
             }
             Step::Lapse => Event::Lapse,
