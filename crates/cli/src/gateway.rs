@@ -159,7 +159,7 @@ impl Notes {
 async fn until_stopped(running: Running, stopped: impl Future<Output = ()>) -> Exit {
     let stopped = tokio::select! {
         () = stopped => true,
-        () = std::future::pending() => false,
+        () = running.poisoned() => false,
     };
     if !stopped {
         complain(
