@@ -179,7 +179,7 @@ impl Execution {
             let tried = this.try_end(&end, Patience::For(patience));
             match tokio::time::timeout(patience, tried).await {
                 Ok(Ok(ended)) => return ended,
-                Ok(Err(Failure::Content(_))) if end.result.is_some() => end = end.without_result(),
+                Ok(Err(Failure::Content { .. })) if end.result.is_some() => end = end.without_result(),
                 Ok(Err(failure)) => break failure.into_error(),
                 Err(_) => break Error::unavailable("no reply in time"),
             }
@@ -203,7 +203,7 @@ impl Execution {
             end = end.without_result();
         }
         while let Err(failure) = self.try_end(&end, Patience::Endless).await {
-            if matches!(failure, Failure::Content(_)) && end.result.is_some() {
+            if matches!(failure, Failure::Content { .. }) && end.result.is_some() {
                 end = end.without_result();
                 continue;
             }

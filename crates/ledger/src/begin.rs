@@ -323,8 +323,12 @@ impl Leader {
                     return self.engine.stands(self.request.id, refusal, found).await.map(Claimed::Stands);
                 }
                 Ok(Ok(Transition::Refused(_, None))) => None,
-                Ok(Err(Failure::NotApplied(error) | Failure::Content(error))) => return Err(self.fail(error)),
-                Ok(Err(Failure::InDoubt(_))) | Err(_) => return Err(self.exorcise(change, admission)),
+                Ok(Err(Failure::NotApplied(error) | Failure::Content { error, in_doubt: false })) => {
+                    return Err(self.fail(error));
+                }
+                Ok(Err(Failure::InDoubt(_) | Failure::Content { .. })) | Err(_) => {
+                    return Err(self.exorcise(change, admission));
+                }
             };
         }
         Err(self.fail(Error::unavailable("too many writers want this record")))

@@ -90,8 +90,8 @@ impl std::error::Error for Error {
 pub(crate) enum Failure {
     /// Nothing was written, and nothing will be.
     NotApplied(Error),
-    /// The store does not take what the row contains.
-    Content(Error),
+    /// The store does not take what the row contains. In doubt, an earlier copy of the same may still have landed.
+    Content { error: Error, in_doubt: bool },
     /// It may have been written, or may yet be.
     InDoubt(Error),
 }
@@ -99,18 +99,17 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn of_store(error: Arc<store::Error>, in_doubt: bool) -> Self {
         match error.kind() {
-            StoreErrorKind::Content if !in_doubt => Self::Content(error.into()),
+            StoreErrorKind::Content => Self::Content { error: error.into(), in_doubt },
             StoreErrorKind::NotApplied if !in_doubt => Self::NotApplied(error.into()),
-            StoreErrorKind::Content
-            | StoreErrorKind::NotApplied
-            | StoreErrorKind::Unknown
-            | StoreErrorKind::Poisoned => Self::InDoubt(error.into()),
+            StoreErrorKind::NotApplied | StoreErrorKind::Unknown | StoreErrorKind::Poisoned => {
+                Self::InDoubt(error.into())
+            }
         }
     }
 
     pub(crate) fn into_error(self) -> Error {
         match self {
-            Self::NotApplied(error) | Self::Content(error) | Self::InDoubt(error) => error,
+            Self::NotApplied(error) | Self::Content { error, .. } | Self::InDoubt(error) => error,
         }
     }
 }

@@ -148,7 +148,7 @@ impl Begun {
     pub(crate) async fn over(&self) {
         for _ in 0..10_000 {
             if self.ledger.attempts() == 0 {
-                return;
+                return settled().await;
             }
             tokio::time::advance(Duration::from_millis(100)).await;
         }
@@ -167,6 +167,13 @@ impl Begun {
             format!("{}: {} -> {}", entry.action, entry.before, entry.after)
         };
         page.iter().rev().map(|(_, entry)| line(entry)).collect()
+    }
+}
+
+/// Until all others have got as far as they get without time passing.
+pub(crate) async fn settled() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
     }
 }
 

@@ -74,6 +74,17 @@ async fn a_claim_refused_for_its_content_is_not_tried_for_ever() {
     begun.execute(&request(1), "paid").await;
 }
 
+/// The first copy landed; that the store takes no second one does not undo it.
+#[tokio::test(start_paused = true)]
+async fn a_claim_in_doubt_that_is_then_refused_for_its_content_is_released() {
+    let begun = begin().await;
+    begun.store.fail(Write::Claim, Fault::Refused(StoreError::Unknown), 1);
+    begun.store.fail(Write::Claim, Fault::Refused(StoreError::Content), 1);
+    given_up(&begun).await;
+    begun.store.until_applied(Write::Release, 1).await;
+    begun.execute(&request(1), "paid").await;
+}
+
 /// The claim lands, and everybody has been told that it failed.
 #[tokio::test(start_paused = true)]
 async fn a_claim_given_up_never_runs_and_is_released_once_the_store_confirms() {

@@ -105,7 +105,22 @@ async fn a_pending_completion_that_is_refused_for_its_content_becomes_a_tombston
     assert_eq!(begun.state(&request(1)).await, "tombstone, fence 1");
 }
 
-/// hazard C25, the other way round.
+/// The same, where the refusal comes to a try whose own fate was in doubt before.
+#[tokio::test(start_paused = true)]
+async fn a_completion_in_doubt_that_is_then_refused_for_its_content_becomes_a_tombstone() {
+    let begun = begin().await;
+    let attempt = begun.run(&request(1)).await;
+    begun.store.keep_failing(Write::Complete, Fault::Refused(StoreError::Unknown));
+    completes_pending(&attempt, result("paid")).await;
+    let tries = begun.store.met(Write::Complete);
+    begun.store.until_met(Write::Complete, tries + 5).await;
+    begun.store.heal();
+    begun.store.keep_failing(Write::Complete, Fault::Refused(StoreError::Content));
+    begun.store.until_applied(Write::Tombstone, 1).await;
+    assert_eq!(begun.state(&request(1)).await, "tombstone, fence 1");
+}
+
+/// Hazard C25, the other way round.
 #[tokio::test(start_paused = true)]
 async fn a_tombstone_for_refused_content_is_tried_on_too() {
     let begun = begin().await;

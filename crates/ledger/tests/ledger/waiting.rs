@@ -18,7 +18,10 @@ use onlyonce_ledger::{
 use tokio::task::JoinHandle;
 
 use crate::{
-    begun::{Begun, CREATED, LONG, LOST, begin, begin_with, other_body, refused, replayed, request, result},
+    begun::{
+        Begun, CREATED, LONG, LOST, begin, begin_with, other_body, refused, replayed, request, result,
+        settled,
+    },
     faulty::{Fault, Gate, Write},
 };
 
@@ -62,13 +65,6 @@ async fn waiting(begun: &Begun, waiters: usize) {
         tokio::task::yield_now().await;
     }
     panic!("{} wait instead of {waiters}", begun.ledger.waiters());
-}
-
-/// Until all others have got as far as they get.
-async fn settled() {
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
 }
 
 /// FIELD F01: get, call, set.
