@@ -178,6 +178,7 @@ pub(super) fn events(scene: &Scene) -> Vec<(&'static str, Event)> {
     let kept = Completion::Kept { status: 201 };
     let too_large = Completion::TooLarge { status: 201 };
     let doubt = Doubt { cause: UnknownCause::Deadline, seen_status: Some(502), listening: Duration::ZERO };
+    let listening = Doubt { listening: Duration::from_secs(10), ..doubt };
     let (sent, unsent) = (ReleaseCause::Answered(429), ReleaseCause::NotSent);
     vec![
         ("claim", claim(attempt(9), BODY)),
@@ -195,6 +196,7 @@ pub(super) fn events(scene: &Scene) -> Vec<(&'static str, Event)> {
         ("release, other attempt", Event::Release(stranger, unsent)),
         ("release, other fence", Event::Release(other_fence, unsent)),
         ("lose track", Event::LoseTrack(mine, doubt)),
+        ("lose track, listening", Event::LoseTrack(mine, listening)),
         ("lose track, other attempt", Event::LoseTrack(stranger, doubt)),
         ("lapse", Event::Lapse),
         ("process gone", Event::ProcessGone),

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use super::fixtures::{NOW, Scene, events, scenes};
+use super::fixtures::{NOW, Scene, at, events, scenes};
 use crate::{
     Decision, Event, Record, Refusal, State, Timestamp, decide,
-    record::{ReleaseCause, Source, TombstoneCause, UnknownCause},
+    event::{Seen, Settle, Verdict},
+    record::{ReleaseCause, Source, StateName, TombstoneCause, UnknownCause},
 };
 
 const TABLES: [(&str, &str); 5] = [
@@ -82,6 +83,26 @@ fn keeps_what_no_event_changes(scene: &Scene, event: &Event, written: &Record, a
             assert_eq!(written.version.attempt, before.version.attempt, "{at}");
         }
     }
+}
+
+/// An attempt that still held its connection wrote the rest of its body after *not applied* had been settled, and the
+/// effect happened twice.
+#[test]
+fn not_applied_waits_until_nobody_listens_and_settle_after_is_over() {
+    let (_, scene) = scenes().into_iter().find(|(name, _)| *name == "in progress").unwrap();
+    let lose = events(&scene).into_iter().find(|(name, _)| *name == "lose track, listening").unwrap().1;
+    let Decision::Write(lost) = decide(scene.record.as_ref(), &lose, NOW) else {
+        panic!("the attempt holds the record");
+    };
+    let settle = Event::Settle(Settle {
+        by: Source::Operator,
+        seen: Seen { state: StateName::Unknown, fence: lost.fence },
+        verdict: Verdict::NotApplied { forced: false },
+    });
+    let over = at(10 + 30);
+    let before = Timestamp::from_ms(over.as_ms() - 1);
+    assert_eq!(decide(Some(&lost), &settle, before), Decision::Refuse(Refusal::TooEarly(over)));
+    assert!(matches!(decide(Some(&lost), &settle, over), Decision::Write(_)));
 }
 
 #[test]
