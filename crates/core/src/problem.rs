@@ -82,15 +82,10 @@ pub const OUTCOME_UNKNOWN: Problem =
     problem("outcome-unknown", 409, false, Next::Poll, "Nobody knows yet whether this took effect");
 /// The result's retention has ended, or it was forgotten.
 pub const RESULT_EXPIRED: Problem =
-    problem("result-expired", 409, false, Next::Stop, "This was done, and its result is no longer kept");
+    problem("result-expired", 409, false, Next::Stop, "The result is no longer kept");
 /// The result is too large to keep, or damaged.
-pub const RESULT_UNAVAILABLE: Problem = problem(
-    "result-unavailable",
-    409,
-    false,
-    Next::Stop,
-    "This was done, and its result cannot be shown again",
-);
+pub const RESULT_UNAVAILABLE: Problem =
+    problem("result-unavailable", 409, false, Next::Stop, "The result cannot be shown again");
 /// The ledger cannot be reached.
 pub const LEDGER_UNAVAILABLE: Problem =
     problem("ledger-unavailable", 503, true, Next::SameKey, "The ledger cannot be reached");

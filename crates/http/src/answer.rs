@@ -4,11 +4,13 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use onlyonce_core::{
-    Record, RecordId, Refusal, State, Timestamp, outcome,
+    Record, RecordId, Refusal, State, Timestamp,
+    event::Doubt,
+    outcome,
     parameters::differs,
     policy::OnUnknown,
     problem,
-    record::{Source, StateName},
+    record::{Source, StateName, TombstoneCause, UnknownCause},
 };
 use onlyonce_ledger::{Attempt, Error, ErrorKind, Ledger, begin::Standing};
 
@@ -91,7 +93,8 @@ pub(crate) fn failed<B>(error: &Error) -> Response<Body<B>> {
         ErrorKind::Damaged => {
             return Refused::new(
                 problem::RESULT_UNAVAILABLE,
-                "What is on record for this key cannot be read. Nothing was done now. Ask the operator.",
+                "What is on record for this key cannot be read, so what became of its operation is not known. Nothing was done \
+                 now. Ask the operator.",
             )
             .into_response();
         }
@@ -136,26 +139,17 @@ fn refused<B>(ledger: &Ledger, asked: &Asked<'_>, refusal: Refusal, record: &Rec
         Refusal::Mismatch => mismatch(ledger, asked, record),
         Refusal::InProgress | Refusal::Lapsed => in_progress(ledger, record),
         Refusal::Unknown => unknown(ledger.now(), asked.rules, record),
-        Refusal::Gone(onlyonce_core::record::TombstoneCause::TooLarge) => Refused::new(
+        Refusal::Gone(TombstoneCause::TooLarge) => Refused::new(
             problem::RESULT_UNAVAILABLE,
-            format!(
-                "The operation took place{}. Its answer was too large to keep. Do not send it again.",
-                with_status(record)
-            ),
+            format!("{} Its answer was too large to keep. Do not send it again.", what_became(record)),
         ),
         Refusal::Gone(_) => Refused::new(
             problem::RESULT_EXPIRED,
-            format!(
-                "The operation took place{}. Its result is no longer kept. Do not send it again.",
-                with_status(record)
-            ),
+            format!("{} Its result is no longer kept. Do not send it again.", what_became(record)),
         ),
         Refusal::Completed => Refused::new(
             problem::RESULT_UNAVAILABLE,
-            format!(
-                "The operation took place{}. Its result is damaged. Ask the operator.",
-                with_status(record)
-            ),
+            format!("{} Its result is damaged. Ask the operator.", what_became(record)),
         ),
         // The others answer attempts and operators; a request that meets one lost a race, and may come again.
         _ => in_progress(ledger, record),
@@ -233,42 +227,61 @@ fn unknown(now: Timestamp, rules: &Rules, record: &Record) -> Refused {
     }
 }
 
-/// Nobody knows what became of the attempt that this request began.
-pub(crate) fn lost<B>(
-    rules: &Rules,
-    attempt: &Attempt,
-    listening: Duration,
-    status: StatusCode,
-) -> Response<Body<B>> {
-    let what = if status == StatusCode::GATEWAY_TIMEOUT {
-        "The upstream did not answer in time"
-    } else {
-        "The upstream's answer broke off"
-    };
+/// Nobody knows what became of the attempt that this request began. `status` says whether that is on record.
+pub(crate) fn lost<B>(rules: &Rules, attempt: &Attempt, doubt: Doubt, status: Status) -> Response<Body<B>> {
+    let (code, what) = what_happened(doubt.cause);
+    let detail = format!("{what} Whether it took effect is unknown. Do not use a new key.");
+    let problem = Refused::new(problem::OUTCOME_UNKNOWN, detail).status(code);
     let rerun = rules.policy.on_unknown == OnUnknown::Rerun;
-    let detail = format!(
-        "{what}. The request was sent (attempt {}), and whether it took effect is unknown. Do not use a new key.",
-        attempt.fence()
-    );
-    let problem = Refused::new(problem::OUTCOME_UNKNOWN, detail).status(status);
     let problem = match rules.policy.settle_after {
-        Some(wait) if rerun => problem.same_key().retry_after(whole_seconds(listening + wait)),
+        Some(wait) if rerun => problem.same_key().retry_after(whole_seconds(doubt.listening + wait)),
         _ => problem,
     };
     let reference = attempt.operation_ref();
     let first = reference.first_claim_at;
     let mut answer = problem.about(reference, StateName::Unknown.as_str(), first).into_response();
-    mark(&mut answer, Status::Unknown, None);
+    mark(&mut answer, status, None);
     answer
 }
 
-/// The upstream was not reached.
+const fn what_happened(cause: UnknownCause) -> (StatusCode, &'static str) {
+    match cause {
+        UnknownCause::Deadline => {
+            (StatusCode::GATEWAY_TIMEOUT, "The request was sent, and was not answered in time.")
+        }
+        UnknownCause::Drained => (
+            StatusCode::GATEWAY_TIMEOUT,
+            "The request was sent, and this process stopped before it was answered.",
+        ),
+        UnknownCause::Handler => {
+            (StatusCode::BAD_GATEWAY, "The handler began with the request and failed before it answered.")
+        }
+        UnknownCause::RerunRefused => (
+            StatusCode::BAD_GATEWAY,
+            "The upstream was not reached and nothing was sent this time, but an earlier attempt was sent.",
+        ),
+        UnknownCause::AnswerLost
+        | UnknownCause::Lapsed
+        | UnknownCause::ProcessGone
+        | UnknownCause::Answered => {
+            (StatusCode::BAD_GATEWAY, "The request was sent, and its answer broke off or never came.")
+        }
+    }
+}
+
+/// The upstream was not reached, and that is on record.
 pub(crate) fn unreachable() -> Refused {
-    Refused::new(
-        problem::UPSTREAM_UNREACHABLE,
-        "The upstream was not reached and nothing was sent. The key is free. Send the request again with the same key.",
-    )
-    .retry_after(1)
+    not_reached("The upstream was not reached and nothing was sent. The key is free.")
+}
+
+/// The upstream was not reached, and the ledger has not confirmed that it knows.
+pub(crate) fn unreachable_unrecorded() -> Refused {
+    not_reached("The upstream was not reached and nothing was sent. That is not on record yet.")
+}
+
+fn not_reached(what: &str) -> Refused {
+    let detail = format!("{what} Send the request again with the same key.");
+    Refused::new(problem::UPSTREAM_UNREACHABLE, detail).retry_after(1)
 }
 
 fn unreadable<B>() -> Response<Body<B>> {
@@ -277,12 +290,16 @@ fn unreadable<B>() -> Response<Body<B>> {
         .into_response()
 }
 
-fn with_status(record: &Record) -> String {
+/// As far as the record says; a kept answer of 400 and up is a refusal or a failure that stands.
+fn what_became(record: &Record) -> String {
     match record.state {
-        State::Completed { status, .. } | State::Tombstone { status: Some(status), .. } => {
-            format!(" and was answered with status {status}")
+        State::Completed { status, .. } | State::Tombstone { status: Some(status), .. } if status < 400 => {
+            format!("The operation took place and was answered with status {status}.")
         }
-        _ => String::new(),
+        State::Completed { status, .. } | State::Tombstone { status: Some(status), .. } => {
+            format!("The operation was answered with status {status}.")
+        }
+        _ => "The operation has ended.".to_owned(),
     }
 }
 

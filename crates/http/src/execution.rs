@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts, response};
+use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts, response};
 use onlyonce_core::{
     Key, Outcome, Record, State, Timestamp,
     event::{Completion, Doubt},
@@ -30,6 +30,7 @@ use crate::{
     fault::{self, Window},
     headers, inner,
     observed::{Observed, Start},
+    problem::Refused,
     rules::Rules,
     service::{Shared, Starts},
     stored::Stored,
@@ -92,18 +93,14 @@ where
         if attempt.abandon() {
             // It never got as far as its first byte, and now it cannot.
             drop(call);
-            let answer = released(&attempt, ReleaseCause::NotStarted).await;
+            let answer = released(&rules, &attempt, ReleaseCause::NotStarted).await;
             let _ = reply.send(Ok(answer));
             return;
         }
         let listener = shared.listen_on();
         let listening = listener.as_ref().map_or(Duration::ZERO, |_| rules.late());
-        let mut doubting = std::pin::pin!(doubted(
-            &rules,
-            &attempt,
-            Doubt { cause, seen_status: None, listening },
-            StatusCode::GATEWAY_TIMEOUT,
-        ));
+        let mut doubting =
+            std::pin::pin!(doubted(&rules, &attempt, Doubt { cause, seen_status: None, listening },));
         // The call is polled on meanwhile: it may hold the record, for a renewal.
         let mut late = None;
         let answer = tokio::select! {
@@ -169,7 +166,7 @@ where
     };
     CatchUnwind(Box::pin(answer)).await.unwrap_or_else(|| {
         tracing::error!(operation = %attempt.operation_ref(), "the handler panicked; the outcome is unknown");
-        Seen::Not(Observed::Lost { seen_status: None })
+        Seen::Panicked
     })
 }
 
@@ -180,7 +177,7 @@ where
     R::Error: Into<BoxError>,
 {
     match late {
-        None | Some(Seen::Not(Observed::Lost { .. })) => {}
+        None | Some(Seen::Not(Observed::Lost { .. }) | Seen::Panicked) => {}
         Some(Seen::Not(Observed::NotSent)) => {
             // Nobody waits any more, and the key is free: that is all there is to tell.
             if let Err(unrecorded) = attempt.release(ReleaseCause::NotSent, None).await {
@@ -198,11 +195,12 @@ where
     R::Error: Into<BoxError>,
 {
     match seen {
-        Seen::Not(Observed::NotSent) => released(attempt, ReleaseCause::NotSent).await,
+        Seen::Not(Observed::NotSent) => released(rules, attempt, ReleaseCause::NotSent).await,
         Seen::Not(Observed::Lost { seen_status }) => {
             let doubt = Doubt { cause: UnknownCause::AnswerLost, seen_status, listening: Duration::ZERO };
-            doubted(rules, attempt, doubt, StatusCode::BAD_GATEWAY).await
+            doubted(rules, attempt, doubt).await
         }
+        Seen::Panicked => doubted(rules, attempt, UnknownCause::Handler.into()).await,
         Seen::Whole { mut parts, body, trailers } => {
             fault::point(Window::AnsweredRecorded).await;
             let (status, until) = record(attempt, &parts, Some((&body, trailers.as_ref()))).await;
@@ -295,31 +293,39 @@ fn told(record: &Record) -> (Status, Option<Timestamp>) {
     }
 }
 
-/// The key is free: nothing was sent.
-async fn released<R>(attempt: &Attempt, cause: ReleaseCause) -> Response<Body<R>> {
-    let refused = answer::unreachable();
-    let shared = Stored::of_refusal(refused.clone());
+/// Nothing was sent. That frees the key, unless an earlier attempt is in doubt: the record that was written says which.
+async fn released<R>(rules: &Rules, attempt: &Attempt, cause: ReleaseCause) -> Response<Body<R>> {
+    let shared = Stored::of_refusal(answer::unreachable());
     match attempt.release(cause, Some(shared.encode())).await {
-        Ok(record) => {
-            let mut answer = refused.into_response();
-            answer::mark(&mut answer, told(&record).0, None);
-            answer
-        }
+        Ok(record) => match told(&record).0 {
+            Status::Unknown => {
+                answer::lost(rules, attempt, UnknownCause::RerunRefused.into(), Status::Unknown)
+            }
+            status => marked(answer::unreachable(), status),
+        },
         Err(unrecorded) => {
             log(attempt, &unrecorded);
-            let mut answer = refused.into_response();
-            answer::mark(&mut answer, Status::Unstored, None);
-            answer
+            marked(answer::unreachable_unrecorded(), Status::Unstored)
         }
     }
 }
 
+fn marked<R>(refused: Refused, status: Status) -> Response<Body<R>> {
+    let mut answer = refused.into_response();
+    answer::mark(&mut answer, status, None);
+    answer
+}
+
 /// Nobody knows: bytes were sent.
-async fn doubted<R>(rules: &Rules, attempt: &Attempt, doubt: Doubt, status: StatusCode) -> Response<Body<R>> {
-    if let Err(unrecorded) = attempt.lose_track(doubt).await {
-        log(attempt, &unrecorded);
-    }
-    answer::lost(rules, attempt, doubt.listening, status)
+async fn doubted<R>(rules: &Rules, attempt: &Attempt, doubt: Doubt) -> Response<Body<R>> {
+    let status = match attempt.lose_track(doubt).await {
+        Ok(record) => told(&record).0,
+        Err(unrecorded) => {
+            log(attempt, &unrecorded);
+            Status::Unstored
+        }
+    };
+    answer::lost(rules, attempt, doubt, status)
 }
 
 fn log(attempt: &Attempt, unrecorded: &Unrecorded) {

@@ -119,6 +119,8 @@ async fn f15_a_handler_that_panics_leaves_its_outcome_unknown() {
     let first = service.clone().call(request("k")).await.unwrap();
     assert_eq!(first.status(), 502);
     assert_eq!(first.headers()["idempotency-status"], "unknown");
+    let told = first.into_body().collect().await.unwrap().to_bytes();
+    assert!(String::from_utf8_lossy(&told).contains("The handler began"), "{told:?}");
     let repeat = service.clone().call(request("k")).await.unwrap();
     assert_eq!(repeat.status(), 409);
     let problem = repeat.into_body().collect().await.unwrap().to_bytes();

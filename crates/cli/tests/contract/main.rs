@@ -30,3 +30,4 @@ mod results;
 mod sameness;
 mod upstream_view;
 mod waiting;
+mod words;
