@@ -148,7 +148,8 @@ pub(crate) async fn open(
              To begin a new ledger, start once with `must_exist = false`",
         ));
     }
-    if !store.open(None, 1).await?.is_empty() {
+    // Also one that has ended: taken for a fresh start, everything that was done may be done again.
+    if !store.is_empty().await? {
         return Err(OpenError::new(
             OpenErrorKind::Unreadable,
             "it holds records but no identity; restore it from a backup",
@@ -272,6 +273,17 @@ mod tests {
             changed[at] ^= 0x40;
             assert_eq!(read(&changed, &secret(1)).unwrap_err().kind(), kind);
         }
+    }
+
+    /// Only open records were asked for: a ledger that had completed all of its operations and lost its identity was
+    /// taken for a fresh one, with a new key under which every one of them would run again.
+    #[tokio::test]
+    async fn a_row_of_any_kind_without_an_identity_is_no_fresh_start() {
+        let store = MemoryStore::new();
+        store.plant(onlyonce_core::RecordId([1; 16]), Some(Bytes::from_static(b"not open")));
+        let error = open(&store, &secret(1), false).await.unwrap_err();
+        assert_eq!(error.kind(), OpenErrorKind::Unreadable);
+        assert!(store.identity().await.unwrap().is_none(), "and none is made");
     }
 
     #[test]

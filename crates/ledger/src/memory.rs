@@ -105,6 +105,10 @@ impl Store for MemoryStore {
         })
     }
 
+    fn is_empty(&self) -> Reply<'_, bool> {
+        Box::pin(async move { Ok(self.held().rows.is_empty()) })
+    }
+
     fn sweep(&self, now: Timestamp, limit: usize) -> Reply<'_, usize> {
         Box::pin(async move {
             let mut held = self.held();

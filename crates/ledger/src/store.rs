@@ -121,6 +121,9 @@ pub trait Store: Send + Sync + 'static {
     /// Up to `limit` open rows, in the order of their ids, after `after`.
     fn open(&self, after: Option<RecordId>, limit: usize) -> Reply<'_, Vec<Row>>;
 
+    /// Whether there is no row at all, open or not, readable or not.
+    fn is_empty(&self) -> Reply<'_, bool>;
+
     /// Removes up to `limit` rows that expired before `now`, each only if it is still the row that was read.
     fn sweep(&self, now: Timestamp, limit: usize) -> Reply<'_, usize>;
 

@@ -60,6 +60,10 @@ pub trait Fault: Send + Sync + 'static {
     ) -> Reply<'a, Vec<Row>> {
         rows.open(after, limit)
     }
+    /// See [`Store::is_empty`].
+    fn is_empty<'a>(&'a self, rows: &'a MemoryStore) -> Reply<'a, bool> {
+        rows.is_empty()
+    }
     /// See [`Store::sweep`].
     fn sweep<'a>(&'a self, rows: &'a MemoryStore, now: Timestamp, limit: usize) -> Reply<'a, usize> {
         rows.sweep(now, limit)
@@ -156,6 +160,10 @@ impl<F: Fault> Store for Faulty<F> {
         self.fault.open(&self.rows, after, limit)
     }
 
+    fn is_empty(&self) -> Reply<'_, bool> {
+        self.fault.is_empty(&self.rows)
+    }
+
     fn sweep(&self, now: Timestamp, limit: usize) -> Reply<'_, usize> {
         self.fault.sweep(&self.rows, now, limit)
     }
@@ -207,6 +215,7 @@ pub const ALL: &[Broken] = broken! {
     "sweeps by id", caught by a_new_claim_over_an_expired_row_survives_a_sweep: |_| expiry::ById;
     "the same page for ever", caught by open_rows_come_once_each_in_order_page_by_page: |_| open::SamePage;
     "an index that is not kept", caught by a_row_is_listed_as_open_exactly_while_it_is: |_| open::StaleIndex::default();
+    "empty without open rows", caught by a_store_is_empty_only_without_any_row: |_| open::EmptyWithoutOpen;
     "identity overwritten", caught by the_identity_is_replaced_only_if_it_stands: |_| claims::IdentityOverwritten;
     "identity: select, then insert", caught by of_16_concurrent_identities_one_stands: |_| claims::IdentitySelectThenInsert;
     "oldest first", caught by the_audit_reads_newest_first_page_by_page: |_| audit::OldestFirst;

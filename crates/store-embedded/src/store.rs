@@ -197,6 +197,10 @@ impl Store for EmbeddedStore {
         })
     }
 
+    fn is_empty(&self) -> Reply<'_, bool> {
+        Box::pin(async move { self.read(|spaces| spaces.records.is_empty()) })
+    }
+
     /// Looks at a bounded number of rows and goes on from there the next time, so fewer than `limit` does not mean
     /// that nothing else has expired. Removes nothing while the clock is in doubt, and nothing that has not expired
     /// by the store's own time.

@@ -333,6 +333,10 @@ impl Store for Faulty {
         self.inner.open(after, limit)
     }
 
+    fn is_empty(&self) -> Reply<'_, bool> {
+        self.inner.is_empty()
+    }
+
     fn sweep(&self, now: Timestamp, limit: usize) -> Reply<'_, usize> {
         self.inner.sweep(now, limit)
     }

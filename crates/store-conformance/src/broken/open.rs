@@ -19,6 +19,15 @@ impl Fault for SamePage {
     }
 }
 
+/// Takes a store whose operations have all ended for an empty one.
+pub(super) struct EmptyWithoutOpen;
+
+impl Fault for EmptyWithoutOpen {
+    fn is_empty<'a>(&'a self, rows: &'a MemoryStore) -> Reply<'a, bool> {
+        Box::pin(async move { Ok(rows.open(None, 1).await?.is_empty()) })
+    }
+}
+
 /// Keeps an index of open records, and forgets to remove what is completed.
 #[derive(Default)]
 pub(super) struct StaleIndex {

@@ -60,3 +60,14 @@ pub(super) async fn a_row_is_listed_as_open_exactly_while_it_is(subject: &mut Su
     ensure!(open == [(id(1), codec::encode(&claimed))], "a row that is claimed again is listed as {open:?}");
     Ok(())
 }
+
+pub(super) async fn a_store_is_empty_only_without_any_row(subject: &mut Subject) -> Ending {
+    let store = subject.store();
+    ensure!(store.is_empty().await?, "a new store has rows");
+    let until = later(store.now(), 3600);
+    write(&*store, insert(id(1), &in_progress(version(1, 1)))).await?;
+    ensure!(!store.is_empty().await?, "with an open row it is empty");
+    write(&*store, update(id(1), version(1, 1), &completed(version(1, 2), until))).await?;
+    ensure!(!store.is_empty().await?, "with a completed row it is empty");
+    Ok(())
+}
