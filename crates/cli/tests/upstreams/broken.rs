@@ -2,6 +2,7 @@
 
 use onlyonce_testbed::{
     Close,
+    client::Request,
     hostile::{Behaviour, End},
 };
 
@@ -95,11 +96,10 @@ async fn an_answer_with_a_head_beyond_all_bounds_is_unknown() {
     assert_lost(answers(&long, End::Hold), None).await;
 }
 
-/// A handler behind a front that leaves in its name: the front's silence says nothing about the handler.
 #[tokio::test]
 async fn a_broken_answer_to_an_unkeyed_request_is_told_without_a_word_about_keys() {
     let scene = Scene::of(Behaviour::ResetsUnanswered).await;
-    let request = onlyonce_testbed::client::Request::post("/transfers").body("x");
+    let request = Request::post("/transfers").body("x");
     let answer = scene.send(&request).await;
     assert_problem(&answer, 502, "outcome-unknown");
     assert!(!answer.headers.contains("idempotency-status"));

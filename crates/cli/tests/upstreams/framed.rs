@@ -1,6 +1,9 @@
 //! Upstreams that lose count of where an answer ends. What they say next would be the next caller's answer.
 
-use onlyonce_testbed::hostile::{Act, BODY, Behaviour, End, Idle, Piece, Plan, Reads};
+use onlyonce_testbed::{
+    client::Request,
+    hostile::{Act, BODY, Behaviour, End, Idle, Piece, Plan, Reads},
+};
 
 use crate::{
     gateway::Setup,
@@ -78,7 +81,7 @@ async fn a_second_answer_on_an_idle_connection_is_nobodys() {
 async fn a_second_answer_on_an_idle_connection_is_nobodys_without_a_key_either() {
     let scene = Scene::of(Behaviour::SpeaksWhileIdle).await;
     for n in 1..=3 {
-        let answer = scene.send(&onlyonce_testbed::client::Request::get("/")).await;
+        let answer = scene.send(&Request::get("/")).await;
         assert_eq!((answer.status, answer.body.as_slice(), scene.hostile.connections()), (201, BODY, n));
         scene.hostile.cue().await;
     }
@@ -108,7 +111,7 @@ async fn surplus_of_an_unkeyed_answer_never_becomes_a_keyed_result() {
     let answer = format!("HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok{SECRET}");
     let scene = Scene::of(answers(&answer, End::Idle(Idle::Quiet))).await;
     for n in 1..=5 {
-        let passed = scene.send(&onlyonce_testbed::client::Request::get("/")).await;
+        let passed = scene.send(&Request::get("/")).await;
         assert_eq!(passed.text(), "ok");
         let keyed = scene.transfer(&format!("k-{n}")).await;
         assert_problem(&keyed, 502, "outcome-unknown");

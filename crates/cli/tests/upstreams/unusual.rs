@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use onlyonce_testbed::{
-    Close,
+    Close, Headers,
     client::Request,
     hostile::{BODY, Behaviour, End, Hostile, Idle, Piece, Plan, Reads},
 };
@@ -60,8 +60,7 @@ async fn an_early_answer_to_an_unkeyed_upload_arrives_whole() {
     let plan =
         Plan { reads: Reads::Head, writes: vec![Piece::Bytes(answer.into())], end: End::Close(Close::Fin) };
     let scene = Scene::of(Behaviour::Planned(plan)).await;
-    let upload = Request::post("/imports")
-        .chunked(vec![vec![b'x'; 1 << 20]; 32], std::iter::empty::<(&str, &str)>().collect());
+    let upload = Request::post("/imports").chunked(vec![vec![b'x'; 1 << 20]; 32], Headers::new());
     let refused = scene.send(&upload).await;
     assert_eq!((refused.status, refused.text().as_str()), (413, "no"));
 }
