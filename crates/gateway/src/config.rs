@@ -26,7 +26,8 @@ pub struct Config {
     pub admin: Admin,
     /// How long a connection to the upstream may take.
     pub upstream_connect: Span,
-    /// How long a pooled connection may have been idle before a keyed request takes a fresh one.
+    /// The shortest time after which the upstream closes an idle connection. Keyed requests use idle ones for half of
+    /// it, and then take fresh ones.
     pub upstream_idle: Span,
     /// How long a stopping gateway waits for what is running.
     pub drain: Span,
