@@ -160,12 +160,16 @@ impl Engine {
     async fn write(&self, command: Command, class: Class, tries: &mut Tries) -> Result<Landed, Failure> {
         loop {
             // A claim that may have landed already holds its place: sent again, it is never turned away.
-            let class = if tries.in_doubt { Class::End } else { class };
+            let class = if tries.in_doubt && class == Class::Claim { Class::End } else { class };
             let Some(submitted) = tries.bound(self.writer.submit(class, command.clone())).await else {
                 return Err(Failure::InDoubt(Error::unavailable("no reply in time")));
             };
             let Some(answer) = submitted else {
-                return Err(Failure::NotApplied(Error::capacity("ledger queue")));
+                // What was sent before may have landed all the same.
+                return Err(match tries.in_doubt {
+                    true => Failure::InDoubt(Error::unavailable("no room to ask what became of it")),
+                    false => Failure::NotApplied(Error::capacity("ledger queue")),
+                });
             };
             match answer {
                 Ok(Applied::Yes) => return Ok(Landed::Yes),

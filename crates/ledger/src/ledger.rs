@@ -234,7 +234,7 @@ impl Engine {
         }
         let change = Change::new(id, Event::ProcessGone);
         let patience = Patience::For(self.options.store_wait);
-        self.transition(Some(record), &change, Class::End, patience)
+        self.transition(Some(record), &change, Class::Other, patience)
             .await
             .map_err(|failure| OpenError::new(OpenErrorKind::Store, failure.into_error().to_string()))?;
         Ok(true)

@@ -148,7 +148,7 @@ impl Ledger {
             author: Some(author),
         };
         let patience = Patience::For(engine.options.store_wait);
-        let transition = engine.transition(Some(found), &change, Class::End, patience).await;
+        let transition = engine.transition(Some(found), &change, Class::Other, patience).await;
         Ok(match transition.map_err(Failure::into_error)? {
             Transition::Written { record, .. } | Transition::Already(record) => Ok(record),
             Transition::Refused(refusal, _) => Err(refusal),

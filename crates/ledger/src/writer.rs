@@ -1,8 +1,11 @@
 //! Natural batching: while one batch is being written, arriving commands queue; when it returns, the queue is the
 //! next batch. No timer, no tuning: one fsync or one round trip serves everyone who waits.
 //!
-//! Completions, renewals and releases go before claims and are never refused for lack of room: each belongs to an
-//! attempt that was admitted, and attempts are bounded. Only claims are turned away, at [`CLAIM_QUEUE`].
+//! What an attempt has to say of its record goes before all else and is never refused for lack of room: the attempt was
+//! admitted, and each has one write under way at a time. A claim in doubt that is being taken back counts as such: it
+//! keeps its admission until then. What others say of a record (lapses that requests and rounds find, people,
+//! start-up) is bounded by nothing of the kind and is turned away at [`OTHER_QUEUE`]; claims go last, and are turned
+//! away at [`CLAIM_QUEUE`].
 //! A batch that fails as a whole is split until the command at fault stands alone.
 
 use std::{
@@ -14,8 +17,10 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use crate::store::{self, Applied, BATCH_BYTES, BATCH_COMMANDS, Body, Command, ErrorKind, Store};
 
-/// Most claims that wait to be written. With the ends of all attempts in flight this stays under 8 192 commands.
+/// Most claims that wait to be written.
 pub(crate) const CLAIM_QUEUE: usize = 4096;
+/// Most changes that wait and are neither a claim nor an attempt's.
+pub(crate) const OTHER_QUEUE: usize = 2048;
 
 /// What became of one command: a failure is shared by all that were in its batch.
 pub(crate) type Answer = Result<Applied, Arc<store::Error>>;
@@ -25,8 +30,10 @@ pub(crate) type Answer = Result<Applied, Arc<store::Error>>;
 pub(crate) enum Class {
     /// A new claim: may be turned away.
     Claim,
-    /// Anything about a record that is claimed already: goes first, and always finds room.
+    /// An attempt's word on the record that it holds, or may hold: goes first, and always finds room.
     End,
+    /// What others say of a record that is claimed already: goes before claims, and may be turned away.
+    Other,
 }
 
 /// The queue before the store.
@@ -43,6 +50,7 @@ struct Queue {
 #[derive(Default)]
 struct Waiting {
     ends: VecDeque<Pending>,
+    others: VecDeque<Pending>,
     claims: VecDeque<Pending>,
     closed: bool,
     /// Somebody met a store that has failed for good.
@@ -67,8 +75,8 @@ struct Place<'a> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut waiting = self.queue.lock();
-        let Waiting { ends, claims, .. } = &mut *waiting;
-        for queue in [ends, claims] {
+        let Waiting { ends, others, claims, .. } = &mut *waiting;
+        for queue in [ends, others, claims] {
             if let Some(at) = queue.iter().position(|pending| pending.ticket == self.ticket) {
                 queue.remove(at);
             }
@@ -85,7 +93,7 @@ impl Writer {
         Self { queue, poisoned }
     }
 
-    /// Writes one command; `None` if it is a claim and the queue is full.
+    /// Writes one command; `None` if it is not an attempt's end and its queue is full.
     pub(crate) async fn submit(&self, class: Class, command: Command) -> Option<Answer> {
         let (answer, answered) = oneshot::channel();
         let ticket = {
@@ -95,8 +103,9 @@ impl Writer {
             let pending = Pending { ticket, command, answer };
             match class {
                 Class::End => waiting.ends.push_back(pending),
+                Class::Other if waiting.others.len() < OTHER_QUEUE => waiting.others.push_back(pending),
                 Class::Claim if waiting.claims.len() < CLAIM_QUEUE => waiting.claims.push_back(pending),
-                Class::Claim => return None,
+                Class::Other | Class::Claim => return None,
             }
             ticket
         };
@@ -198,11 +207,12 @@ impl Queue {
     fn next(&self) -> Next {
         let mut waiting = self.lock();
         let mut batch = Batch::default();
-        let Waiting { ends, claims, closed, poisoned, .. } = &mut *waiting;
+        let Waiting { ends, others, claims, closed, poisoned, .. } = &mut *waiting;
         if std::mem::take(poisoned) {
             return Next::Poisoned;
         }
         batch.take(ends);
+        batch.take(others);
         batch.take(claims);
         match batch.commands.is_empty() {
             false => Next::Batch(batch.commands),

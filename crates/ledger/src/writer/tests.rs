@@ -307,6 +307,29 @@ async fn a_full_queue_turns_claims_away_and_takes_every_end() {
     assert!(applied(writer.submit(Class::Claim, command(full + 1, 1)).await), "there is room again");
 }
 
+/// Lapses that requests find, and what people settle, stood in the attempts' queue, which has no bound.
+#[tokio::test]
+async fn what_is_no_attempts_word_is_turned_away_at_its_own_bound_and_goes_between_ends_and_claims() {
+    let store = Watched::gated();
+    let writer = busy(&store).await;
+    let full = u16::try_from(OTHER_QUEUE).unwrap();
+    let mut tasks = Vec::new();
+    for number in 1..=full {
+        tasks.push(submit(&writer, Class::Other, command(number, 1)).await);
+    }
+    let one_more = submit(&writer, Class::Other, command(full + 1, 1)).await;
+    assert!(one_more.is_finished() && one_more.await.unwrap().is_none(), "turned away at once");
+    tasks.push(submit(&writer, Class::Claim, command(full + 2, 1)).await);
+    tasks.push(submit(&writer, Class::End, command(full + 3, 1)).await);
+    store.open();
+    for task in tasks {
+        assert!(applied(task.await.unwrap()));
+    }
+    assert!(store.batches()[1].starts_with(&[full + 3, 1, 2]), "an end first, then these");
+    assert_eq!(store.batches().last().unwrap().last(), Some(&(full + 2)), "and the claim last");
+    assert!(applied(writer.submit(Class::Other, command(full + 1, 1)).await), "there is room again");
+}
+
 /// A store that hangs must not keep the results of all who gave up waiting: what is not being written yet goes with
 /// whoever asked for it, and the rest of the queue stays as it is.
 #[tokio::test]
