@@ -27,6 +27,9 @@ use crate::{
     writer::Class,
 };
 
+/// How often a look-up that meets something new looks again. Released again and again, a record has a new leader each
+/// time, and whoever waits goes one round.
+const ROUNDS_MAX: usize = 10_000;
 /// How often a claim that meets a lapsed lease writes the lapse and decides again.
 const LAPSES_MAX: usize = 4;
 /// What an attempt may still want to write: its end, with a result of [`RESERVED_RESULT`] at most.
@@ -123,7 +126,7 @@ impl Ledger {
         let claim = request.claim(Bytes::new());
         let until = Instant::now() + wait;
         let mut in_progress = None;
-        loop {
+        for _ in 0..ROUNDS_MAX {
             if let Some(standing) = engine.follow(request.id, &claim, until).await? {
                 return Ok(Look::Stands(standing));
             }
@@ -156,6 +159,7 @@ impl Ledger {
                 return Ok(Look::Free(Leader { engine, lead, standing, request }));
             }
         }
+        Err(Error::unavailable("the record changes faster than it can be judged"))
     }
 }
 
@@ -267,7 +271,7 @@ impl Engine {
     pub(crate) async fn lapse(&self, id: RecordId, standing: Option<Record>) -> Result<(), Error> {
         let change = Change::new(id, Event::Lapse);
         let patience = Patience::For(self.options.store_wait);
-        self.transition(standing, &change, Class::End, patience).await.map_err(Failure::into_error)?;
+        self.transition(standing, &change, Class::Other, patience).await.map_err(Failure::into_error)?;
         Ok(())
     }
 }

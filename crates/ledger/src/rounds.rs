@@ -17,8 +17,12 @@ use crate::{engine::Engine, error::Error};
 const EVERY: Duration = Duration::from_secs(60);
 /// Rows removed in one go of the sweep.
 const SWEEP_ROWS: usize = 1_000;
+/// Most goes in one round; the next takes the rest.
+const SWEEPS_MAX: usize = 10_000;
 /// Open rows read at once.
 const PAGE: usize = 512;
+/// Most lapses written in one round; the next takes the rest.
+const LAPSES_MAX: usize = 4_096;
 
 /// Makes its rounds for as long as the engine lives.
 pub(crate) async fn make(engine: Weak<Engine>) {
@@ -34,7 +38,7 @@ pub(crate) async fn make(engine: Weak<Engine>) {
 
 impl Engine {
     async fn sweep(&self) {
-        loop {
+        for _ in 0..SWEEPS_MAX {
             match self.store.sweep(self.store.now(), SWEEP_ROWS).await {
                 Ok(SWEEP_ROWS) => {}
                 Ok(_) => return,
@@ -59,7 +63,9 @@ impl Engine {
                     Ok(record) if matches!(record.state, State::Unknown { .. }) => {
                         *unknown.entry(record.route).or_default() += 1;
                     }
-                    Ok(record) if self.is_left_behind(&record) => lapsed.push((id, record)),
+                    Ok(record) if lapsed.len() < LAPSES_MAX && self.is_left_behind(&record) => {
+                        lapsed.push((id, record));
+                    }
                     Ok(_) => {}
                     Err(error) => tracing::error!(record = ?id, %error, "an open record cannot be read"),
                 }
