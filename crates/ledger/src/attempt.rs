@@ -265,19 +265,19 @@ impl Execution {
         });
     }
 
-    /// An outcome that comes after its record was given up is told to people, whatever becomes of it.
+    /// An outcome that comes after its record was given up is told to people, whatever becomes of it; under the name of
+    /// its own operation, also where a new one of the same key stands or none.
     async fn late(&self, before: Option<&Record>, after: Option<&Record>, verdict: &str) {
         self.engine.late_outcomes.fetch_add(1, Ordering::Relaxed);
         let state = after.map_or("absent", |record| record.state.name().as_str());
         tracing::error!(operation = %self.reference, state, verdict, "late outcome");
-        let Some(after) = after else { return };
         let author = Author {
             who: "onlyonce".to_owned(),
             why: format!("the attempt with fence {} answered late", self.held.holder.fence),
             action: format!("late outcome {verdict}"),
         };
         let now = self.engine.store.now();
-        let entry = audit::entry(&author, self.held.id, before, after, now);
+        let entry = audit::entry(&author, self.reference, before, after, now);
         if let Err(error) = self.engine.store.note(entry).await {
             tracing::error!(operation = %self.reference, %error, "the audit entry of a late outcome was not written");
         }

@@ -4,7 +4,7 @@
 //! operation is named by its `operation_ref`.
 
 use bytes::Bytes;
-use onlyonce_core::{Record, RecordId, Timestamp};
+use onlyonce_core::{OperationRef, Record, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Who changes something, and why.
@@ -37,12 +37,12 @@ pub struct Entry {
     pub after: String,
 }
 
-/// The entry of one change.
+/// The entry of one change to the operation of this name; `None` is absent.
 pub(crate) fn entry(
     author: &Author,
-    id: RecordId,
+    reference: OperationRef,
     before: Option<&Record>,
-    after: &Record,
+    after: Option<&Record>,
     now: Timestamp,
 ) -> Bytes {
     let entry = Entry {
@@ -50,8 +50,8 @@ pub(crate) fn entry(
         who: author.who.clone(),
         why: author.why.clone(),
         action: author.action.clone(),
-        operation_ref: after.operation_ref(id).to_string(),
-        before: before.map_or_else(|| "absent".to_owned(), in_words),
+        operation_ref: reference.to_string(),
+        before: in_words(before),
         after: in_words(after),
     };
     serde_json::to_vec(&entry).expect("strings and numbers can be written as JSON").into()
@@ -62,6 +62,9 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Entry> {
     serde_json::from_slice(bytes).ok()
 }
 
-fn in_words(record: &Record) -> String {
-    format!("{}, fence {}", record.state.name().as_str(), record.fence)
+fn in_words(record: Option<&Record>) -> String {
+    record.map_or_else(
+        || "absent".to_owned(),
+        |record| format!("{}, fence {}", record.state.name().as_str(), record.fence),
+    )
 }

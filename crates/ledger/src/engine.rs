@@ -136,10 +136,10 @@ impl Engine {
                 expect: standing.as_ref().map(|record| record.version),
                 head: codec::encode(&record),
                 body: body(standing.as_ref(), &record, change.result.as_ref()),
-                note: change
-                    .author
-                    .as_ref()
-                    .map(|author| audit::entry(author, change.id, standing.as_ref(), &record, now)),
+                note: change.author.as_ref().map(|author| {
+                    let reference = record.operation_ref(change.id);
+                    audit::entry(author, reference, standing.as_ref(), Some(&record), now)
+                }),
             };
             match self.write(command, class, &mut tries).await? {
                 Landed::Yes => {

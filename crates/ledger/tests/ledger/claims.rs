@@ -74,6 +74,19 @@ async fn a_claim_refused_for_its_content_is_not_tried_for_ever() {
     begun.execute(&request(1), "paid").await;
 }
 
+/// The store says *not applied* of the second copy, which proves nothing of the first.
+#[tokio::test(start_paused = true)]
+async fn a_ghost_claim_whose_repeat_was_surely_not_applied_is_released() {
+    let begun = begin().await;
+    begun.store.fail(Write::Claim, Fault::Ghost, 1);
+    begun.store.keep_failing(Write::Claim, Fault::Refused(StoreError::NotApplied));
+    given_up(&begun).await;
+    begun.store.haunt().await;
+    begun.store.heal();
+    begun.store.until_applied(Write::Release, 1).await;
+    begun.execute(&request(1), "paid").await;
+}
+
 /// The first copy landed; that the store takes no second one does not undo it.
 #[tokio::test(start_paused = true)]
 async fn a_claim_in_doubt_that_is_then_refused_for_its_content_is_released() {

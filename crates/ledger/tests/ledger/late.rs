@@ -214,6 +214,25 @@ async fn a_completion_that_finds_no_record_is_refused_and_counted() {
     let unrecorded = attempt.complete(CREATED, result("paid")).await.unwrap_err();
     assert_eq!(refusal(unrecorded), Refusal::Absent);
     assert_eq!(begun.ledger.late_outcomes(), 1);
+    assert_eq!(begun.audit().await, ["late outcome refused: absent -> absent"]);
+}
+
+/// The entry named the operation that stands now, of which it is not true that somebody executed it twice.
+#[tokio::test(start_paused = true)]
+async fn a_late_outcome_is_audited_under_its_own_operation() {
+    let begun = begin().await;
+    let attempt = begun.run(&request(1)).await;
+    let late = attempt.operation_ref();
+    let id = request(1).id;
+    let row = begun.store.row(id).await.unwrap();
+    let mut successor = onlyonce_core::codec::decode(&row).unwrap();
+    successor.first_claim_at = successor.first_claim_at.plus(LEASE);
+    successor.version.attempt = onlyonce_core::AttemptId([9; 16]);
+    begun.store.plant(id, Some(onlyonce_core::codec::encode(&successor)));
+    attempt.complete(CREATED, result("paid")).await.unwrap_err();
+    let entries = begun.ledger.audit(None, 10).await.unwrap();
+    let named: Vec<_> = entries.iter().map(|(_, entry)| entry.operation_ref.clone()).collect();
+    assert_eq!(named, [late.to_string()]);
 }
 
 /// hazard A13: who can prove that nothing was sent may say so late.

@@ -253,7 +253,7 @@ async fn over_the_bound_of_a_key_it_is_in_progress_at_once() {
     let before = tokio::time::Instant::now();
     let Look::Stands(standing) = begun.wait(&request(1)).await.unwrap() else { panic!("it runs") };
     assert_eq!(refused(standing), Refusal::InProgress);
-    assert!(before.elapsed() < LONG);
+    assert!(before.elapsed() < LONG, "at once");
     let Look::Stands(standing) = begun.wait(&other_body(1)).await.unwrap() else { panic!("it runs") };
     assert_eq!(refused(standing), Refusal::Mismatch, "judged like any other");
     attempt.complete(CREATED, result("paid")).await.unwrap();
@@ -268,7 +268,9 @@ async fn over_the_bound_of_all_keys_it_is_in_progress_at_once_and_a_place_that_i
     let (_one, two) = (begun.run(&request(1)).await, begun.run(&request(2)).await);
     let first = waiter(&begun, request(1));
     waiting(&begun, 1).await;
+    let before = tokio::time::Instant::now();
     assert_eq!(refused(stands(waiter(&begun, request(2))).await), Refusal::InProgress);
+    assert!(before.elapsed() < LONG, "at once");
     first.abort();
     waiting(&begun, 0).await;
     let second = waiter(&begun, request(2));
