@@ -68,6 +68,9 @@ pub const KEY_MISSING: Problem =
 /// The key cannot be read.
 pub const KEY_INVALID: Problem =
     problem("key-invalid", 400, false, Next::Fix, "The Idempotency-Key is not valid");
+/// The request can be read in more than one way.
+pub const REQUEST_AMBIGUOUS: Problem =
+    problem("request-ambiguous", 400, false, Next::Fix, "The request can be read in more than one way");
 /// The body is too large to fingerprint.
 pub const REQUEST_TOO_LARGE: Problem =
     problem("request-too-large", 413, false, Next::Fix, "The request is too large for a keyed request");
@@ -102,6 +105,7 @@ pub const NOT_FOUND: Problem = problem("not-found", 404, false, Next::Stop, "The
 
 /// All of them, in the order in which they are judged where that matters.
 pub const CATALOGUE: &[Problem] = &[
+    REQUEST_AMBIGUOUS,
     TOO_EARLY,
     PRINCIPAL_REQUIRED,
     KEY_MISSING,

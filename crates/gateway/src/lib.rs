@@ -8,6 +8,7 @@ pub mod config;
 pub mod gateway;
 pub mod start_error;
 
+mod admission;
 mod descriptors;
 mod operations;
 mod principal;

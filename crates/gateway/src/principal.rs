@@ -87,6 +87,19 @@ impl Identify {
         }
     }
 
+    /// The headers that say who asks.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = &HeaderName> {
+        let carriers = match self {
+            Self::Credential { carriers, .. } => carriers.as_slice(),
+            Self::Anonymous | Self::Header { .. } => &[],
+        };
+        let named = carriers.iter().filter_map(|carrier| match carrier {
+            Carrier::Header { name, .. } => Some(name),
+            Carrier::Cookie { .. } => None,
+        });
+        named.chain(self.guarded_header())
+    }
+
     /// The header that only trusted peers may send; from anybody else it is taken away.
     pub(crate) fn guarded_header(&self) -> Option<&HeaderName> {
         match self {

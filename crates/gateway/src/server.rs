@@ -2,11 +2,11 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use http::{HeaderName, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use onlyonce_core::problem;
-use onlyonce_http::{Body, Observed, Once, Shared, headers, problem::Refused};
+use onlyonce_http::{Body, Observed, Once, Shared};
+use serde_json::json;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
@@ -14,9 +14,8 @@ use tokio::{
 use tower_service::Service;
 
 use crate::{
-    descriptors, operations,
+    admission, descriptors, operations,
     principal::{Identify, Peer},
-    routes,
     upstream::{AnswerBody, Proxy, RequestBody},
 };
 
@@ -36,7 +35,7 @@ pub(crate) struct Front {
     pub(crate) shared: Arc<Shared>,
     pub(crate) identify: Arc<Identify>,
     pub(crate) service: Once<Proxy>,
-    /// Whether paths that read two ways are refused.
+    /// Whether paths that read two ways are refused, where a key could be.
     pub(crate) guard_paths: bool,
 }
 
@@ -132,10 +131,10 @@ impl Front {
     async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body<AnswerBody>> {
         let mut request = request.map(RequestBody::Through);
         request.extensions_mut().insert(Peer(peer));
-        if let Err(refused) = self.admit(&mut request) {
+        if let Err(refused) = admission::admit(&mut request, &self.identify, self.guard_paths) {
             let mut answer = refused.into_response();
             // The body was not read, so the connection ends here.
-            answer.headers_mut().insert(header::CONNECTION, http::HeaderValue::from_static("close"));
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             return answer;
         }
         if let Some(reference) = operations::asked_for(request.uri().path()).map(ToOwned::to_owned) {
@@ -147,67 +146,27 @@ impl Front {
             Ok(answer) => answer,
             Err(never) => match never {},
         };
-        self.unkeyed_failure(answer)
+        unkeyed_failure(answer)
     }
+}
 
-    /// What is refused before anything else is looked at, and what is taken away.
-    fn admit(&self, request: &mut Request<RequestBody>) -> Result<(), Refused> {
-        let guarded = self.identify.guarded_header().cloned();
-        let named = headers::named_by_connection(request.headers());
-        let protected = |name: &HeaderName| {
-            [
-                headers::KEY,
-                headers::OPERATION,
-                headers::ATTEMPT,
-                header::AUTHORIZATION,
-                header::COOKIE,
-                header::HOST,
-            ]
-            .contains(name)
-                || guarded.as_ref() == Some(name)
-        };
-        if let Some(name) = named.iter().find(|name| protected(name)) {
-            return Err(Refused::new(
-                problem::KEY_INVALID,
-                format!("`Connection` names {name}, which must reach the upstream. Nothing was done."),
-            ));
+/// An unkeyed request that did not come through gets a plain problem, without a word about keys.
+fn unkeyed_failure(mut answer: Response<Body<AnswerBody>>) -> Response<Body<AnswerBody>> {
+    let (detail, again) = match answer.extensions_mut().remove::<Observed>() {
+        None => return answer,
+        Some(Observed::NotSent) => ("The upstream was not reached and nothing was sent.", true),
+        Some(Observed::Lost { .. }) => {
+            ("The upstream's answer broke off. Whether the request took effect is unknown.", false)
         }
-        if self.guard_paths && routes::is_ambiguous(request.uri().path()) {
-            return Err(Refused::new(
-                problem::KEY_INVALID,
-                "The path can be read in more than one way (doubled slashes, dot segments, encoded letters or \
-                 slashes), so it is not certain which route it is. Nothing was done. Send the plain path.",
-            ));
-        }
-        let trusted = self.identify.is_trusted(request.extensions().get::<Peer>());
-        let headers = request.headers_mut();
-        if let (Some(name), false) = (guarded, trusted) {
-            // From anybody else it would be a claim that the upstream might believe. A keyed request without it is
-            // then refused for want of a principal.
-            headers.remove(name);
-        }
-        headers.remove(headers::OPERATION);
-        headers.remove(headers::ATTEMPT);
-        headers.remove(headers::OUTCOME);
-        Ok(())
+    };
+    let document = json!({ "type": "about:blank", "title": "Bad Gateway", "status": 502, "detail": detail });
+    let mut answer = Response::new(Body::whole(document.to_string()));
+    *answer.status_mut() = StatusCode::BAD_GATEWAY;
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if again {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
-
-    /// An unkeyed request that did not come through gets a plain problem, without a word about keys.
-    fn unkeyed_failure(&self, mut answer: Response<Body<AnswerBody>>) -> Response<Body<AnswerBody>> {
-        match answer.extensions_mut().remove::<Observed>() {
-            None => answer,
-            Some(Observed::NotSent) => Refused::new(
-                problem::UPSTREAM_UNREACHABLE,
-                "The upstream was not reached and nothing was sent.",
-            )
-            .retry_after(1)
-            .into_response(),
-            Some(Observed::Lost { .. }) => Refused::new(
-                problem::OUTCOME_UNKNOWN,
-                "The upstream's answer broke off. The request had no Idempotency-Key, so nothing is on record.",
-            )
-            .status(StatusCode::BAD_GATEWAY)
-            .into_response(),
-        }
-    }
+    answer
 }

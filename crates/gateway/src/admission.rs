@@ -1,0 +1,197 @@
+//! What is refused before anything else is looked at, and what is taken away.
+//!
+//! Invariant: what a key, a principal or a fingerprint is made of reaches the upstream as it was judged here, and what
+//! this gateway says to the upstream nobody else can say.
+
+use http::{HeaderMap, HeaderName, Method, Request, header};
+use onlyonce_core::problem;
+use onlyonce_http::{headers, problem::Refused};
+
+use crate::{
+    principal::{Identify, Peer},
+    routes,
+};
+
+/// What only this gateway says, to the upstream or from it.
+const OURS: [HeaderName; 3] = [headers::OPERATION, headers::ATTEMPT, headers::OUTCOME];
+
+/// What counts for keys, principals and fingerprints, besides the configured headers.
+const PROTECTED: [HeaderName; 8] = [
+    headers::KEY,
+    headers::OPERATION,
+    headers::ATTEMPT,
+    header::AUTHORIZATION,
+    header::COOKIE,
+    header::HOST,
+    header::CONTENT_TYPE,
+    header::CONTENT_ENCODING,
+];
+
+/// Lets a request in, without what it may not say. `guard_paths`: some route asks for keys.
+pub(crate) fn admit<B>(
+    request: &mut Request<B>,
+    identify: &Identify,
+    guard_paths: bool,
+) -> Result<(), Refused> {
+    refuse_hidden(request.headers(), identify)?;
+    refuse_doubled(request.method(), request.headers())?;
+    if guard_paths && !is_safe(request.method()) && routes::is_ambiguous(request.uri().path()) {
+        return Err(ambiguous(
+            "The path can be read in more than one way (doubled slashes, dot segments, encoded letters or slashes), \
+             so it is not certain which route it is. Nothing was done. Send the plain path.",
+        ));
+    }
+    let trusted = identify.is_trusted(request.extensions().get::<Peer>());
+    let guarded = identify.guarded_header();
+    let headers = request.headers_mut();
+    if let (Some(name), false) = (guarded, trusted) {
+        // From anybody else it would be a claim that the upstream might believe. A keyed request without it is then
+        // refused for want of a principal.
+        headers.remove(name);
+    }
+    OURS.iter().for_each(|name| _ = headers.remove(name));
+    remove_look_alikes(headers, OURS.iter().chain(guarded));
+    Ok(())
+}
+
+/// What `Connection` names goes no further, and the upstream would see another request than was judged.
+fn refuse_hidden(headers: &HeaderMap, identify: &Identify) -> Result<(), Refused> {
+    let protected = |name: &HeaderName| {
+        PROTECTED.contains(name)
+            || name.as_str().starts_with("x-forwarded-")
+            || identify.headers().any(|counts| counts == name)
+    };
+    match headers::named_by_connection(headers).iter().find(|name| protected(name)) {
+        None => Ok(()),
+        Some(name) => Err(ambiguous(format!(
+            "`Connection` names {name}, which must reach the upstream. Nothing was done."
+        ))),
+    }
+}
+
+/// Of two lines the upstream may read the other one. Two hosts are wrong for any request (RFC 9112, section 3.2).
+fn refuse_doubled(method: &Method, headers: &HeaderMap) -> Result<(), Refused> {
+    let keyed = !is_safe(method) && headers.contains_key(headers::KEY);
+    let doubled = |name: &HeaderName| headers.get_all(name).iter().nth(1).is_some();
+    let name = if doubled(&header::HOST) {
+        "Host"
+    } else if keyed && doubled(&header::CONTENT_TYPE) {
+        "Content-Type"
+    } else {
+        return Ok(());
+    };
+    Err(ambiguous(format!("{name} was sent more than once. Nothing was done. Send one line of it.")))
+}
+
+/// WSGI and CGI read `_` and `-` as one, so an upstream there would take these for ours.
+fn remove_look_alikes<'a>(headers: &mut HeaderMap, names: impl Iterator<Item = &'a HeaderName>) {
+    let one = |name: &HeaderName| name.as_str().replace('_', "-");
+    let names: Vec<_> = names.collect();
+    let look_alike =
+        |other: &HeaderName| !names.contains(&other) && names.iter().any(|name| one(name) == one(other));
+    let found: Vec<_> = headers.keys().filter(|name| look_alike(name)).cloned().collect();
+    found.iter().for_each(|name| _ = headers.remove(name));
+}
+
+/// Such a request never has a key.
+fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
+}
+
+fn ambiguous(detail: impl Into<String>) -> Refused {
+    Refused::new(problem::REQUEST_AMBIGUOUS, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::config::{Principal, PrincipalFrom};
+
+    fn by_header() -> Principal {
+        let trusted = vec!["127.0.0.1".to_owned()];
+        Principal { from: PrincipalFrom::Header, trusted, ..Principal::default() }
+    }
+
+    fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Request<()> {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let peer = Peer(SocketAddr::from(([127, 0, 0, 1], 1)));
+        request.extension(peer).body(()).unwrap()
+    }
+
+    fn admitted(config: &Principal, mut request: Request<()>) -> Result<HeaderMap, &'static str> {
+        let identify = Identify::new(config).unwrap();
+        admit(&mut request, &identify, true).map_err(|refused| refused.name())?;
+        Ok(request.into_parts().0.headers)
+    }
+
+    #[test]
+    fn what_counts_cannot_be_hidden_from_the_upstream() {
+        let credential =
+            Principal { credential: vec!["header:x-api-key".to_owned()], ..Principal::default() };
+        for name in [
+            "x-api-key",
+            "authorization",
+            "cookie",
+            "host",
+            "content-type",
+            "content-encoding",
+            "x-forwarded-for",
+            "X-Forwarded-Host",
+            "idempotency-key",
+        ] {
+            let asked = request("GET", "/", &[("connection", &format!("close, {name}"))]);
+            assert_eq!(admitted(&credential, asked), Err("request-ambiguous"), "{name}");
+        }
+        let asked = request("GET", "/", &[("connection", "x-principal")]);
+        assert_eq!(admitted(&by_header(), asked), Err("request-ambiguous"));
+        assert!(admitted(&credential, request("GET", "/", &[("connection", "keep-alive, x-hop")])).is_ok());
+    }
+
+    #[test]
+    fn an_ambiguous_path_matters_where_a_key_could_be() {
+        for (method, refused) in
+            [("POST", true), ("DELETE", true), ("GET", false), ("HEAD", false), ("OPTIONS", false)]
+        {
+            let judged = admitted(&by_header(), request(method, "//transfers", &[]));
+            assert_eq!(judged.is_err(), refused, "{method}");
+        }
+    }
+
+    #[test]
+    fn lines_that_count_may_not_be_doubled_on_a_keyed_request() {
+        let key = ("idempotency-key", "k");
+        let types = [("content-type", "a/b"), ("content-type", "c/d"), key];
+        let hosts = [("host", "a"), ("host", "b")];
+        for (method, headers, refused) in [
+            ("POST", &types[..], true),
+            ("POST", &types[..2], false),
+            ("GET", &types[..], false),
+            ("POST", &hosts[..], true),
+            ("GET", &hosts[..], true),
+        ] {
+            let judged = admitted(&by_header(), request(method, "/", headers));
+            assert_eq!(judged.err(), refused.then_some("request-ambiguous"), "{method} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_an_upstream_may_take_for_ours_do_not_reach_it() {
+        let headers = [
+            ("idempotency_operation", "op_x"),
+            ("idempotency-attempt", "7"),
+            ("Idempotency_Outcome", "keep"),
+            ("x_principal", "luis"),
+            ("x-principal", "ana"),
+            ("x_other", "1"),
+        ];
+        let left = admitted(&by_header(), request("POST", "/", &headers)).unwrap();
+        let mut names: Vec<_> = left.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["x-principal", "x_other"]);
+    }
+}
