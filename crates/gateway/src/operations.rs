@@ -1,10 +1,10 @@
 //! `GET /.well-known/idempotency/operations/{operation_ref}`: what became of an operation, for its owner.
 //!
-//! Runs nothing. Anybody else, and anything that is not there, gets the same 404.
+//! Runs nothing, and takes GET and HEAD only. Anybody else, and anything that is not there, gets the same 404.
 
 use std::sync::Arc;
 
-use http::{Response, StatusCode, header, request::Parts};
+use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use onlyonce_core::{OperationRef, Record, State, problem, record::TombstoneCause};
 use onlyonce_http::{
     Body, Shared,
@@ -21,6 +21,9 @@ pub(crate) fn asked_for(path: &str) -> Option<&str> {
 
 /// What became of it.
 pub(crate) async fn answer(shared: Arc<Shared>, parts: Parts, reference: &str) -> Response<Body<AnswerBody>> {
+    if !matches!(parts.method, Method::GET | Method::HEAD) {
+        return not_allowed();
+    }
     let owner = match shared.identify(&parts) {
         Ok(principal) => shared.scopes().owner(&principal),
         Err(detail) => return Refused::new(problem::PRINCIPAL_REQUIRED, detail).into_response(),
@@ -36,6 +39,16 @@ pub(crate) async fn answer(shared: Arc<Shared>, parts: Parts, reference: &str) -
                 .into_response()
         }
     }
+}
+
+fn not_allowed() -> Response<Body<AnswerBody>> {
+    let mut answer = Response::new(Body::whole("An operation can be asked for with GET and HEAD only.\n"));
+    *answer.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    // Its body is not read.
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    answer
 }
 
 fn not_found() -> Response<Body<AnswerBody>> {
@@ -81,10 +94,10 @@ fn describe(reference: OperationRef, record: &Record) -> Response<Body<AnswerBod
     }
     let bytes = serde_json::to_vec(&document).expect("a map of values can be written as JSON");
     let mut answer = Response::new(Body::whole(bytes));
-    answer.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
-    answer.headers_mut().insert(header::CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if matches!(record.state, State::InProgress { .. } | State::Unknown { .. }) {
-        answer.headers_mut().insert(header::RETRY_AFTER, http::HeaderValue::from_static("2"));
+        answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
     }
     answer
 }

@@ -77,3 +77,19 @@ async fn anybody_else_is_told_that_there_is_none() {
     assert_problem(&send(gateway.address, &nobody).await, 401, "principal-required");
     assert_eq!(upstream.arrivals(), 1);
 }
+
+#[tokio::test]
+async fn an_operation_can_be_asked_for_and_nothing_else() {
+    let upstream = answering(&Gate::opened()).await;
+    let gateway = Gateway::start(&upstream.url(), Setup::by_header()).await;
+    send(gateway.address, &pay("/201", "ana")).await;
+    let reference = upstream.seen()[0].operation().unwrap();
+    let path = format!("/.well-known/idempotency/operations/{reference}");
+    for (method, status) in [("HEAD", 200), ("POST", 405), ("DELETE", 405)] {
+        let request = Request::new(method, path.clone()).header("x-principal", "ana");
+        let answer = send(gateway.address, &request).await;
+        assert_eq!(answer.status, status, "{method}");
+        assert_eq!(answer.header("allow"), (status == 405).then_some("GET, HEAD"));
+    }
+    assert_eq!(upstream.arrivals(), 1);
+}
