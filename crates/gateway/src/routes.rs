@@ -11,7 +11,7 @@ use onlyonce_core::LedgerKey;
 use onlyonce_http::{Rules, rules::Requirement};
 
 use crate::{
-    config::Config,
+    config::{Config, KeyRule},
     start_error::{StartError, StartErrorKind},
 };
 
@@ -45,6 +45,16 @@ impl Routes {
                 // A route that names its method means it.
                 rules.methods = vec![method.clone()];
             }
+            if route.settings.key == Some(KeyRule::Required) && !can_be_keyed(method.as_ref(), &rules) {
+                return Err(StartError::new(
+                    StartErrorKind::Config,
+                    format!(
+                        "route `{}`: `key = \"required\"` has no method that could have a key; GET, HEAD and OPTIONS \
+                         never do, others as far as `methods` lists them",
+                        route.pattern
+                    ),
+                ));
+            }
             routes.push(Route { method, segments, rules: Arc::new(rules) });
         }
         Ok(Self { routes, rest: Arc::new(config.defaults.rules("*", key)?) })
@@ -67,6 +77,13 @@ impl Routes {
 impl Route {
     fn matches(&self, method: &Method, path: &str) -> bool {
         self.method.as_ref().is_none_or(|wanted| wanted == method) && matches(&self.segments, path)
+    }
+}
+
+fn can_be_keyed(method: Option<&Method>, rules: &Rules) -> bool {
+    match method {
+        Some(method) => rules.covers(method),
+        None => rules.methods.iter().any(|method| rules.covers(method)),
     }
 }
 
@@ -162,6 +179,7 @@ pub(crate) fn is_ambiguous(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{self, Settings};
 
     #[test]
     fn patterns_match_segment_by_segment() {
@@ -188,6 +206,23 @@ mod tests {
     fn patterns_that_mean_nothing_are_refused() {
         for text in ["transfers", "post /x", "POST x", "/{*rest}/more"] {
             assert!(pattern(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_cannot_be_required_where_none_can_be() {
+        for (pattern, methods, starts) in [
+            ("GET /x", None, false),
+            ("POST /x", None, true),
+            ("PUT /x", None, true),
+            ("/x", None, true),
+            ("/x", Some(vec!["GET".to_owned()]), false),
+            ("POST /x", Some(vec!["PUT".to_owned()]), false),
+        ] {
+            let settings = Settings { key: Some(KeyRule::Required), methods, ..Settings::default() };
+            let route = config::Route { pattern: pattern.to_owned(), settings };
+            let config = Config { route: vec![route], ..Config::default() };
+            assert_eq!(Routes::new(&config, &LedgerKey::new([0; 32])).is_ok(), starts, "{pattern}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a route can say, and the defaults can say for it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 use onlyonce_core::{LedgerKey, Policy, key::Syntax, parameters::Redaction, policy};
@@ -12,6 +12,11 @@ use serde::Deserialize;
 
 use super::units::{Size, Span};
 use crate::start_error::{StartError, StartErrorKind};
+
+/// A shorter lease lapses between two renewals on a busy machine.
+const LEASE_MIN: Duration = Duration::from_millis(100);
+/// What the ledger reads back as one result has a bound of its own, with room for headers.
+const ANSWER_LIMIT_MAX: usize = 128 * 1024 * 1024;
 
 /// Settings of a route or of the defaults; what is absent comes from further up.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -41,7 +46,7 @@ pub struct Settings {
     pub on_mismatch: Option<u16>,
     /// What a conflict answer tells.
     pub conflict: Option<ConflictMode>,
-    /// Names of members to hide, besides the built-in ones.
+    /// Names of members to hide, besides the built-in ones; a route adds to those of the defaults.
     pub redact: Option<Vec<String>>,
     /// Largest keyed request.
     pub request_limit: Option<Size>,
@@ -122,7 +127,7 @@ impl Settings {
             settle_after: this.settle_after.or(below.settle_after),
             on_mismatch: this.on_mismatch.or(below.on_mismatch),
             conflict: this.conflict.or(below.conflict),
-            redact: this.redact.or(below.redact),
+            redact: both(this.redact, below.redact),
             request_limit: this.request_limit.or(below.request_limit),
             answer_limit: this.answer_limit.or(below.answer_limit),
             fingerprint: this.fingerprint.or(below.fingerprint),
@@ -147,11 +152,20 @@ impl Settings {
                  caller is gone, such as \"2m\"",
             ));
         }
-        if rules.policy.lease.is_zero() || rules.policy.deadline.is_zero() {
-            return Err(wrong("lease", "and `deadline` must be longer than zero"));
+        if rules.policy.lease < LEASE_MIN {
+            return Err(wrong("lease", "must be at least 100ms: it is renewed while the upstream works"));
+        }
+        if rules.policy.deadline.is_zero() {
+            return Err(wrong("deadline", "must be longer than zero"));
         }
         if rules.policy.retain_key < rules.policy.retain_result {
             return Err(wrong("retain_key", "must be at least `retain_result`: a result needs its key"));
+        }
+        if rules.policy.retain_key < rules.policy.deadline {
+            return Err(wrong(
+                "retain_key",
+                "must be at least `deadline`: a key is needed while its request runs",
+            ));
         }
         if let Some(methods) = &self.methods {
             let parsed = methods.iter().map(|method| method.to_ascii_uppercase().parse());
@@ -166,6 +180,9 @@ impl Settings {
                 .ok_or_else(|| wrong("on_mismatch", "is 422, 409 or 400"))?;
         }
         self.limits(&mut rules);
+        if rules.answer_limit > ANSWER_LIMIT_MAX {
+            return Err(wrong("answer_limit", "is at most 128MiB: larger answers pass, and are not kept"));
+        }
         Ok(rules)
     }
 
@@ -208,5 +225,54 @@ impl Settings {
         if let Some(authority) = self.fingerprint.as_ref().and_then(|body| body.authority) {
             rules.authority = authority;
         }
+    }
+}
+
+/// Both lists. What somebody wanted hidden everywhere, no route shows.
+fn both(ours: Option<Vec<String>>, below: Option<Vec<String>>) -> Option<Vec<String>> {
+    match (ours, below) {
+        (Some(ours), Some(below)) => Some([below, ours].concat()),
+        (ours, below) => ours.or(below),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(text: &str) -> Result<Rules, String> {
+        let settings: Settings = toml::from_str(text).unwrap();
+        settings.rules("POST /x", &LedgerKey::new([0; 32])).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_refused_by_the_key_that_asks_for_it() {
+        for (text, key) in [
+            ("lease = \"0s\"", "`lease`"),
+            ("lease = \"99ms\"", "`lease`"),
+            ("deadline = \"0s\"", "`deadline`"),
+            ("deadline = \"8d\"", "`retain_key` must be at least `deadline`"),
+            ("retain_key = \"1h\"", "`retain_key` must be at least `retain_result`"),
+            ("answer_limit = \"129MiB\"", "`answer_limit`"),
+        ] {
+            let told = rules(text).map(|_| ()).unwrap_err();
+            assert!(told.starts_with(&format!("route `POST /x`: {key}")), "{text}: {told}");
+        }
+        for text in ["lease = \"100ms\"", "answer_limit = \"128MiB\"", "deadline = \"7d\""] {
+            assert!(rules(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_route_hides_what_the_defaults_hide_and_more() {
+        let list = |names: &[&str]| Settings {
+            redact: Some(names.iter().map(ToString::to_string).collect()),
+            ..Settings::default()
+        };
+        let said = Settings::default();
+        let hidden = |route: &Settings, defaults: &Settings| route.over(defaults).redact.unwrap_or_default();
+        assert_eq!(hidden(&list(&["iban"]), &list(&["ssn"])), ["ssn", "iban"]);
+        assert_eq!(hidden(&said, &list(&["ssn"])), ["ssn"]);
+        assert_eq!(hidden(&list(&["iban"]), &said), ["iban"]);
     }
 }
