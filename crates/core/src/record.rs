@@ -117,7 +117,7 @@ pub enum UnknownCause {
     ProcessGone,
     /// The upstream's status says that it does not know.
     Answered,
-    /// The handler said so, or panicked.
+    /// The upstream, or the handler, said so itself (`Idempotency-Outcome: unknown`), or the handler panicked.
     Handler,
     /// The process was told to stop.
     Drained,
@@ -134,7 +134,7 @@ pub enum ReleaseCause {
     NotSent,
     /// The answer's status says that the request was not performed.
     Answered(u16),
-    /// The handler said so.
+    /// The upstream, or the handler, said so itself: `Idempotency-Outcome: release`.
     Handler,
     /// Settled as not applied.
     Settled(Source),

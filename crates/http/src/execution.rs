@@ -204,6 +204,11 @@ where
         Seen::Whole { mut parts, body, trailers } => {
             fault::point(Window::AnsweredRecorded).await;
             let (status, until) = record(attempt, &parts, Some((&body, trailers.as_ref()))).await;
+            // The first caller gets those that a repeat gets: none of them speaks to the layer, or of one answer only.
+            let named = headers::named_by_connection(&parts.headers);
+            let trailers = trailers
+                .map(|trailers| headers::kept(&trailers, &named))
+                .filter(|trailers| !trailers.is_empty());
             answer::announce(&mut parts.headers, trailers.as_ref());
             give(parts, Body::with_trailers(body, trailers), status, until)
         }
@@ -235,7 +240,8 @@ async fn record(
     let status = parts.status.as_u16();
     let stored = whole
         .map(|(body, trailers)| Stored::keep(parts.status, &parts.headers, body.clone(), trailers).encode());
-    let recorded = match meaning(attempt, parts, whole.map(|(body, _)| body)) {
+    let word = handlers_word(attempt, parts);
+    let recorded = match word.unwrap_or_else(|| meaning(attempt, parts, whole.map(|(body, _)| body))) {
         Outcome::Kept => {
             let (completion, result) = match stored {
                 Some(result) => (Completion::Kept { status }, result),
@@ -245,10 +251,12 @@ async fn record(
         }
         Outcome::Released => {
             let shared = stored.filter(|_| answer::is_same_for_waiters(status));
-            attempt.release(ReleaseCause::Answered(status), shared).await
+            let cause = word.map_or(ReleaseCause::Answered(status), |_| ReleaseCause::Handler);
+            attempt.release(cause, shared).await
         }
         Outcome::Unknown => {
-            let doubt = Doubt { seen_status: Some(status), ..UnknownCause::Answered.into() };
+            let cause = word.map_or(UnknownCause::Answered, |_| UnknownCause::Handler);
+            let doubt = Doubt { seen_status: Some(status), ..cause.into() };
             attempt.lose_track(doubt).await
         }
     };
@@ -261,17 +269,21 @@ async fn record(
     }
 }
 
-/// What the answer says of the operation: the handler's word before that of a layer within, and that before the table's.
-fn meaning(attempt: &Attempt, parts: &response::Parts, body: Option<&Bytes>) -> Outcome {
-    match parts.headers.get(headers::OUTCOME).map(HeaderValue::as_bytes) {
-        Some(b"keep") => return Outcome::Kept,
-        Some(b"release") => return Outcome::Released,
-        Some(b"unknown") => return Outcome::Unknown,
-        Some(_) => {
+/// What the handler itself says of the operation, by `Idempotency-Outcome`: it goes before all else.
+fn handlers_word(attempt: &Attempt, parts: &response::Parts) -> Option<Outcome> {
+    match parts.headers.get(headers::OUTCOME)?.as_bytes() {
+        b"keep" => Some(Outcome::Kept),
+        b"release" => Some(Outcome::Released),
+        b"unknown" => Some(Outcome::Unknown),
+        _ => {
             tracing::warn!(operation = %attempt.operation_ref(), "Idempotency-Outcome has a value that means nothing");
+            None
         }
-        None => {}
     }
+}
+
+/// What the answer says of the operation: the word of a layer within before the table's.
+fn meaning(attempt: &Attempt, parts: &response::Parts, body: Option<&Bytes>) -> Outcome {
     if body.is_some_and(|body| inner::is_in_doubt(&parts.headers, body)) {
         return Outcome::Unknown;
     }

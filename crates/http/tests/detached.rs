@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
-use onlyonce_core::{parameters::Redaction, scope::Principal};
+use onlyonce_core::{State, parameters::Redaction, record::UnknownCause, scope::Principal};
 use onlyonce_http::{Once, Rules, Shared, service::Starts};
 use onlyonce_ledger::{Ledger, Options, identity::Secret, memory::MemoryStore};
 use tower_service::Service;
@@ -44,9 +44,15 @@ impl Service<Request<Full<Bytes>>> for Handler {
 }
 
 async fn once<S>(handler: S) -> Once<S> {
+    once_with(handler, ledger().await)
+}
+
+async fn ledger() -> Ledger {
     let secret = Secret::new(vec![7; 32]).unwrap();
-    let store = Arc::new(MemoryStore::new());
-    let (ledger, _) = Ledger::open(store, &secret, Options::default()).await.unwrap();
+    Ledger::open(Arc::new(MemoryStore::new()), &secret, Options::default()).await.unwrap().0
+}
+
+fn once_with<S>(handler: S, ledger: Ledger) -> Once<S> {
     let rules = Arc::new(Rules::new("test", Redaction::new(ledger.key(), &[])));
     let shared = Shared::new(
         ledger,
@@ -126,4 +132,35 @@ async fn f15_a_handler_that_panics_leaves_its_outcome_unknown() {
     let problem = repeat.into_body().collect().await.unwrap().to_bytes();
     assert!(problem.windows(15).any(|text| text == b"outcome-unknown"));
     assert_eq!(effects.load(Ordering::SeqCst), 1);
+}
+
+/// Both were recorded as *answered*, as if their status had decided.
+#[tokio::test]
+async fn what_the_handler_says_itself_is_recorded_as_its_own_word() {
+    #[derive(Clone)]
+    struct Says;
+
+    impl Service<Request<Full<Bytes>>> for Says {
+        type Response = Response<Full<Bytes>>;
+        type Error = Infallible;
+        type Future = std::future::Ready<Result<Self::Response, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
+            let answer = Response::builder().header("idempotency-outcome", "unknown");
+            std::future::ready(Ok(answer.body(Full::from("x")).unwrap()))
+        }
+    }
+
+    let ledger = ledger().await;
+    let answer = once_with(Says, ledger.clone()).call(request("k")).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["idempotency-status"], "unknown");
+    let open = ledger.open_records(None, 10).await.unwrap();
+    let [listed] = &open[..] else { panic!("{open:?}") };
+    let State::Unknown { cause, seen_status, .. } = listed.record.state else { panic!("{listed:?}") };
+    assert_eq!((cause, seen_status), (UnknownCause::Handler, Some(200)));
 }

@@ -39,7 +39,8 @@ pub(super) struct Filter {
     #[arg(long, value_name = "AGE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) older_than: Option<String>,
-    /// Only unknowns of this cause: answer-lost, deadline, lapsed, process-gone, answered, drained, rerun-refused
+    /// Only unknowns of this cause: answer-lost, deadline, lapsed, process-gone, answered, handler, drained,
+    /// rerun-refused
     #[arg(long, value_name = "CAUSE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cause: Option<String>,
