@@ -10,6 +10,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 
+use crate::headers;
+
 /// What goes wrong with a body.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -72,10 +74,13 @@ where
             Self::Spilled { prefix, .. } if !prefix.is_empty() => {
                 Poll::Ready(prefix.pop_front().map(|bytes| Ok(Frame::data(bytes))))
             }
-            Self::Through(body) | Self::Spilled { rest: body, .. } => {
-                let frame = ready!(body.as_mut().poll_frame(context));
-                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
-            }
+            Self::Through(body) => pass(ready!(body.as_mut().poll_frame(context)), |trailers| {
+                // Said to this layer, also where it does not listen.
+                trailers.remove(headers::OUTCOME);
+            }),
+            Self::Spilled { rest, .. } => pass(ready!(rest.as_mut().poll_frame(context)), |trailers| {
+                *trailers = headers::kept(trailers, &[]);
+            }),
         }
     }
 
@@ -98,4 +103,16 @@ where
             Self::Spilled { .. } => SizeHint::default(),
         }
     }
+}
+
+fn pass<E: Into<BoxError>>(
+    mut frame: Option<Result<Frame<Bytes>, E>>,
+    change: impl FnOnce(&mut HeaderMap),
+) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    if let Some(Ok(frame)) = &mut frame
+        && let Some(trailers) = frame.trailers_mut()
+    {
+        change(trailers);
+    }
+    Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
 }

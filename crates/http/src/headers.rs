@@ -42,6 +42,7 @@ const NOT_KEPT: &[&str] = &[
     "age",
     "alt-svc",
     "authentication-info",
+    "authorization",
     "content-length",
     "date",
     "idempotency-attempt",
@@ -106,6 +107,12 @@ pub fn is_kept(name: &HeaderName) -> bool {
         && !NOT_KEPT_WORDS.iter().any(|word| name.contains(word))
 }
 
+/// The lines of an answer's headers or trailers that are stored; `named` are those that its `Connection` names.
+pub fn kept(all: &HeaderMap, named: &[HeaderName]) -> HeaderMap {
+    let lines = all.iter().filter(|(name, _)| is_kept(name) && !named.contains(name));
+    lines.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +120,7 @@ mod tests {
     #[test]
     fn what_authenticates_or_traces_is_not_kept() {
         for name in [
+            "authorization",
             "set-cookie",
             "www-authenticate",
             "proxy-authenticate",

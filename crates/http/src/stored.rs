@@ -1,7 +1,7 @@
 //! An answer as the ledger keeps it: status, kept headers, body, trailers; byte for byte.
 //!
 //! Layout, integers big-endian: version 1, status (2), count of headers (2), each name (length 2) and value (length
-//! 4), count of trailers (2), each likewise, then the body to the end. Repeated headers stay repeated, in order.
+//! 4), whether there are trailers (1: 0 or 1), and if so their count (2), each likewise, then the body to the end. Repeated headers stay repeated, in order.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -27,11 +27,9 @@ impl Stored {
     /// What is kept of an answer.
     pub fn keep(status: StatusCode, all: &HeaderMap, body: Bytes, trailers: Option<&HeaderMap>) -> Self {
         let named = headers::named_by_connection(all);
-        let kept = |map: &HeaderMap| -> HeaderMap {
-            let lines = map.iter().filter(|(name, _)| headers::is_kept(name) && !named.contains(name));
-            lines.map(|(name, value)| (name.clone(), value.clone())).collect()
-        };
-        Self { status, headers: kept(all), body, trailers: trailers.map(kept) }
+        let kept = |map| headers::kept(map, &named);
+        let trailers = trailers.map(kept).filter(|trailers| !trailers.is_empty());
+        Self { status, headers: kept(all), body, trailers }
     }
 
     /// A refusal that others are to get as well.

@@ -10,7 +10,7 @@ use onlyonce_testbed::{
 
 use crate::{
     gateway::{Gateway, Setup},
-    transfer::{send},
+    transfer::send,
 };
 
 #[tokio::test]

@@ -1,10 +1,10 @@
 //! What a replay gives back, and what it does not.
 
 use onlyonce_testbed::{
-    Gate,
+    Gate, Headers,
     client::{Request, Response},
     effects::{Answer, Upstream},
-    hostile::{Behaviour, Hostile},
+    hostile::{Behaviour, End, Hostile, Idle, Piece, Plan, Reads},
 };
 
 use crate::{
@@ -141,6 +141,26 @@ async fn trailers_are_given_to_the_first_and_to_the_repeat() {
     assert_executed(&first, 201);
     assert_eq!(first.trailers.get("digest"), Some("x"));
     assert_replays(&repeat, &first);
+}
+
+/// As a trailer, a cookie would be one caller's only, and the word on the outcome is not for the client.
+#[tokio::test]
+async fn what_is_not_kept_of_headers_does_not_come_as_a_trailer_either() {
+    let text = "HTTP/1.1 201 Created\r\nTrailer: digest, set-cookie, idempotency-outcome\r\n\
+                Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\ndigest: x\r\nset-cookie: session=ana\r\n\
+                idempotency-outcome: keep\r\n\r\n";
+    let plan = || Plan { reads: Reads::Whole, writes: vec![Piece::Bytes(text.into())], end: End::Idle(Idle::Quiet) };
+    for limit in ["1KiB", "1B"] {
+        let upstream = Hostile::start(Behaviour::Planned(plan())).await;
+        let setup = Setup::anonymous().defaults(&format!("answer_limit = \"{limit}\""));
+        let gateway = Gateway::start(&upstream.url(), setup).await;
+        let answer = send(gateway.address, &transfer("k").header("te", "trailers")).await;
+        assert_executed(&answer, 201);
+        assert_eq!(answer.trailers, [("digest", "x")].into_iter().collect::<Headers>(), "kept up to {limit}");
+        let unkeyed = Request::post("/").header("te", "trailers");
+        let answer = send(gateway.address, &unkeyed).await;
+        assert!(answer.trailers.contains("digest") && !answer.trailers.contains("idempotency-outcome"));
+    }
 }
 
 #[tokio::test]
