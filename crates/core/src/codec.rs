@@ -42,6 +42,8 @@ const NEVER: u64 = u64::MAX;
 pub enum Unreadable {
     /// It was written by a newer version, in this format.
     Newer(u8),
+    /// It was written by a newer version, and its fingerprint was made by this recipe.
+    NewerRecipe(u8),
     /// Its bytes are damaged.
     Damaged,
 }
@@ -51,6 +53,12 @@ impl fmt::Display for Unreadable {
         match self {
             Self::Newer(format) => {
                 write!(f, "the record has format {format}; this version reads up to {FORMAT}")
+            }
+            Self::NewerRecipe(recipe) => {
+                write!(
+                    f,
+                    "the record's fingerprint was made by recipe {recipe}, which this version does not know"
+                )
             }
             Self::Damaged => f.write_str("the record is damaged"),
         }
@@ -123,7 +131,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, Unreadable> {
         fence: Fence(input.u32()?),
         first_claim_at: input.time()?,
         claimed_at: input.time()?,
-        recipe: Recipe::try_from(input.u8()?).map_err(|_| Unreadable::Newer(FORMAT))?,
+        recipe: recipe(input.u8()?)?,
         fingerprint: Fingerprint(input.array()?),
         owner: Owner(input.array()?),
         route: String::from_utf8(input.bytes()?.to_vec()).map_err(|_| Unreadable::Damaged)?,
@@ -133,6 +141,13 @@ pub fn decode(bytes: &[u8]) -> Result<Record, Unreadable> {
         state: read_state(&mut input)?,
     };
     if input.is_empty() { Ok(record) } else { Err(Unreadable::Damaged) }
+}
+
+fn recipe(code: u8) -> Result<Recipe, Unreadable> {
+    Recipe::try_from(code).map_err(|_| match code {
+        0 => Unreadable::Damaged,
+        newer => Unreadable::NewerRecipe(newer),
+    })
 }
 
 fn policy(out: &mut Writer, policy: &Policy) {
@@ -172,7 +187,7 @@ fn state(out: &mut Writer, state: &State) {
             out.u8(1);
             out.time(*since);
             out.time(*settle_from);
-            out.code(&UNKNOWN_CAUSES, *cause);
+            out.code(&UnknownCause::ALL, *cause);
             out.option(*seen_status, Writer::u16);
         }
         State::Released { at, until, cause } => {
@@ -185,7 +200,7 @@ fn state(out: &mut Writer, state: &State) {
             out.u8(3);
             out.time(*at);
             out.u16(*status);
-            out.code(&SOURCES, *by);
+            out.code(&Source::ALL, *by);
             out.time(*result_until);
             out.time(*key_until);
         }
@@ -193,7 +208,7 @@ fn state(out: &mut Writer, state: &State) {
             out.u8(4);
             out.time(*at);
             out.option(*status, Writer::u16);
-            out.code(&TOMBSTONE_CAUSES, *cause);
+            out.code(&TombstoneCause::ALL, *cause);
             out.time(*key_until);
         }
     }
@@ -205,21 +220,21 @@ fn read_state(input: &mut Reader<'_>) -> Result<State, Unreadable> {
         1 => State::Unknown {
             since: input.time()?,
             settle_from: input.time()?,
-            cause: input.code(&UNKNOWN_CAUSES)?,
+            cause: input.code(&UnknownCause::ALL)?,
             seen_status: input.option(Reader::u16)?,
         },
         2 => State::Released { at: input.time()?, until: input.time()?, cause: read_release_cause(input)? },
         3 => State::Completed {
             at: input.time()?,
             status: input.u16()?,
-            by: input.code(&SOURCES)?,
+            by: input.code(&Source::ALL)?,
             result_until: input.time()?,
             key_until: input.time()?,
         },
         4 => State::Tombstone {
             at: input.time()?,
             status: input.option(Reader::u16)?,
-            cause: input.code(&TOMBSTONE_CAUSES)?,
+            cause: input.code(&TombstoneCause::ALL)?,
             key_until: input.time()?,
         },
         _ => return Err(Unreadable::Damaged),
@@ -237,7 +252,7 @@ fn release_cause(out: &mut Writer, cause: ReleaseCause) {
         ReleaseCause::Handler => out.u8(3),
         ReleaseCause::Settled(by) => {
             out.u8(4);
-            out.code(&SOURCES, by);
+            out.code(&Source::ALL, by);
         }
     }
 }
@@ -248,25 +263,10 @@ fn read_release_cause(input: &mut Reader<'_>) -> Result<ReleaseCause, Unreadable
         1 => ReleaseCause::NotSent,
         2 => ReleaseCause::Answered(input.u16()?),
         3 => ReleaseCause::Handler,
-        4 => ReleaseCause::Settled(input.code(&SOURCES)?),
+        4 => ReleaseCause::Settled(input.code(&Source::ALL)?),
         _ => return Err(Unreadable::Damaged),
     })
 }
-
-// A value's code is its place here; places are never reused.
-const SOURCES: [Source; 3] = [Source::Attempt, Source::Probe, Source::Operator];
-const TOMBSTONE_CAUSES: [TombstoneCause; 3] =
-    [TombstoneCause::TooLarge, TombstoneCause::Expired, TombstoneCause::Forgotten];
-const UNKNOWN_CAUSES: [UnknownCause; 8] = [
-    UnknownCause::AnswerLost,
-    UnknownCause::Deadline,
-    UnknownCause::Lapsed,
-    UnknownCause::ProcessGone,
-    UnknownCause::Answered,
-    UnknownCause::Handler,
-    UnknownCause::Drained,
-    UnknownCause::RerunRefused,
-];
 
 impl Writer {
     fn time(&mut self, time: Timestamp) {

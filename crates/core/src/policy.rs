@@ -32,6 +32,16 @@ pub enum OnUnknown {
     Rerun,
 }
 
+impl OnUnknown {
+    /// `hold` or `rerun`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Rerun => "rerun",
+        }
+    }
+}
+
 impl Default for Policy {
     /// Lease and deadline 60 s, result 24 h, key 7 d, hold.
     fn default() -> Self {

@@ -104,6 +104,20 @@ pub enum Source {
     Operator,
 }
 
+impl Source {
+    /// All of them. A record's bytes hold a value's place here, so places are never reused.
+    pub const ALL: [Self; 3] = [Self::Attempt, Self::Probe, Self::Operator];
+
+    /// `attempt`, `probe` or `operator`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Attempt => "attempt",
+            Self::Probe => "probe",
+            Self::Operator => "operator",
+        }
+    }
+}
+
 /// Why an outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnknownCause {
@@ -123,6 +137,39 @@ pub enum UnknownCause {
     Drained,
     /// A re-run was refused; the attempt before it is still in doubt.
     RerunRefused,
+}
+
+impl UnknownCause {
+    /// All of them. A record's bytes hold a value's place here, so places are never reused.
+    pub const ALL: [Self; 8] = [
+        Self::AnswerLost,
+        Self::Deadline,
+        Self::Lapsed,
+        Self::ProcessGone,
+        Self::Answered,
+        Self::Handler,
+        Self::Drained,
+        Self::RerunRefused,
+    ];
+
+    /// The cause in a word, as it is shown and asked for.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AnswerLost => "answer-lost",
+            Self::Deadline => "deadline",
+            Self::Lapsed => "lapsed",
+            Self::ProcessGone => "process-gone",
+            Self::Answered => "answered",
+            Self::Handler => "handler",
+            Self::Drained => "drained",
+            Self::RerunRefused => "rerun-refused",
+        }
+    }
+
+    /// Reads what [`Self::as_str`] gives.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == text)
+    }
 }
 
 /// Why a key is free again.
@@ -145,6 +192,18 @@ impl ReleaseCause {
     pub fn nothing_sent(self) -> bool {
         matches!(self, Self::NotStarted | Self::NotSent)
     }
+
+    /// The cause in a word; [`Self::Answered`] without its status.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotStarted => "not-started",
+            Self::NotSent => "not-sent",
+            Self::Answered(_) => "answered",
+            Self::Handler => "handler",
+            Self::Settled(Source::Probe) => "settled-by-probe",
+            Self::Settled(Source::Operator | Source::Attempt) => "settled-by-operator",
+        }
+    }
 }
 
 /// Why a tombstone has no result.
@@ -156,6 +215,20 @@ pub enum TombstoneCause {
     Expired,
     /// An operator removed it.
     Forgotten,
+}
+
+impl TombstoneCause {
+    /// All of them. A record's bytes hold a value's place here, so places are never reused.
+    pub const ALL: [Self; 3] = [Self::TooLarge, Self::Expired, Self::Forgotten];
+
+    /// `too-large`, `expired` or `forgotten`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLarge => "too-large",
+            Self::Expired => "expired",
+            Self::Forgotten => "forgotten",
+        }
+    }
 }
 
 /// A state's name, as it is shown and compared.

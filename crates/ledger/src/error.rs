@@ -66,7 +66,9 @@ impl From<store::Error> for Error {
 impl From<Unreadable> for Error {
     fn from(source: Unreadable) -> Self {
         let (kind, detail) = match source {
-            Unreadable::Newer(_) => (ErrorKind::Unavailable, "the record was written by a newer version"),
+            Unreadable::Newer(_) | Unreadable::NewerRecipe(_) => {
+                (ErrorKind::Unavailable, "the record was written by a newer version")
+            }
             Unreadable::Damaged => (ErrorKind::Damaged, "the record is damaged"),
         };
         Self { kind, detail, source: Some(Arc::new(source)) }

@@ -25,7 +25,7 @@ fn format_1_never_changes() {
 /// The matches have no `_`: who adds a value has to give it a place.
 #[test]
 fn every_value_keeps_its_place() {
-    for (place, cause) in UNKNOWN_CAUSES.into_iter().enumerate() {
+    for (place, cause) in UnknownCause::ALL.into_iter().enumerate() {
         let expected = match cause {
             UnknownCause::AnswerLost => 0,
             UnknownCause::Deadline => 1,
@@ -38,7 +38,7 @@ fn every_value_keeps_its_place() {
         };
         assert_eq!(place, expected, "{cause:?}");
     }
-    for (place, source) in SOURCES.into_iter().enumerate() {
+    for (place, source) in Source::ALL.into_iter().enumerate() {
         let expected = match source {
             Source::Attempt => 0,
             Source::Probe => 1,
@@ -46,7 +46,7 @@ fn every_value_keeps_its_place() {
         };
         assert_eq!(place, expected, "{source:?}");
     }
-    for (place, cause) in TOMBSTONE_CAUSES.into_iter().enumerate() {
+    for (place, cause) in TombstoneCause::ALL.into_iter().enumerate() {
         let expected = match cause {
             TombstoneCause::TooLarge => 0,
             TombstoneCause::Expired => 1,
@@ -76,12 +76,12 @@ fn a_recipe_or_code_of_tomorrow_is_refused_although_the_checksum_is_right() {
     let body = &bytes[..bytes.len() - CHECKSUM_LEN];
     let recipe = 30 + 4 + 8 + 8;
     let state = body.len() - 9;
-    for at in [recipe, state] {
+    for (at, unreadable) in [(recipe, Unreadable::NewerRecipe(99)), (state, Unreadable::Damaged)] {
         let mut changed = Writer::with_capacity(body.len());
         changed.raw(&body[..at]);
         changed.u8(99);
         changed.raw(&body[at + 1..]);
-        assert!(decode(&changed.finish(CHECKSUM_LEN)).is_err(), "byte {at}");
+        assert_eq!(decode(&changed.finish(CHECKSUM_LEN)), Err(unreadable), "byte {at}");
     }
 }
 
@@ -224,7 +224,7 @@ fn policies() -> impl Strategy<Value = Policy> {
 
 fn states() -> impl Strategy<Value = State> {
     let status = any::<u16>();
-    let sources = || select(SOURCES.to_vec());
+    let sources = || select(Source::ALL.to_vec());
     let causes = prop_oneof![
         Just(ReleaseCause::NotStarted),
         Just(ReleaseCause::NotSent),
@@ -234,7 +234,7 @@ fn states() -> impl Strategy<Value = State> {
     ];
     prop_oneof![
         times().prop_map(|lease_until| State::InProgress { lease_until }),
-        (times(), times(), select(UNKNOWN_CAUSES.to_vec()), option::of(status)).prop_map(
+        (times(), times(), select(UnknownCause::ALL.to_vec()), option::of(status)).prop_map(
             |(since, settle_from, cause, seen_status)| State::Unknown {
                 since,
                 settle_from,
@@ -248,7 +248,7 @@ fn states() -> impl Strategy<Value = State> {
                 State::Completed { at, status, by, result_until, key_until }
             }
         ),
-        (times(), option::of(status), select(TOMBSTONE_CAUSES.to_vec()), times())
+        (times(), option::of(status), select(TombstoneCause::ALL.to_vec()), times())
             .prop_map(|(at, status, cause, key_until)| State::Tombstone { at, status, cause, key_until }),
     ]
 }

@@ -137,6 +137,8 @@ fn open_state(text: &str) -> Result<StateName, Refusal> {
 
 /// Reads the cause of an unknown.
 pub(super) fn cause(text: &str) -> Result<UnknownCause, Refusal> {
-    view::parse_unknown_cause(text)
-        .map_err(|known| Refusal::invalid(format!("`cause` must be one of {known}. Nothing was done.")))
+    UnknownCause::parse(text).ok_or_else(|| {
+        let known = UnknownCause::ALL.map(UnknownCause::as_str).join(", ");
+        Refusal::invalid(format!("`cause` must be one of {known}. Nothing was done."))
+    })
 }

@@ -1,10 +1,6 @@
 //! A record as operators see it: states, times and causes. Neither parameters nor result: those are their owner's.
 
-use onlyonce_core::{
-    OperationRef, Record, State, Timestamp,
-    policy::OnUnknown,
-    record::{ReleaseCause, Source, TombstoneCause, UnknownCause},
-};
+use onlyonce_core::{OperationRef, Record, State, Timestamp, record::ReleaseCause};
 use serde::Serialize;
 
 /// One operation.
@@ -106,12 +102,9 @@ fn details(record: &Record, now: Timestamp) -> Details {
         State::Unknown { settle_from, cause, seen_status, .. } => {
             let from = record.policy.settle_after.map(|wait| settle_from.plus(wait));
             Details::Unknown {
-                cause: unknown_cause(cause),
+                cause: cause.as_str(),
                 seen_status,
-                on_unknown: match record.policy.on_unknown {
-                    OnUnknown::Hold => "hold",
-                    OnUnknown::Rerun => "rerun",
-                },
+                on_unknown: record.policy.on_unknown.as_str(),
                 settle: Settle {
                     applied: true,
                     not_applied: from.is_some_and(|from| from <= now),
@@ -120,74 +113,20 @@ fn details(record: &Record, now: Timestamp) -> Details {
             }
         }
         State::Released { until, cause, .. } => {
-            let (cause, seen_status) = release_cause(cause);
-            Details::Released { cause, seen_status, until: until.to_string() }
+            let seen_status = match cause {
+                ReleaseCause::Answered(status) => Some(status),
+                _ => None,
+            };
+            Details::Released { cause: cause.as_str(), seen_status, until: until.to_string() }
         }
         State::Completed { status, by, result_until, key_until, .. } => Details::Completed {
             status,
-            by: source(by),
+            by: by.as_str(),
             result_until: result_until.to_string(),
             key_until: key_until.to_string(),
         },
         State::Tombstone { status, cause, key_until, .. } => {
-            Details::Tombstone { cause: tombstone_cause(cause), status, key_until: key_until.to_string() }
+            Details::Tombstone { cause: cause.as_str(), status, key_until: key_until.to_string() }
         }
-    }
-}
-
-const UNKNOWN_CAUSES: [UnknownCause; 8] = [
-    UnknownCause::AnswerLost,
-    UnknownCause::Deadline,
-    UnknownCause::Lapsed,
-    UnknownCause::ProcessGone,
-    UnknownCause::Answered,
-    UnknownCause::Handler,
-    UnknownCause::Drained,
-    UnknownCause::RerunRefused,
-];
-
-const fn unknown_cause(cause: UnknownCause) -> &'static str {
-    match cause {
-        UnknownCause::AnswerLost => "answer-lost",
-        UnknownCause::Deadline => "deadline",
-        UnknownCause::Lapsed => "lapsed",
-        UnknownCause::ProcessGone => "process-gone",
-        UnknownCause::Answered => "answered",
-        UnknownCause::Handler => "handler",
-        UnknownCause::Drained => "drained",
-        UnknownCause::RerunRefused => "rerun-refused",
-    }
-}
-
-/// Reads the word of a cause; the error lists them.
-pub(super) fn parse_unknown_cause(text: &str) -> Result<UnknownCause, String> {
-    let named = UNKNOWN_CAUSES.into_iter().find(|cause| unknown_cause(*cause) == text);
-    named.ok_or_else(|| UNKNOWN_CAUSES.map(unknown_cause).join(", "))
-}
-
-fn release_cause(cause: ReleaseCause) -> (&'static str, Option<u16>) {
-    match cause {
-        ReleaseCause::NotStarted => ("not-started", None),
-        ReleaseCause::NotSent => ("not-sent", None),
-        ReleaseCause::Answered(status) => ("answered", Some(status)),
-        ReleaseCause::Handler => ("handler", None),
-        ReleaseCause::Settled(Source::Probe) => ("settled-by-probe", None),
-        ReleaseCause::Settled(Source::Operator | Source::Attempt) => ("settled-by-operator", None),
-    }
-}
-
-fn tombstone_cause(cause: TombstoneCause) -> &'static str {
-    match cause {
-        TombstoneCause::TooLarge => "too-large",
-        TombstoneCause::Expired => "expired",
-        TombstoneCause::Forgotten => "forgotten",
-    }
-}
-
-fn source(source: Source) -> &'static str {
-    match source {
-        Source::Attempt => "attempt",
-        Source::Probe => "probe",
-        Source::Operator => "operator",
     }
 }

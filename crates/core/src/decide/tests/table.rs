@@ -9,7 +9,7 @@ use super::fixtures::{NOW, Scene, at, events, scenes};
 use crate::{
     Decision, Event, Record, Refusal, State, Timestamp, decide,
     event::{Seen, Settle, Verdict},
-    record::{ReleaseCause, Source, StateName, TombstoneCause, UnknownCause},
+    record::{ReleaseCause, Source, StateName},
 };
 
 const TABLES: [(&str, &str); 5] = [
@@ -152,15 +152,15 @@ fn record_in_words(before: Option<&Record>, record: &Record) -> String {
         State::InProgress { lease_until } => format!(" until {}", time(*lease_until)),
         State::Unknown { settle_from, cause, seen_status, .. } => {
             let status = seen_status.map(|status| format!(" {status}")).unwrap_or_default();
-            format!(" {}{status}, from {}", unknown_cause(*cause), time(*settle_from))
+            format!(" {}{status}, from {}", cause.as_str(), time(*settle_from))
         }
         State::Released { until, cause, .. } => format!(" {}, until {}", release_cause(*cause), time(*until)),
         State::Completed { status, by, result_until, key_until, .. } => {
-            format!(" {status} by {}, result {}, key {}", source(*by), time(*result_until), time(*key_until))
+            format!(" {status} by {}, result {}, key {}", by.as_str(), time(*result_until), time(*key_until))
         }
         State::Tombstone { status, cause, key_until, .. } => {
             let status = status.map(|status| format!(" {status}")).unwrap_or_default();
-            format!("{status} {}, key {}", tombstone_cause(*cause), time(*key_until))
+            format!("{status} {}, key {}", cause.as_str(), time(*key_until))
         }
     };
     if let Some(doubt) = record.doubt.filter(|_| record.is_open()) {
@@ -185,7 +185,7 @@ fn refusal_in_words(refusal: Refusal) -> String {
         Refusal::Lapsed => "lapsed".to_owned(),
         Refusal::Unknown => "unknown".to_owned(),
         Refusal::Completed => "completed".to_owned(),
-        Refusal::Gone(cause) => format!("gone, {}", tombstone_cause(cause)),
+        Refusal::Gone(cause) => format!("gone, {}", cause.as_str()),
         Refusal::Absent => "absent".to_owned(),
         Refusal::Superseded => "superseded".to_owned(),
         Refusal::SettledOtherwise => "settled-otherwise".to_owned(),
@@ -198,41 +198,9 @@ fn refusal_in_words(refusal: Refusal) -> String {
     }
 }
 
-fn unknown_cause(cause: UnknownCause) -> &'static str {
-    match cause {
-        UnknownCause::AnswerLost => "answer-lost",
-        UnknownCause::Deadline => "deadline",
-        UnknownCause::Lapsed => "lapsed",
-        UnknownCause::ProcessGone => "process-gone",
-        UnknownCause::Answered => "answered",
-        UnknownCause::Handler => "handler",
-        UnknownCause::Drained => "drained",
-        UnknownCause::RerunRefused => "rerun-refused",
-    }
-}
-
 fn release_cause(cause: ReleaseCause) -> String {
     match cause {
-        ReleaseCause::NotStarted => "not-started".to_owned(),
-        ReleaseCause::NotSent => "not-sent".to_owned(),
         ReleaseCause::Answered(status) => format!("answered {status}"),
-        ReleaseCause::Handler => "handler".to_owned(),
-        ReleaseCause::Settled(by) => format!("settled by {}", source(by)),
-    }
-}
-
-fn source(source: Source) -> &'static str {
-    match source {
-        Source::Attempt => "attempt",
-        Source::Probe => "probe",
-        Source::Operator => "operator",
-    }
-}
-
-fn tombstone_cause(cause: TombstoneCause) -> &'static str {
-    match cause {
-        TombstoneCause::TooLarge => "too-large",
-        TombstoneCause::Expired => "expired",
-        TombstoneCause::Forgotten => "forgotten",
+        _ => cause.as_str().to_owned(),
     }
 }
