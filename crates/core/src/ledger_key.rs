@@ -9,14 +9,15 @@ use std::fmt;
 #[derive(Clone)]
 pub struct LedgerKey([u8; 32]);
 
-/// What a derived key is for; each purpose has a key of its own (blake3 key derivation).
+/// What a derived key is for; each purpose has a key of its own (blake3 key derivation). Digests of redacted values have
+/// one derived from the fingerprints'.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Record ids.
     RecordId,
     /// Fingerprints of requests.
     Fingerprint,
-    /// Hashes of credentials, before they become part of a scope.
+    /// Hashes of credentials, before they become part of a scope, and of who owns a record.
     Principal,
     /// Sealing of stored parameters and results.
     Seal,

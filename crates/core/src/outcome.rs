@@ -1,4 +1,4 @@
-//! What an answer's status says about the operation: the table of the contract, section 4, as data.
+//! What an answer's status says about the operation: a table, as data.
 //!
 //! Invariant: a status frees the key only if it is HTTP's way to say that the request was not performed
 //! (RFC 9110, section 15). What broke off or timed out is not in this table: it has no status to trust.
@@ -31,7 +31,8 @@ const fn row(from: u16, to: u16, outcome: Outcome) -> Row {
     Row { from, to, retry_after: None, outcome }
 }
 
-/// The first row that fits decides; what fits none is [`Outcome::Kept`] below 600 and [`Outcome::Unknown`] above.
+/// The first row that fits decides, and the last one fits all: what is no final status at all, 1xx or from 600 on, is
+/// [`Outcome::Unknown`].
 pub const TABLE: &[Row] = &[
     row(307, 308, Outcome::Released),
     row(401, 401, Outcome::Released),
@@ -69,7 +70,8 @@ pub fn of_answer(status: u16, retry_after: bool) -> Outcome {
             (row.from..=row.to).contains(&status)
                 && row.retry_after.is_none_or(|wanted| wanted == retry_after)
         })
-        .map_or(Outcome::Unknown, |row| row.outcome)
+        .expect("the last row fits every status")
+        .outcome
 }
 
 /// What a re-run's answer means.

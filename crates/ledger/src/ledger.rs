@@ -120,7 +120,8 @@ impl Ledger {
         let _ = poisoned.wait_for(|poisoned| *poisoned).await;
     }
 
-    /// Whether the store can be read and has room: what readiness means.
+    /// Whether the store can be read, and has not failed for good: what readiness means. A full one is ready: it still
+    /// replays.
     pub async fn is_ready(&self) -> bool {
         let poisoned = self.0.writer.poisoned();
         // A writer that is gone has died of its store.

@@ -1,7 +1,7 @@
 //! What people may do: look at operations, settle unknowns, forget results, read the audit.
 //!
 //! Every change goes through `decide` like any other and is written together with its audit entry. Parameters are
-//! opened only here and for the conflict answer to their owner.
+//! opened by [`Ledger::parameters`] alone, for the conflict answer to their owner; people are not shown them.
 
 use bytes::Bytes;
 use onlyonce_core::{
