@@ -6,10 +6,14 @@ use onlyonce_core::{
     Refusal, State,
     record::{ReleaseCause, UnknownCause},
 };
-use onlyonce_ledger::{Attempt, ErrorKind, attempt::Unrecorded};
+use onlyonce_ledger::{
+    Attempt, ErrorKind, Ledger,
+    attempt::Unrecorded,
+    begin::{Claimed, Look},
+};
 
 use crate::{
-    begun::{Begun, CREATED, LOST, begin, refused, replayed, request, rerunnable, result},
+    begun::{Begun, CREATED, LONG, LOST, begin, refused, replayed, request, rerunnable, result},
     faulty::{Fault, Write},
 };
 
@@ -119,30 +123,29 @@ async fn a_re_run_whose_claim_is_a_ghost_goes_back_to_unknown() {
     }
 }
 
-/// Only one of many repeats re-runs.
+/// Only one of many repeats re-runs; who looked before it and claims after it is told its result.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_hundred_repeats_of_an_unknown_are_one_re_run() {
     let begun = begin().await;
     let _first = in_doubt(&begun).await;
     begun.store.advance(RIPE);
-    let repeats: Vec<_> = (0..100)
-        .map(|_| {
-            let ledger = begun.ledger.clone();
-            tokio::spawn(async move {
-                use onlyonce_ledger::begin::{Claimed, Look};
-                match ledger.look_up(&rerunnable(1), crate::begun::LONG).await.unwrap() {
-                    Look::Stands(standing) => replayed(&standing) == b"paid",
-                    Look::Free(leader) => {
-                        let Claimed::Attempt(attempt) = leader.claim().await.unwrap() else { return false };
-                        attempt.start().await.unwrap();
-                        attempt.complete(CREATED, result("paid")).await.is_ok()
-                    }
+    let repeat = |ledger: Ledger| async move {
+        let standing = match ledger.look_up(&rerunnable(1), LONG).await.unwrap() {
+            Look::Stands(standing) => standing,
+            Look::Free(leader) => match leader.claim().await.unwrap() {
+                Claimed::Stands(standing) => standing,
+                Claimed::Attempt(attempt) => {
+                    attempt.start().await.unwrap();
+                    attempt.complete(CREATED, result("paid")).await.unwrap();
+                    return;
                 }
-            })
-        })
-        .collect();
+            },
+        };
+        assert_eq!(replayed(&standing), b"paid");
+    };
+    let repeats: Vec<_> = (0..100).map(|_| tokio::spawn(repeat(begun.ledger.clone()))).collect();
     for repeat in repeats {
-        assert!(repeat.await.unwrap());
+        repeat.await.unwrap();
     }
     assert_eq!(begun.state(&rerunnable(1)).await, "completed, fence 2");
 }
