@@ -8,6 +8,8 @@ use onlyonce_gateway::{
     config::{Admin, PrincipalFrom},
     gateway::Secrets,
 };
+#[cfg(feature = "fault-points")]
+use onlyonce_http::fault::Window;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
@@ -37,8 +39,8 @@ pub(crate) struct Arguments {
     config: Option<PathBuf>,
     /// Parks every other request in this window, for crash tests
     #[cfg(feature = "fault-points")]
-    #[arg(long, value_name = "WINDOW", hide = true)]
-    fault: Option<String>,
+    #[arg(long, value_name = "WINDOW", hide = true, value_parser = window)]
+    fault: Option<Window>,
 }
 
 fn admin(text: &str) -> Result<Admin, String> {
@@ -47,16 +49,11 @@ fn admin(text: &str) -> Result<Admin, String> {
 
 pub(crate) async fn run(arguments: Arguments) -> Exit {
     #[cfg(feature = "fault-points")]
-    arm(arguments.fault.as_deref());
+    if let Some(window) = arguments.fault {
+        onlyonce_http::fault::arm(window);
+    }
     let stopped = stop_signal();
-    let started = match arguments.config() {
-        Ok(config) => {
-            let notes = Notes::of(&config);
-            Gateway::start(config, secrets()).await.map(|running| (running, notes))
-        }
-        Err(error) => Err(error),
-    };
-    match started {
+    match arguments.start().await {
         Ok((running, notes)) => {
             notes.print(&running);
             until_stopped(running, stopped).await
@@ -66,6 +63,12 @@ pub(crate) async fn run(arguments: Arguments) -> Exit {
 }
 
 impl Arguments {
+    async fn start(&self) -> Result<(Running, Notes), StartError> {
+        let config = self.config()?;
+        let notes = Notes::of(&config);
+        Ok((Gateway::start(config, secrets()?).await?, notes))
+    }
+
     fn config(&self) -> Result<Config, StartError> {
         let mut config = match &self.config {
             None => Config::default(),
@@ -102,8 +105,9 @@ impl Arguments {
 }
 
 /// What the environment holds beside the configuration.
-fn secrets() -> Secrets {
-    Secrets { ledger: environment("ONLYONCE_SECRET"), admin: environment("ONLYONCE_ADMIN_TOKEN") }
+fn secrets() -> Result<Secrets, StartError> {
+    let text = |name| environment(name).map_err(|why| StartError::new(StartErrorKind::Config, why));
+    Ok(Secrets { ledger: text("ONLYONCE_SECRET")?, admin: text("ONLYONCE_ADMIN_TOKEN")? })
 }
 
 /// What start-up says, once.
@@ -205,11 +209,10 @@ pub(crate) fn refused(error: &StartError) -> Exit {
 }
 
 #[cfg(feature = "fault-points")]
-fn arm(window: Option<&str>) {
-    use onlyonce_http::fault::{Window, arm};
-    if let Some(window) =
-        window.and_then(|name| Window::ALL.into_iter().find(|window| window.as_str() == name))
-    {
-        arm(window);
-    }
+fn window(name: &str) -> Result<Window, String> {
+    let known = || Window::ALL.map(Window::as_str).join(", ");
+    Window::ALL
+        .into_iter()
+        .find(|window| window.as_str() == name)
+        .ok_or_else(|| format!("one of {}", known()))
 }

@@ -15,7 +15,10 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::{
+    fmt,
+    io::{self, BufRead, IsTerminal, Write},
+};
 
 use clap::{Args, Subcommand};
 
@@ -58,12 +61,18 @@ enum Command {
 }
 
 /// What the environment says.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Variables {
     /// The value of [`Arguments::token_variable`].
     pub(crate) token: Option<String>,
     /// Who is at the keyboard.
     pub(crate) user: Option<String>,
+}
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Variables").field("user", &self.user).finish_non_exhaustive()
+    }
 }
 
 /// What a command talks to.

@@ -28,10 +28,17 @@ enum Command {
     Demo(demo::Arguments),
 }
 
-/// A variable of the environment that is set to something.
+/// A variable of the environment that is set to something. The error says that it is set to what is not text: that is
+/// never taken for unset.
 #[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+fn environment(name: &str) -> Result<Option<String>, String> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(format!("the environment variable {name} is not text (UTF-8)"))
+        }
+    }
 }
 
 fn main() -> std::process::ExitCode {
@@ -48,11 +55,17 @@ fn main() -> std::process::ExitCode {
         match arguments.command {
             Command::Gateway(arguments) => gateway::run(arguments).await,
             Command::Keys(arguments) => {
-                let variables = keys::Variables {
-                    token: environment(arguments.token_variable()),
-                    user: environment("USER"),
-                };
-                keys::run(arguments, variables).await
+                match environment(arguments.token_variable()) {
+                    Ok(token) => {
+                        // A name that is not text signs nothing; `--by` does.
+                        let user = environment("USER").unwrap_or_default();
+                        keys::run(arguments, keys::Variables { token, user }).await
+                    }
+                    Err(why) => {
+                        exit::complain(&why);
+                        Exit::Usage
+                    }
+                }
             }
             Command::Demo(arguments) => demo::run(arguments).await,
         }

@@ -1,7 +1,7 @@
 //! From a configuration to two listeners, and back down again.
 
 use std::{
-    io,
+    fmt, io,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{
@@ -37,6 +37,8 @@ const NAMESPACE: &str = "gateway";
 /// Connections that wait to be accepted, as far as the system allows. With tokio's default of 128, of a larger burst
 /// the rest comes a second later.
 const BACKLOG: u32 = 4096;
+/// What an embedded ledger that was made to its end has in its directory. A mount point is a directory too.
+const DATA: &str = "data";
 const DRAIN_TICK: Duration = Duration::from_millis(20);
 /// How long the last outcomes and answers may take to be written, after the drain limit or a failure of the ledger.
 const GIVE_UP_TIME: Duration = Duration::from_secs(3);
@@ -58,12 +60,19 @@ pub struct Running {
 }
 
 /// What the environment gives beside the configuration.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Secrets {
     /// `ONLYONCE_SECRET`.
     pub ledger: Option<String>,
     /// `ONLYONCE_ADMIN_TOKEN`.
     pub admin: Option<String>,
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not even how long they are.
+        f.debug_struct("Secrets").finish_non_exhaustive()
+    }
 }
 
 impl Gateway {
@@ -253,7 +262,7 @@ async fn open(config: &Config, secret: Option<String>) -> Result<(Ledger, Found)
 
 /// An unmounted volume must not look like a fresh start, so nothing is made in it either.
 fn check_exists(directory: &Path, must_exist: bool) -> Result<(), StartError> {
-    if !must_exist || directory.exists() {
+    if !must_exist || directory.join(DATA).exists() {
         return Ok(());
     }
     Err(StartError::new(

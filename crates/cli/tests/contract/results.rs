@@ -149,7 +149,8 @@ async fn what_is_not_kept_of_headers_does_not_come_as_a_trailer_either() {
     let text = "HTTP/1.1 201 Created\r\nTrailer: digest, set-cookie, idempotency-outcome\r\n\
                 Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\ndigest: x\r\nset-cookie: session=ana\r\n\
                 idempotency-outcome: keep\r\n\r\n";
-    let plan = || Plan { reads: Reads::Whole, writes: vec![Piece::Bytes(text.into())], end: End::Idle(Idle::Quiet) };
+    let plan =
+        || Plan { reads: Reads::Whole, writes: vec![Piece::Bytes(text.into())], end: End::Idle(Idle::Quiet) };
     for limit in ["1KiB", "1B"] {
         let upstream = Hostile::start(Behaviour::Planned(plan())).await;
         let setup = Setup::anonymous().defaults(&format!("answer_limit = \"{limit}\""));

@@ -126,10 +126,40 @@ async fn a_configuration_that_is_not_there_is_told() {
 #[tokio::test]
 async fn a_ledger_that_must_exist_and_does_not_is_not_made() {
     let directory = tempfile::tempdir().unwrap();
-    let ledger = directory.path().join("ledger");
-    let text = format!("[ledger]\nurl = \"embedded:{}\"\nmust_exist = true\n", ledger.display());
-    let (code, told) = refused_with(&text, &["--listen", "127.0.0.1:0", "--admin", "off"]).await;
-    assert_eq!(code, LEDGER, "{told}");
-    assert!(told.contains(ledger.to_str().unwrap()) && told.contains("is the volume mounted?"), "{told}");
-    assert!(!ledger.exists());
+    // The second is a mount point without its volume.
+    let (absent, empty) = (directory.path().join("ledger"), directory.path().join("empty"));
+    std::fs::create_dir(&empty).unwrap();
+    for ledger in [&absent, &empty] {
+        let text = format!("[ledger]\nurl = \"embedded:{}\"\nmust_exist = true\n", ledger.display());
+        let (code, told) = refused_with(&text, &["--listen", "127.0.0.1:0", "--admin", "off"]).await;
+        assert_eq!(code, LEDGER, "{told}");
+        assert!(told.contains(ledger.to_str().unwrap()) && told.contains("is the volume mounted?"), "{told}");
+    }
+    assert!(!absent.exists());
+    assert_eq!(std::fs::read_dir(&empty).unwrap().count(), 0, "nothing is made in it");
+}
+
+/// Taken for unset, it would be replaced by a secret that nobody chose.
+#[tokio::test]
+async fn a_secret_that_is_not_text_is_told_and_not_taken_for_none() {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_onlyonce"));
+    command.args(["gateway", "--listen", "127.0.0.1:0", "--admin", "off", "--ledger", "memory:"]);
+    command
+        .env("ONLYONCE_SECRET", <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(&[0xff; 32]));
+    let mut process = Server::spawn_command(command);
+    assert_eq!(process.wait().await.code(), Some(CONFIG), "{}", process.output());
+    assert!(process.output().contains("ONLYONCE_SECRET is not text"), "{}", process.output());
+}
+
+/// A log level that nobody understands is no reason not to serve.
+#[tokio::test]
+async fn a_log_level_that_means_nothing_is_told_and_passed_over() {
+    let upstream = Upstream::counting().await;
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_onlyonce"));
+    let any = "127.0.0.1:0";
+    command.args(["gateway", "--listen", any, "--admin", "off", "--ledger", "memory:"]);
+    command.args(["--upstream", &upstream.url()]).env("ONLYONCE_LOG", "onlyonce=loud");
+    let process = Server::spawn_command(command);
+    process.ready("listening on http://").await;
+    assert!(process.output().contains("ONLYONCE_LOG is not used"), "{}", process.output());
 }
