@@ -7,7 +7,7 @@
 pub enum Window {
     /// The claim is durable; nothing was sent.
     ClaimedSent,
-    /// The request was sent; no answer was read.
+    /// The request was sent, and the head of its answer may have come; nothing of it was taken in.
     SentAnswered,
     /// The answer is here; it is not recorded.
     AnsweredRecorded,
