@@ -4,7 +4,7 @@ use onlyonce_testbed::{
     Close, Headers,
     client::{Connection, Request},
     effects::{Answer, Upstream},
-    hostile::{Behaviour, End, Hostile, Piece, Plan, Reads},
+    hostile::{Behaviour, End, Hostile, Idle, Piece, Plan, Reads},
     process::Port,
 };
 
@@ -140,4 +140,25 @@ async fn an_unkeyed_request_that_does_not_come_through_is_told_so_without_a_word
     assert!(answer.text().contains("is unknown") && !answer.text().contains("poll"), "{}", answer.text());
     assert!(!answer.headers.contains("idempotency-status"));
     assert_eq!(upstream.heads(), 1, "nothing is sent twice");
+}
+
+/// The connection's task ended in a failed assertion, and the client had no answer.
+#[tokio::test]
+async fn an_unkeyed_answer_without_a_body_may_speak_of_one() {
+    for (method, status) in [("GET", 304), ("GET", 204), ("HEAD", 200)] {
+        let text = format!("HTTP/1.1 {status} Any\r\nContent-Length: 5\r\nETag: \"1\"\r\n\r\n");
+        let plan = Plan {
+            reads: Reads::Whole,
+            writes: vec![Piece::Bytes(text.into())],
+            end: End::Idle(Idle::Quiet),
+        };
+        let upstream = Hostile::start(Behaviour::Planned(plan)).await;
+        let gateway = Gateway::start(&upstream.url(), Setup::anonymous()).await;
+        let mut client = Connection::open(gateway.address).await.unwrap();
+        for _ in 0..2 {
+            let answer = client.send(&Request::new(method, "/")).await.unwrap();
+            assert_eq!((answer.status, answer.header("etag")), (status, Some("\"1\"")), "{method}");
+            assert_eq!(answer.header("content-length"), (method == "HEAD").then_some("5"), "{status}");
+        }
+    }
 }

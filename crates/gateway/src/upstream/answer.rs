@@ -45,6 +45,18 @@ impl AnswerBody {
         Self { stage: Stage::Reading { body, connection, pool } }
     }
 
+    /// For a caller who has no use for the judgement. A body that is at its end when it comes (204, 304, an answer to
+    /// HEAD) says so at once: hyper's server takes one that does not for a body, and compares its length with a
+    /// `Content-Length` that speaks of another.
+    pub(super) fn unjudged(body: Incoming, connection: Connection, pool: Arc<Pool>) -> Self {
+        if !body.is_end_stream() {
+            return Self::new(body, connection, pool);
+        }
+        // It logs what it finds.
+        tokio::spawn(async move { _ = judge(connection, pool).await });
+        Self::none()
+    }
+
     /// No body.
     pub(crate) const fn none() -> Self {
         Self { stage: Stage::Over }

@@ -110,7 +110,11 @@ impl Proxy {
         // Ours to say to the client, hop by hop (RFC 9110, section 2.5); neither is stored, so a replay would differ.
         parts.version = Version::HTTP_11;
         parts.extensions.remove::<hyper::ext::ReasonPhrase>();
-        Response::from_parts(parts, AnswerBody::new(body, connection, self.pool))
+        let body = match purpose {
+            Use::Keyed => AnswerBody::new(body, connection, self.pool),
+            Use::Unkeyed => AnswerBody::unjudged(body, connection, self.pool),
+        };
+        Response::from_parts(parts, body)
     }
 
     /// Hop-by-hop headers go, forwarding headers come.
