@@ -159,7 +159,7 @@ async fn what_the_handler_says_itself_is_recorded_as_its_own_word() {
     let answer = once_with(Says, ledger.clone()).call(request("k")).await.unwrap();
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers()["idempotency-status"], "unknown");
-    let open = ledger.open_records(None, 10).await.unwrap();
+    let open = ledger.open_records(None, 10).await.unwrap().listed;
     let [listed] = &open[..] else { panic!("{open:?}") };
     let State::Unknown { cause, seen_status, .. } = listed.record.state else { panic!("{listed:?}") };
     assert_eq!((cause, seen_status), (UnknownCause::Handler, Some(200)));

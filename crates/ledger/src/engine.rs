@@ -24,7 +24,7 @@ use crate::{
     flights::Flights,
     identity::Identity,
     seal::Sealer,
-    store::{Applied, Body, Command, ErrorKind, Store},
+    store::{self, Applied, Body, Command, ErrorKind, Store},
     writer::{Class, Writer},
 };
 
@@ -46,6 +46,13 @@ pub(crate) struct Engine {
     /// Bytes of results whose completion is still being tried.
     pub(crate) pending_bytes: AtomicU64,
     pub(crate) late_outcomes: AtomicU64,
+}
+
+/// A page of open records.
+pub(crate) struct OpenPage {
+    pub(crate) records: Vec<(RecordId, Record)>,
+    /// The last row of the page, readable or not, after which the next begins; `None`: there was no row.
+    pub(crate) next: Option<RecordId>,
 }
 
 /// A change to one record.
@@ -98,6 +105,24 @@ impl Engine {
         let rows = self.store.heads(&[id]).await.inspect_err(|error| self.writer.met(error))?;
         let row = rows.into_iter().next().flatten();
         row.map(|row| codec::decode(&row)).transpose().map_err(|unreadable| alarm(id, unreadable).into())
+    }
+
+    /// A page of open records after the one given. Rows that cannot be read are left out and logged.
+    pub(crate) async fn open_page(
+        &self,
+        after: Option<RecordId>,
+        limit: usize,
+    ) -> Result<OpenPage, store::Error> {
+        let rows = self.store.open(after, limit).await?;
+        let next = rows.last().map(|(id, _)| *id);
+        let read = |(id, row): (RecordId, Bytes)| match codec::decode(&row) {
+            Ok(record) => Some((id, record)),
+            Err(error) => {
+                tracing::error!(record = ?id, %error, "an open record cannot be read");
+                None
+            }
+        };
+        Ok(OpenPage { records: rows.into_iter().filter_map(read).collect(), next })
     }
 
     /// The time by which a record is judged. What a doubtful clock calls past its retention still stands.

@@ -201,16 +201,13 @@ impl Engine {
         let convert = !self.store.capabilities().shared;
         let mut after = None;
         loop {
-            let page = self.store.open(after, CONVERSION_PAGE).await?;
-            let Some((last, _)) = page.last() else { return Ok(found) };
-            after = Some(*last);
-            let mut changes = Vec::with_capacity(page.len());
-            for (id, row) in page {
-                match onlyonce_core::codec::decode(&row) {
-                    Ok(record) => changes.push(tokio::spawn(Arc::clone(self).orphaned(id, record, convert))),
-                    Err(error) => tracing::error!(record = ?id, %error, "an open record cannot be read"),
-                }
+            let page = self.open_page(after, CONVERSION_PAGE).await?;
+            if page.next.is_none() {
+                return Ok(found);
             }
+            after = page.next;
+            let orphaned = |(id, record)| tokio::spawn(Arc::clone(self).orphaned(id, record, convert));
+            let changes: Vec<_> = page.records.into_iter().map(orphaned).collect();
             for change in changes {
                 let converted = change.await.map_err(|_| {
                     OpenError::new(OpenErrorKind::Store, "the conversion of open records was broken off")

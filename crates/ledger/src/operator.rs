@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use onlyonce_core::{
-    Event, OperationRef, Record, RecordId, Refusal, Timestamp, codec,
+    Event, OperationRef, Record, RecordId, Refusal, Timestamp,
     event::{Seen, Settle, Verdict},
     record::Source,
 };
@@ -13,7 +13,7 @@ use onlyonce_core::{
 use crate::{
     Ledger,
     audit::{self, Author, Entry},
-    engine::{Change, Patience, Transition},
+    engine::{Change, OpenPage, Patience, Transition},
     error::{Error, Failure},
     seal::Content,
     writer::Class,
@@ -29,6 +29,15 @@ pub struct Listed {
     pub reference: OperationRef,
     /// What the ledger holds.
     pub record: Record,
+}
+
+/// A page of open records.
+#[derive(Clone, Debug)]
+pub struct OpenRecords {
+    /// Those that can be read.
+    pub listed: Vec<Listed>,
+    /// After which record the next page begins, also where no row of this one can be read; `None`: there are no more.
+    pub next: Option<RecordId>,
 }
 
 /// What an operator decided about an unknown.
@@ -49,16 +58,10 @@ impl Ledger {
     ///
     /// # Errors
     /// [`Error`] if the ledger cannot be read. Rows that cannot be decoded are left out and logged.
-    pub async fn open_records(&self, after: Option<RecordId>, limit: usize) -> Result<Vec<Listed>, Error> {
-        let rows = self.0.store.open(after, limit.min(PAGE_MAX)).await?;
-        let read = |(id, row): (RecordId, Bytes)| match codec::decode(&row) {
-            Ok(record) => Some(Listed { reference: record.operation_ref(id), record }),
-            Err(error) => {
-                tracing::error!(record = ?id, %error, "an open record cannot be read");
-                None
-            }
-        };
-        Ok(rows.into_iter().filter_map(read).collect())
+    pub async fn open_records(&self, after: Option<RecordId>, limit: usize) -> Result<OpenRecords, Error> {
+        let OpenPage { records, next } = self.0.open_page(after, limit.min(PAGE_MAX)).await?;
+        let named = |(id, record): (RecordId, Record)| Listed { reference: record.operation_ref(id), record };
+        Ok(OpenRecords { listed: records.into_iter().map(named).collect(), next })
     }
 
     /// One operation; `None` if there is none of this name any more.

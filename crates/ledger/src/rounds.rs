@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use onlyonce_core::{Record, RecordId, State, codec};
+use onlyonce_core::{Record, RecordId, State};
 
 use crate::{engine::Engine, error::Error};
 
@@ -55,19 +55,16 @@ impl Engine {
         let mut lapsed = Vec::new();
         let mut after = None;
         loop {
-            let page = self.store.open(after, PAGE).await?;
-            let Some((last, _)) = page.last() else { break };
-            after = Some(*last);
-            for (id, row) in page {
-                match codec::decode(&row) {
-                    Ok(record) if matches!(record.state, State::Unknown { .. }) => {
-                        *unknown.entry(record.route).or_default() += 1;
-                    }
-                    Ok(record) if lapsed.len() < LAPSES_MAX && self.is_left_behind(&record) => {
-                        lapsed.push((id, record));
-                    }
-                    Ok(_) => {}
-                    Err(error) => tracing::error!(record = ?id, %error, "an open record cannot be read"),
+            let page = self.open_page(after, PAGE).await?;
+            if page.next.is_none() {
+                break;
+            }
+            after = page.next;
+            for (id, record) in page.records {
+                if matches!(record.state, State::Unknown { .. }) {
+                    *unknown.entry(record.route).or_default() += 1;
+                } else if lapsed.len() < LAPSES_MAX && self.is_left_behind(&record) {
+                    lapsed.push((id, record));
                 }
             }
         }

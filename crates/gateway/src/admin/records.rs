@@ -91,24 +91,27 @@ pub(super) async fn page(
 ) -> Result<Page, Error> {
     let now = ledger.now();
     let mut listed = Vec::new();
-    let mut next = after;
+    let mut next = after.map(|reference| reference.record);
     for _ in 0..READ_MAX.div_ceil(PAGE) {
-        let read = ledger.open_records(next.map(|reference| reference.record), PAGE).await?;
-        // A short page is no end: rows that cannot be read are left out of it.
-        if read.is_empty() {
+        let read = ledger.open_records(next, PAGE).await?;
+        // A short page is no end, nor is an empty one: rows that cannot be read are left out of it.
+        if read.next.is_none() {
             return Ok(Page { listed, next: None });
         }
-        for open in read {
-            next = Some(open.reference);
+        next = read.next;
+        for open in read.listed {
+            let reference = open.reference;
             if filter.takes(&open, now) {
                 listed.push(open);
             }
             if listed.len() == limit {
-                return Ok(Page { listed, next });
+                return Ok(Page { listed, next: Some(reference) });
             }
         }
     }
-    Ok(Page { listed, next })
+    // Only its record is looked at, and the row may be one that cannot be read.
+    let reference = |record| OperationRef { record, first_claim_at: Timestamp::default() };
+    Ok(Page { listed, next: next.map(reference) })
 }
 
 impl Filter {

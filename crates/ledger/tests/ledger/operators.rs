@@ -170,12 +170,27 @@ async fn open_records_are_listed_page_by_page() {
     attempts.1.lose_track(LOST).await.unwrap();
     begun.execute(&request(4), "paid").await;
     let first = begun.ledger.open_records(None, 2).await.unwrap();
-    let second =
-        begun.ledger.open_records(first.last().map(|listed| listed.reference.record), 2).await.unwrap();
+    let second = begun.ledger.open_records(first.next, 2).await.unwrap();
     let names: Vec<_> = first
+        .listed
         .iter()
-        .chain(&second)
+        .chain(&second.listed)
         .map(|listed| (listed.reference.record.0[0], listed.record.state.name().as_str()))
         .collect();
     assert_eq!(names, [(1, "in-progress"), (2, "unknown"), (3, "in-progress")]);
+}
+
+/// A full page of rows that cannot be read looked like the end of the list, and hid everybody behind it.
+#[tokio::test(start_paused = true)]
+async fn a_page_of_which_nothing_can_be_read_is_not_the_last() {
+    let begun = begin().await;
+    let _attempts = (begun.run(&request(1)).await, begun.run(&request(2)).await);
+    let mut row = begun.store.row(request(1).id).await.unwrap().to_vec();
+    row.pop();
+    begun.store.plant(request(1).id, Some(row.into()));
+    let first = begun.ledger.open_records(None, 1).await.unwrap();
+    assert!(first.listed.is_empty(), "{first:?}");
+    let second = begun.ledger.open_records(first.next, 1).await.unwrap();
+    assert_eq!(second.listed[0].reference.record, request(2).id);
+    assert_eq!(begun.ledger.open_records(second.next, 1).await.unwrap().next, None);
 }
