@@ -120,11 +120,7 @@ impl Gateway {
                 let token = secrets.admin.map(Arc::from);
                 let (shared, accepting) = (Arc::clone(&shared), Arc::clone(&accepting));
                 let router = admin::router(admin::State { shared, identify, accepting, token, address });
-                tokio::spawn(async move {
-                    if let Err(error) = axum::serve(listener, router).await {
-                        tracing::error!(%error, "the admin listener has ended");
-                    }
-                });
+                tokio::spawn(server::serve_operators(listener, router));
                 Some(address)
             }
         };

@@ -1,11 +1,21 @@
-//! The data listener: connections in, bounded; each request to the operations endpoint or through the layer.
+//! Connections in, bounded in number, in heads and in the time for them, for both listeners; and on the data listener
+//! each request to the operations endpoint or through the layer.
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
+use axum::Router;
+use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use onlyonce_http::{Body, Observed, Once, Shared};
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service as HyperService, service_fn},
+};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use onlyonce_http::{Body, Observed, Once, Shared, body::BoxError};
 use serde_json::json;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -21,6 +31,9 @@ use crate::{
 
 /// Connections at a time; beyond it, accepting pauses.
 const CONNECTIONS: usize = 20_000;
+/// The same for operators, who have their own: a crowd on the one listener does not shut the other. Its descriptors are
+/// among the ledger's share.
+const OPERATORS: usize = 256;
 /// Header lines of a request; beyond it 431.
 const HEADER_LINES: usize = 100;
 /// Bytes of a request's head; beyond it 431.
@@ -52,6 +65,10 @@ impl Connections {
         Self { permits: Arc::new(Semaphore::new(most)), most }
     }
 
+    fn of_operators() -> Self {
+        Self { permits: Arc::new(Semaphore::new(OPERATORS)), most: OPERATORS }
+    }
+
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.most - self.permits.available_permits()
@@ -63,8 +80,35 @@ pub(crate) async fn serve(
     listener: TcpListener,
     front: Arc<Front>,
     connections: Connections,
-    mut draining: watch::Receiver<bool>,
+    draining: watch::Receiver<bool>,
 ) {
+    let service = move |peer| {
+        let front = Arc::clone(&front);
+        service_fn(move |request| {
+            let front = Arc::clone(&front);
+            async move { Ok::<_, Infallible>(front.answer(request, peer).await) }
+        })
+    };
+    accept_all(listener, service, connections, draining).await;
+}
+
+/// Serves operators until the process ends: also while it drains.
+pub(crate) async fn serve_operators(listener: TcpListener, router: Router) {
+    let (_never, draining) = watch::channel(false);
+    let service = move |_| TowerToHyperService::new(router.clone());
+    accept_all(listener, service, Connections::of_operators(), draining).await;
+}
+
+async fn accept_all<S, B>(
+    listener: TcpListener,
+    service: impl Fn(SocketAddr) -> S,
+    connections: Connections,
+    mut draining: watch::Receiver<bool>,
+) where
+    S: HyperService<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &connections) => accepted,
@@ -72,7 +116,7 @@ pub(crate) async fn serve(
         };
         match accepted {
             Ok((stream, peer, permit)) => {
-                tokio::spawn(connection(stream, peer, permit, Arc::clone(&front), draining.clone()));
+                tokio::spawn(connection(stream, permit, service(peer), draining.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -97,17 +141,15 @@ async fn accept(
     Ok((stream, peer, permit))
 }
 
-async fn connection(
+async fn connection<S, B>(
     stream: TcpStream,
-    peer: SocketAddr,
     _permit: OwnedSemaphorePermit,
-    front: Arc<Front>,
+    service: S,
     mut draining: watch::Receiver<bool>,
-) {
-    let service = service_fn(move |request| {
-        let front = Arc::clone(&front);
-        async move { Ok::<_, Infallible>(front.answer(request, peer).await) }
-    });
+) where
+    S: HyperService<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + 'static,
+{
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME)

@@ -22,6 +22,7 @@ mod hang_ups;
 mod keys;
 mod leases;
 mod operations;
+mod operators;
 mod outcomes;
 mod pass_through;
 mod problems;
