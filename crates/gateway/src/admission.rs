@@ -32,7 +32,7 @@ pub(crate) fn admit<B>(
     request: &mut Request<B>,
     identify: &Identify,
     guard_paths: bool,
-) -> Result<(), Refused> {
+) -> Result<(), Box<Refused>> {
     refuse_hidden(request.headers(), identify)?;
     refuse_doubled(request.method(), request.headers())?;
     if guard_paths && !is_safe(request.method()) && routes::is_ambiguous(request.uri().path()) {
@@ -55,7 +55,7 @@ pub(crate) fn admit<B>(
 }
 
 /// What `Connection` names goes no further, and the upstream would see another request than was judged.
-fn refuse_hidden(headers: &HeaderMap, identify: &Identify) -> Result<(), Refused> {
+fn refuse_hidden(headers: &HeaderMap, identify: &Identify) -> Result<(), Box<Refused>> {
     let protected = |name: &HeaderName| {
         PROTECTED.contains(name)
             || name.as_str().starts_with("x-forwarded-")
@@ -70,7 +70,7 @@ fn refuse_hidden(headers: &HeaderMap, identify: &Identify) -> Result<(), Refused
 }
 
 /// Of two lines the upstream may read the other one. Two hosts are wrong for any request (RFC 9112, section 3.2).
-fn refuse_doubled(method: &Method, headers: &HeaderMap) -> Result<(), Refused> {
+fn refuse_doubled(method: &Method, headers: &HeaderMap) -> Result<(), Box<Refused>> {
     let keyed = !is_safe(method) && headers.contains_key(headers::KEY);
     let doubled = |name: &HeaderName| headers.get_all(name).iter().nth(1).is_some();
     let name = if doubled(&header::HOST) {
@@ -98,8 +98,8 @@ fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
 }
 
-fn ambiguous(detail: impl Into<String>) -> Refused {
-    Refused::new(problem::REQUEST_AMBIGUOUS, detail)
+fn ambiguous(detail: impl Into<String>) -> Box<Refused> {
+    Box::new(Refused::new(problem::REQUEST_AMBIGUOUS, detail))
 }
 
 #[cfg(test)]
