@@ -242,7 +242,7 @@ mod tests {
     }
 
     proptest! {
-        /// D11: what ends one field and what begins the next are never taken for each other.
+        /// What ends one field and what begins the next are never taken for each other.
         #[test]
         fn characters_never_move_between_fields(mut parts in prop::collection::vec("[ab]{1,3}", 6), from in 0..5usize) {
             let of = |parts: &[String]| {

@@ -182,7 +182,7 @@ mod tests {
         }
     }
 
-    /// D11: tenant `a` + principal `bc` is not tenant `ab` + principal `c`.
+    /// Tenant `a` + principal `bc` is not tenant `ab` + principal `c`.
     #[test]
     fn no_field_runs_into_the_next() {
         let id = |namespace, principal: &str, route, key_text| {

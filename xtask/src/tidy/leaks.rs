@@ -18,6 +18,9 @@ const MACHINE_PATHS: &[&str] =
 /// Notes and plans that are not part of the repository, in the case in which they are written.
 const NOTES: &[&str] = &["CONTRACT", "DESIGN", "HAZARDS", "STYLE", "FIELD.md", "FIXME"];
 
+/// Lists of the planning that are numbered: `hazard B3` cannot be looked up here, the story can be told.
+const NUMBERED: &str = "hazard";
+
 /// Traces of the tools a text was made with, in any case.
 const TRACES: &[&str] = &["co-authored-by", "language model", "subagent", "sub-agent"];
 
@@ -45,7 +48,7 @@ fn check_file(file: &File) -> Vec<Finding> {
 }
 
 fn complaint(line: &str, code: &str) -> Option<String> {
-    machine_path(line).or_else(|| word(line, code)).or_else(|| registry(line))
+    machine_path(line).or_else(|| word(line, code)).or_else(|| numbered(line)).or_else(|| registry(line))
 }
 
 fn machine_path(line: &str) -> Option<String> {
@@ -64,6 +67,27 @@ fn word(line: &str, code: &str) -> Option<String> {
     let note = NOTES.iter().find(|note| has_word(line, note) && !has_word(code, note));
     let word = note.or_else(|| TRACES.iter().find(|trace| has_word(&lower, trace)))?;
     Some(format!("`{word}` is no word of this repository: say it in its own words or name one of its files"))
+}
+
+fn numbered(line: &str) -> Option<String> {
+    let lower = line.to_lowercase();
+    let mut words = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).peekable();
+    while let Some(word) = words.next() {
+        if word.strip_suffix('s').unwrap_or(word) == NUMBERED
+            && words.peek().is_some_and(|next| is_number(next))
+        {
+            return Some(format!(
+                "a numbered `{NUMBERED}` cannot be looked up here: tell its story in a line"
+            ));
+        }
+    }
+    None
+}
+
+/// `a1` to `g99`, as the lists of the planning count.
+fn is_number(word: &str) -> bool {
+    let digits = word.strip_prefix(|c| matches!(c, 'a'..='g'));
+    digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn registry(line: &str) -> Option<String> {
@@ -96,7 +120,14 @@ mod tests {
 
     #[test]
     fn what_belongs_to_the_planning_is_found() {
-        for line in ["// see CONTRACT 4", "DESIGN.md says", "// FIXME: later", "Co-Authored-By: x"] {
+        for line in [
+            "// see CONTRACT 4",
+            "DESIGN.md says",
+            "// FIXME: later",
+            "Co-Authored-By: x",
+            "/// hazard B3.",
+            "Hazards A1, A2",
+        ] {
             assert!(found(line), "{line}");
         }
     }
@@ -115,6 +146,8 @@ mod tests {
             "the directory examples/work/ and https://example.com/work/x",
             "source = \"registry+https://github.com/rust-lang/crates.io-index\"",
             "User-Agent: x",
+            "the hazard of a lost reply",
+            "/// F25: a claim that was sent again",
         ] {
             assert!(!found(line), "{line}");
         }

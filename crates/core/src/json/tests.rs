@@ -171,7 +171,7 @@ fn nesting_is_read_up_to_its_bound_and_costs_nothing_beyond() {
     }
 }
 
-/// D26: with a quadratic search for duplicates, or quadratic work on digits or escapes, this would take minutes.
+/// With a quadratic search for duplicates, or quadratic work on digits or escapes, this would take minutes.
 #[test]
 fn a_megabyte_of_anything_is_read_in_one_go() {
     let names = |last: usize| {

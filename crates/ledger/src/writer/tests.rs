@@ -220,7 +220,7 @@ async fn a_batch_is_bounded_in_commands() {
     assert_eq!(sizes, [1, BATCH_COMMANDS, BATCH_COMMANDS, 1_300 - 2 * BATCH_COMMANDS]);
 }
 
-/// hazard C8: eight-megabyte results must not hold up everybody else's claim.
+/// Eight-megabyte results must not hold up everybody else's claim.
 #[tokio::test]
 async fn a_batch_is_bounded_in_bytes_and_a_larger_command_stands_alone() {
     let store = Watched::gated();
@@ -242,7 +242,7 @@ async fn a_batch_is_bounded_in_bytes_and_a_larger_command_stands_alone() {
     assert_eq!(store.batches(), [vec![0], vec![1, 2], vec![3], vec![4], vec![5]]);
 }
 
-/// hazard C6 b.
+/// One command that the store never takes failed the whole batch, again and again.
 #[tokio::test]
 async fn a_poison_command_among_many_hinders_no_other() {
     for kind in [ErrorKind::Content, ErrorKind::NotApplied] {
@@ -284,7 +284,7 @@ async fn a_batch_whose_fate_is_unknown_is_not_split() {
     }
 }
 
-/// hazard C1: a full queue refused completions. Claims are turned away; ends always find room.
+/// A full queue refused completions. Claims are turned away; ends always find room.
 #[tokio::test]
 async fn a_full_queue_turns_claims_away_and_takes_every_end() {
     let store = Watched::gated();

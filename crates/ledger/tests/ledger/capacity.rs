@@ -42,7 +42,7 @@ async fn a_claim_that_was_given_up_counts_until_it_is_released() {
     begun.execute(&request(2), "paid").await;
 }
 
-/// hazard C2: completions had no room, and everything in flight became unknown.
+/// Completions had no room, and everything in flight became unknown.
 #[tokio::test(start_paused = true)]
 async fn a_full_store_admits_no_claims_and_every_end() {
     let begun = begin().await;
@@ -57,7 +57,7 @@ async fn a_full_store_admits_no_claims_and_every_end() {
     begun.execute(&request(4), "paid").await;
 }
 
-/// hazard A20.
+/// People have to settle every unknown; a route that makes them without end must not bury them or the other routes.
 #[tokio::test(start_paused = true)]
 async fn unknowns_bound_the_new_claims_of_their_route_and_of_no_other() {
     let begun = begin_with(Options { unknowns_per_route: 1, ..Options::default() }).await;

@@ -15,7 +15,7 @@ async fn given_up(begun: &Begun) {
     assert_eq!(error.kind(), ErrorKind::Unavailable);
 }
 
-/// FIELD F25: a claim that was sent again took its own row for a rival's, and the key was wedged.
+/// F25: a claim that was sent again took its own row for a rival's, and the key was wedged.
 #[tokio::test(start_paused = true)]
 async fn f25_a_claim_whose_reply_was_lost_recognises_itself() {
     let begun = begin().await;
@@ -25,7 +25,7 @@ async fn f25_a_claim_whose_reply_was_lost_recognises_itself() {
     assert_eq!(begun.state(&request(1)).await, "completed, fence 1");
 }
 
-/// FIELD F25, for the other end of an attempt.
+/// F25, for the other end of an attempt.
 #[tokio::test(start_paused = true)]
 async fn f25_a_completion_whose_reply_was_lost_is_recognised() {
     let begun = begin().await;
@@ -36,7 +36,7 @@ async fn f25_a_completion_whose_reply_was_lost_is_recognised() {
     assert_eq!(begun.ledger.late_outcomes(), 0);
 }
 
-/// FIELD F25. The repeat of a release must not meet the next attempt either.
+/// F25. The repeat of a release must not meet the next attempt either.
 #[tokio::test(start_paused = true)]
 async fn f25_a_release_whose_reply_was_lost_is_recognised_and_frees_nobody_else() {
     let begun = begin().await;
@@ -126,7 +126,8 @@ async fn a_release_of_a_claim_given_up_is_tried_until_the_store_takes_it() {
     begun.execute(&request(1), "paid").await;
 }
 
-/// hazard B3. The ghost comes first: whoever gave the claim up finds it there and releases it.
+/// A claim that lands after it was given up is a ghost. It comes first: whoever gave the claim up finds it there and
+/// releases it.
 #[tokio::test(start_paused = true)]
 async fn a_ghost_claim_that_lands_after_its_request_was_refused_is_released() {
     let begun = begin().await;
@@ -139,7 +140,7 @@ async fn a_ghost_claim_that_lands_after_its_request_was_refused_is_released() {
     begun.execute(&request(1), "paid").await;
 }
 
-/// hazard B3. The ghost comes last: the row that a release leaves behind keeps it out.
+/// The ghost comes last: the row that a release leaves behind keeps it out.
 #[tokio::test(start_paused = true)]
 async fn a_ghost_claim_that_lands_after_its_release_changes_nothing() {
     let begun = begin().await;
@@ -153,7 +154,7 @@ async fn a_ghost_claim_that_lands_after_its_release_changes_nothing() {
     begun.execute(&request(1), "paid").await;
 }
 
-/// hazard B3, C7. The ghost comes while the next attempt runs.
+/// The ghost comes while the next attempt runs.
 #[tokio::test(start_paused = true)]
 async fn a_ghost_claim_that_lands_on_its_successor_changes_nothing() {
     let begun = begin().await;
@@ -199,7 +200,7 @@ async fn a_store_that_panics_counts_as_poisoned() {
     assert!(!begun.ledger.is_ready().await);
 }
 
-/// FIELD F29: fail closed.
+/// F29: fail closed.
 #[tokio::test(start_paused = true)]
 async fn f29_a_ledger_that_cannot_be_read_lets_nothing_run() {
     let begun = begin().await;
@@ -213,7 +214,7 @@ async fn f29_a_ledger_that_cannot_be_read_lets_nothing_run() {
     assert_eq!(replayed(&begun.standing(&request(1)).await), b"paid");
 }
 
-/// hazard C10: unreadable is never absent.
+/// Unreadable is never absent.
 #[tokio::test(start_paused = true)]
 async fn a_record_that_cannot_be_read_is_refused_and_not_taken_for_new() {
     let begun = begin().await;
@@ -229,7 +230,7 @@ async fn a_record_that_cannot_be_read_is_refused_and_not_taken_for_new() {
     assert_eq!(begun.look(&request(1)).await.unwrap_err().kind(), ErrorKind::Damaged);
 }
 
-/// hazard C10. It was absent when it was looked up, and is unreadable when the claim comes.
+/// It was absent when it was looked up, and is unreadable when the claim comes.
 #[tokio::test(start_paused = true)]
 async fn a_claim_that_meets_an_unreadable_row_leaves_it_alone() {
     let begun = begin().await;

@@ -1,4 +1,4 @@
-//! FIELD F18: futures that are dropped at every await they have.
+//! F18: futures that are dropped at every await they have.
 //!
 //! A claim is driven by a task of its own, so what a client's hang-up can drop is a look-up, a wait, or the lead
 //! before the claim; and in the server, the call that writes an end. Each is polled n times and dropped, for every n

@@ -47,7 +47,7 @@ async fn a_result_that_is_gone_or_damaged_is_said_so_and_never_run_again() {
     assert_eq!(replayed(&begun.standing(&request(1)).await), b"paid");
 }
 
-/// FIELD F19: an answer too large to store was not stored at all, so the retry ran again.
+/// F19: an answer too large to store was not stored at all, so the retry ran again.
 #[tokio::test(start_paused = true)]
 async fn f19_an_answer_too_large_to_keep_leaves_a_tombstone() {
     let begun = begin().await;
@@ -56,7 +56,7 @@ async fn f19_an_answer_too_large_to_keep_leaves_a_tombstone() {
     assert_eq!(refused(begun.standing(&request(1)).await), Refusal::Gone(TombstoneCause::TooLarge));
 }
 
-/// hazard C25: a completion that can never be written.
+/// A completion that can never be written.
 #[tokio::test(start_paused = true)]
 async fn a_completion_refused_for_its_content_becomes_a_tombstone() {
     let begun = begin().await;
@@ -67,7 +67,7 @@ async fn a_completion_refused_for_its_content_becomes_a_tombstone() {
     assert_eq!(refused(begun.standing(&request(1)).await), Refusal::Gone(TombstoneCause::TooLarge));
 }
 
-/// hazard C1, C2: what was admitted can always end. A small result has its room since the claim; a large one that
+/// What was admitted can always end. A small result has its room since the claim; a large one that
 /// finds none leaves a tombstone.
 #[tokio::test(start_paused = true)]
 async fn without_room_a_large_result_becomes_a_tombstone_and_no_end_is_refused() {
@@ -83,7 +83,7 @@ async fn without_room_a_large_result_becomes_a_tombstone_and_no_end_is_refused()
     assert_eq!(begun.state(&request(3)).await, "released, fence 1");
 }
 
-/// FIELD F17: an upstream that was not reached left the lock behind.
+/// F17: an upstream that was not reached left the lock behind.
 #[tokio::test(start_paused = true)]
 async fn f17_a_released_key_is_free_at_once() {
     let begun = begin().await;
@@ -100,7 +100,7 @@ async fn an_attempt_dropped_before_its_start_is_released() {
     begun.execute(&request(1), "paid").await;
 }
 
-/// FIELD F15, F18: the effect may have happened.
+/// F15, F18: the effect may have happened.
 #[tokio::test(start_paused = true)]
 async fn f15_f18_an_attempt_dropped_after_its_start_is_unknown() {
     let begun = begin().await;
@@ -138,7 +138,7 @@ async fn an_abandoned_attempt_cannot_start_and_one_that_started_is_not_abandoned
     assert_eq!(begun.state(&request(1)).await, "released, fence 1");
 }
 
-/// hazard B12: what a drain does.
+/// What a drain does.
 #[tokio::test(start_paused = true)]
 async fn giving_up_releases_what_did_not_start_and_loses_track_of_the_rest() {
     let begun = begin().await;

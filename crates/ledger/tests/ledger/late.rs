@@ -46,7 +46,7 @@ fn refusal(unrecorded: Unrecorded) -> Refusal {
     }
 }
 
-/// FIELD F11, F12: a crash blocked the key for as long as the result would have been kept, or for ever.
+/// F11, F12: a crash blocked the key for as long as the result would have been kept, or for ever.
 #[tokio::test(start_paused = true)]
 async fn f11_f12_a_lease_that_passes_makes_the_record_unknown_once_that_is_written() {
     let (one, two) = begin_two().await;
@@ -59,7 +59,7 @@ async fn f11_f12_a_lease_that_passes_makes_the_record_unknown_once_that_is_writt
     assert_eq!(replayed(&two.standing(&request(1)).await), b"settled");
 }
 
-/// hazard A14: nobody is told unknown before that is written.
+/// Nobody is told unknown before that is written.
 #[tokio::test(start_paused = true)]
 async fn a_lapse_that_cannot_be_written_is_told_to_nobody() {
     let (one, two) = begin_two().await;
@@ -145,7 +145,7 @@ async fn a_late_completion_that_is_recognised_in_the_background_is_audited_once(
     assert_eq!((begun.ledger.late_outcomes(), begun.audit().await.len()), (1, 1));
 }
 
-/// FIELD F14: a late owner overwrote or deleted its successor. hazard A5: and nobody learned of the second effect.
+/// F14: a late owner overwrote or deleted its successor, and nobody learned of the second effect.
 #[tokio::test(start_paused = true)]
 async fn f14_a_late_attempt_never_touches_its_successor_and_people_are_told() {
     let (one, two) = begin_two().await;
@@ -184,7 +184,7 @@ async fn a_late_completion_proves_not_applied_wrong_and_people_are_told() {
     );
 }
 
-/// hazard A22: two truths for one key. What was settled stands, and the other is told to people: also that nothing was
+/// Two truths for one key. What was settled stands, and the other is told to people: also that nothing was
 /// sent, where an operator said that it was applied.
 #[tokio::test(start_paused = true)]
 async fn what_an_attempt_says_against_a_settlement_is_refused_and_audited() {
@@ -205,7 +205,7 @@ async fn what_an_attempt_says_against_a_settlement_is_refused_and_audited() {
     }
 }
 
-/// A store that lost the record (hazard C16): the effect has happened, and no row says so.
+/// A store that lost the record: the effect has happened, and no row says so.
 #[tokio::test(start_paused = true)]
 async fn a_completion_that_finds_no_record_is_refused_and_counted() {
     let begun = begin().await;
@@ -235,7 +235,7 @@ async fn a_late_outcome_is_audited_under_its_own_operation() {
     assert_eq!(named, [late.to_string()]);
 }
 
-/// hazard A13: who can prove that nothing was sent may say so late.
+/// Who can prove that nothing was sent may say so late.
 #[tokio::test(start_paused = true)]
 async fn a_late_release_frees_the_key_if_nothing_was_sent_and_only_then() {
     let (one, two) = begin_two().await;
@@ -247,7 +247,7 @@ async fn a_late_release_frees_the_key_if_nothing_was_sent_and_only_then() {
     assert_eq!(two.state(&request(1)).await, "released, fence 1");
 }
 
-/// hazard A13 b: the claim lapsed before anything was done with it.
+/// The claim lapsed before anything was done with it.
 #[tokio::test(start_paused = true)]
 async fn an_attempt_that_never_started_takes_its_record_back_also_when_it_has_lapsed() {
     let (one, two) = begin_two().await;

@@ -48,7 +48,7 @@ async fn until_renewed(begun: &Begun, request: &Request, times: usize) {
     begun.store.until(&format!("{times} renewals"), |log| renewals(log) >= times).await;
 }
 
-/// FIELD F13: the lock's time-to-live was the request's timeout and was not renewed, so a slow upstream was run twice.
+/// F13: the lock's time-to-live was the request's timeout and was not renewed, so a slow upstream was run twice.
 #[tokio::test]
 async fn f13_an_attempt_of_three_leases_keeps_its_claim() {
     let begun = begin().await;
@@ -62,7 +62,7 @@ async fn f13_an_attempt_of_three_leases_keeps_its_claim() {
     assert_eq!(begun.ledger.late_outcomes(), 0);
 }
 
-/// FIELD F25, for a renewal.
+/// F25, for a renewal.
 #[tokio::test]
 async fn f25_a_renewal_whose_reply_was_lost_is_recognised() {
     let begun = begin().await;
@@ -74,7 +74,7 @@ async fn f25_a_renewal_whose_reply_was_lost_is_recognised() {
     assert_eq!(begun.state(&slow).await, "completed, fence 1");
 }
 
-/// hazard B9: an upstream that never answers must not keep its key for ever.
+/// An upstream that never answers must not keep its key for ever.
 #[tokio::test]
 async fn past_its_deadline_a_lease_is_not_renewed() {
     let begun = begin().await;
@@ -84,7 +84,7 @@ async fn past_its_deadline_a_lease_is_not_renewed() {
     assert_eq!(renewals_of(&late)(&begun.store.log()), 0);
 }
 
-/// hazard A3: an owner starts only inside its lease.
+/// An owner starts only inside its lease.
 #[tokio::test]
 async fn a_start_with_less_than_a_third_left_renews_first() {
     let begun = begin().await;
@@ -143,7 +143,7 @@ async fn an_attempt_whose_record_has_moved_on_does_not_start() {
     two.execute(&request(1), "paid").await;
 }
 
-/// FIELD F26: heartbeat errors were swallowed, and the outcome was written as if the lease held. Here they decide
+/// F26: heartbeat errors were swallowed, and the outcome was written as if the lease held. Here they decide
 /// nothing: the compare-and-set alone does. (Refused after a successor: `late`, F14.)
 #[tokio::test]
 async fn f26_a_heartbeat_that_fails_decides_nothing_and_the_compare_and_set_everything() {

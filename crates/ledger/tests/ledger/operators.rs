@@ -56,7 +56,7 @@ async fn settled_as_applied_it_is_replayed_and_audited() {
     assert_eq!(begun.audit().await, ["settle: unknown, fence 1 -> completed, fence 1"]);
 }
 
-/// hazard A1, A2: not applied means no effect, and none to come.
+/// Not applied means no effect, and none to come.
 #[tokio::test(start_paused = true)]
 async fn not_applied_can_be_said_after_settle_after_or_by_force() {
     let begun = begin().await;
@@ -76,7 +76,7 @@ async fn not_applied_can_be_said_after_settle_after_or_by_force() {
     begun.execute(&request(1), "paid").await;
 }
 
-/// hazard A11: he studied one fence, and meanwhile it was another.
+/// He studied one fence, and meanwhile it was another.
 #[tokio::test(start_paused = true)]
 async fn who_decided_about_another_state_or_fence_is_refused_and_nothing_is_audited() {
     let begun = begin().await;
@@ -106,7 +106,7 @@ async fn what_runs_cannot_be_settled_and_what_is_open_cannot_be_forgotten() {
     attempt.complete(CREATED, result("paid")).await.unwrap();
 }
 
-/// hazard A12: forgetting a result must not free its key.
+/// Forgetting a result must not free its key.
 #[tokio::test(start_paused = true)]
 async fn what_is_forgotten_leaves_no_result_and_no_parameters_and_is_never_run_again() {
     let begun = begin().await;

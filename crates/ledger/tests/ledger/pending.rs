@@ -92,7 +92,7 @@ async fn no_order_of_a_pending_release_and_a_drop_makes_the_outcome_unknown() {
     }
 }
 
-/// hazard C25, after an answer that took too long.
+/// A completion that can never be written, after an answer that took too long.
 #[tokio::test(start_paused = true)]
 async fn a_pending_completion_that_is_refused_for_its_content_becomes_a_tombstone() {
     let begun = begin().await;
@@ -120,7 +120,7 @@ async fn a_completion_in_doubt_that_is_then_refused_for_its_content_becomes_a_to
     assert_eq!(begun.state(&request(1)).await, "tombstone, fence 1");
 }
 
-/// Hazard C25, the other way round.
+/// The tombstone, too, may be what the store refuses.
 #[tokio::test(start_paused = true)]
 async fn a_tombstone_for_refused_content_is_tried_on_too() {
     let begun = begin().await;

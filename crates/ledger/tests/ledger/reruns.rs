@@ -62,7 +62,7 @@ async fn a_re_run_needs_the_promise_of_the_record_and_of_the_request() {
     assert_eq!(refused(begun.standing(&rerunnable(2)).await), Refusal::Unknown);
 }
 
-/// hazard A16: a re-run never frees the key.
+/// A re-run never frees the key.
 #[tokio::test(start_paused = true)]
 async fn a_re_run_that_is_released_goes_back_to_unknown() {
     for cause in [ReleaseCause::NotStarted, ReleaseCause::NotSent, ReleaseCause::Answered(401)] {
@@ -99,7 +99,7 @@ async fn a_late_completion_of_the_first_attempt_is_refused_once_the_re_run_has_c
     assert_eq!(replayed(&begun.standing(&rerunnable(1)).await), b"second");
 }
 
-/// hazard B3, for a re-run: what lands must not free the key, nor hold it.
+/// A claim that lands after it was given up, for a re-run: what lands must not free the key, nor hold it.
 #[tokio::test(start_paused = true)]
 async fn a_re_run_whose_claim_is_a_ghost_goes_back_to_unknown() {
     for lands_first in [true, false] {

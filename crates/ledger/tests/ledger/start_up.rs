@@ -82,7 +82,7 @@ async fn a_ledger_whose_open_records_cannot_be_converted_is_not_opened() {
     Ledger::open(begun.store.clone(), &secret, Options::default()).await.unwrap_err();
 }
 
-/// hazard C10.
+/// Unreadable is never absent, at start-up neither.
 #[tokio::test(start_paused = true)]
 async fn an_open_record_that_cannot_be_read_stays_where_it_is_and_is_refused() {
     let begun = begin().await;
@@ -108,7 +108,7 @@ async fn a_shared_store_is_not_converted() {
     assert_eq!(replayed(&again.standing(&request(1)).await), b"paid");
 }
 
-/// FIELD F11: its client never comes back, so nobody looks it up, and people can only settle what is unknown.
+/// F11: its client never comes back, so nobody looks it up, and people can only settle what is unknown.
 #[tokio::test(start_paused = true)]
 async fn f11_a_lease_that_nobody_renews_lapses_without_being_asked_for() {
     let (one, two) = begin_two().await;

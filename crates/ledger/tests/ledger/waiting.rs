@@ -67,7 +67,7 @@ async fn waiting(begun: &Begun, waiters: usize) {
     panic!("{} wait instead of {waiters}", begun.ledger.waiters());
 }
 
-/// FIELD F01: get, call, set.
+/// F01: get, call, set.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn f01_a_hundred_parallel_duplicates_are_one_attempt_and_a_hundred_equal_results() {
     let (begun, effects) = (Arc::new(begin().await), Arc::new(AtomicUsize::new(0)));
@@ -100,7 +100,7 @@ async fn a_completion_between_reading_and_following_is_not_missed() {
     assert_eq!(replayed(&stands(duplicate).await), b"paid");
 }
 
-/// FIELD F07: concurrent replays refused each other.
+/// F07: concurrent replays refused each other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn f07_a_hundred_parallel_replays_are_a_hundred_equal_results() {
     let begun = Arc::new(begin().await);
@@ -111,7 +111,7 @@ async fn f07_a_hundred_parallel_replays_are_a_hundred_equal_results() {
     }
 }
 
-/// FIELD F06: *in progress* was judged before the fingerprint. Here the loser comes before the claim is acknowledged,
+/// F06: *in progress* was judged before the fingerprint. Here the loser comes before the claim is acknowledged,
 /// and once more while the first one runs.
 #[tokio::test(start_paused = true)]
 async fn f06_a_racing_loser_with_another_body_is_a_mismatch_while_the_first_runs() {
@@ -125,7 +125,7 @@ async fn f06_a_racing_loser_with_another_body_is_a_mismatch_while_the_first_runs
     assert_eq!(refused(begun.standing(&request(1)).await), Refusal::InProgress);
 }
 
-/// hazard B4: what is shared is the news, never the decision.
+/// What is shared is the news, never the decision.
 #[tokio::test(start_paused = true)]
 async fn a_waiter_with_another_body_never_gets_the_result() {
     let begun = Arc::new(begin().await);
@@ -138,7 +138,7 @@ async fn a_waiter_with_another_body_never_gets_the_result() {
     assert_eq!(refused(stands(other).await), Refusal::Mismatch);
 }
 
-/// FIELD F08: a waiter that gave up deleted the running owner's record.
+/// F08: a waiter that gave up deleted the running owner's record.
 #[tokio::test(start_paused = true)]
 async fn f08_a_waiter_that_gives_up_leaves_the_owner_and_the_other_waiters_alone() {
     let begun = Arc::new(begin().await);
@@ -156,7 +156,7 @@ async fn f08_a_waiter_that_gives_up_leaves_the_owner_and_the_other_waiters_alone
     assert_eq!(replayed(&stands(patient).await), b"paid");
 }
 
-/// FIELD F09: a waiter took the key over without reading the result again.
+/// F09: a waiter took the key over without reading the result again.
 #[tokio::test(start_paused = true)]
 async fn f09_after_a_release_exactly_one_waiter_takes_over_and_the_others_get_its_result() {
     let (begun, effects) = (Arc::new(begin().await), Arc::new(AtomicUsize::new(0)));
@@ -175,7 +175,7 @@ async fn f09_after_a_release_exactly_one_waiter_takes_over_and_the_others_get_it
     assert_eq!(begun.state(&request(1)).await, "completed, fence 2");
 }
 
-/// hazard B5: an upstream that is not there is not asked by ten thousand waiters in turn.
+/// An upstream that is not there is not asked by ten thousand waiters in turn.
 #[tokio::test(start_paused = true)]
 async fn waiters_share_the_answer_that_would_be_the_same_for_each() {
     let begun = Arc::new(begin().await);
