@@ -9,7 +9,6 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -20,9 +19,6 @@ use super::{
     connection::{Afterwards, Connection},
     pool::Pool,
 };
-
-/// How long a connection may take to be ready again after a whole answer; then it is closed, and the answer stands.
-const SETTLE_TIME: Duration = Duration::from_millis(500);
 
 /// What goes wrong with an answer's body.
 pub(crate) type AnswerError = Box<dyn std::error::Error + Send + Sync>;
@@ -79,14 +75,13 @@ impl Drop for AnswerBody {
 }
 
 async fn judge(mut connection: Connection, pool: Arc<Pool>) -> Result<(), AnswerError> {
-    match tokio::time::timeout(SETTLE_TIME, connection.afterwards()).await {
-        Ok(Afterwards::Reusable) => {
+    match connection.afterwards().await {
+        Afterwards::Reusable => {
             pool.give_back(connection);
             Ok(())
         }
-        // Still writing a request that was answered before its end: it is not used again.
-        Ok(Afterwards::Ended) | Err(_) => Ok(()),
-        Ok(Afterwards::Dirty) => {
+        Afterwards::Ended => Ok(()),
+        Afterwards::Dirty => {
             tracing::error!("the upstream sent more than its answer; the answer is not trusted");
             Err(io::Error::new(io::ErrorKind::InvalidData, "bytes after the end of an answer").into())
         }

@@ -27,6 +27,8 @@ use super::{
 
 /// Header lines of an answer.
 const ANSWER_HEADERS: usize = 200;
+/// How long a connection may take to be ready again after a whole answer; then it is closed, and the answer stands.
+const SETTLE_TIME: Duration = Duration::from_millis(500);
 
 /// One connection.
 pub(super) struct Connection {
@@ -136,8 +138,15 @@ impl Connection {
         })
     }
 
-    /// Waits until the connection is ready for another request or has ended. To be asked once.
+    /// Waits until the connection is ready for another request or has ended, for [`SETTLE_TIME`] at most. To be asked
+    /// once.
     pub(super) async fn afterwards(&mut self) -> Afterwards {
+        // Beyond the time the request is still being written, or hyper does not notice that it was written to its end
+        // after its answer.
+        tokio::time::timeout(SETTLE_TIME, self.settled()).await.unwrap_or(Afterwards::Ended)
+    }
+
+    async fn settled(&mut self) -> Afterwards {
         if self.sender.ready().await.is_ok() {
             return match self.tapped.heard() {
                 Heard::Silence if self.is_worth_keeping() => Afterwards::Reusable,
