@@ -5,7 +5,7 @@ use onlyonce_core::{Refusal, codec::FORMAT};
 use onlyonce_ledger::{ErrorKind, store::ErrorKind as StoreError};
 
 use crate::{
-    begun::{Begun, CREATED, begin, refused, replayed, request, result},
+    begun::{Begun, CREATED, begin, begin_two, refused, replayed, request, result},
     faulty::{Fault, Gate, Write},
 };
 
@@ -72,6 +72,21 @@ async fn a_claim_refused_for_its_content_is_not_tried_for_ever() {
     assert_eq!(begun.store.met(Write::Claim), 1);
     begun.store.heal();
     begun.execute(&request(1), "paid").await;
+}
+
+/// It landed, the reply was lost, and before it was sent again another process saw the lease pass.
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_lapsed_before_it_was_acknowledged_never_runs_and_is_released() {
+    let (one, two) = begin_two().await;
+    one.store.fail(Write::Claim, Fault::ReplyLost, 1);
+    let claim = tokio::spawn(one.lead(&request(1)).await.claim());
+    one.store.until_applied(Write::Claim, 1).await;
+    two.store.advance(std::time::Duration::from_secs(61));
+    assert_eq!(refused(two.standing(&request(1)).await), Refusal::Unknown);
+    assert_eq!(claim.await.unwrap().unwrap_err().kind(), ErrorKind::Unavailable);
+    one.store.until_applied(Write::Release, 1).await;
+    two.execute(&request(1), "paid").await;
+    assert_eq!(one.ledger.late_outcomes(), 0);
 }
 
 /// The store says *not applied* of the second copy, which proves nothing of the first.

@@ -65,6 +65,37 @@ impl Gate {
     }
 }
 
+/// Numbers that look random and are the same for the same seed (xorshift64*).
+#[derive(Debug)]
+pub(crate) struct Chance(AtomicU64);
+
+impl Chance {
+    pub(crate) fn of(seed: u64) -> Self {
+        Self(AtomicU64::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1))
+    }
+
+    /// Below `bound`, which is not zero.
+    pub(crate) fn below(&self, bound: u64) -> u64 {
+        let mut state = self.0.load(Ordering::Relaxed);
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        self.0.store(state, Ordering::Relaxed);
+        (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % bound
+    }
+
+    /// Refused for its content is only what has some: a store that refuses any other row once refuses it always.
+    fn fault(&self, met: &[Met]) -> Fault {
+        match self.below(5) {
+            0 => Fault::ReplyLost,
+            1 => Fault::Ghost,
+            2 => Fault::Refused(ErrorKind::Unknown),
+            3 if met.iter().all(|met| met.write == Write::Complete) => Fault::Refused(ErrorKind::Content),
+            _ => Fault::Refused(ErrorKind::NotApplied),
+        }
+    }
+}
+
 /// One command as it was met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Met {
@@ -85,6 +116,8 @@ pub(crate) struct Faulty {
     log: watch::Sender<Vec<Met>>,
     /// The next read waits at the first gate, reads, and waits at the second.
     slow_read: Mutex<Option<(Gate, Gate)>>,
+    /// Faults by chance, in so many of a thousand batches.
+    chaos: Mutex<Option<(Arc<Chance>, u64)>>,
     unreachable: AtomicBool,
     full: AtomicBool,
     shared: AtomicBool,
@@ -106,6 +139,7 @@ impl Faulty {
             ghosts: Mutex::default(),
             log: watch::Sender::default(),
             slow_read: Mutex::default(),
+            chaos: Mutex::default(),
             unreachable: AtomicBool::new(false),
             full: AtomicBool::new(false),
             shared: AtomicBool::new(false),
@@ -127,10 +161,19 @@ impl Faulty {
         self.script().clear();
     }
 
+    /// From now on batches fail by chance, or no more.
+    pub(crate) fn chaos(&self, chaos: Option<(Arc<Chance>, u64)>) {
+        *self.chaos.lock().unwrap() = chaos;
+    }
+
     /// Lets land what was given up as [`Fault::Ghost`].
     pub(crate) async fn haunt(&self) {
+        assert!(!self.ghosts.lock().unwrap().is_empty(), "there is a ghost to land");
+        self.haunt_if_any().await;
+    }
+
+    pub(crate) async fn haunt_if_any(&self) {
         let ghosts = std::mem::take(&mut *self.ghosts.lock().unwrap());
-        assert!(!ghosts.is_empty(), "there is a ghost to land");
         for ghost in ghosts {
             let met = ghost.iter().map(met).collect();
             let applied = self.inner.apply(ghost).await.unwrap();
@@ -217,12 +260,19 @@ impl Faulty {
     }
 
     fn fault(&self, met: &[Met]) -> Option<Fault> {
+        if let Some((chance, faults)) = &*self.chaos.lock().unwrap() {
+            return (chance.below(1_000) < *faults).then(|| chance.fault(met));
+        }
         let mut script = self.script();
         let scripted = script
             .iter_mut()
             .find(|scripted| scripted.times > 0 && met.iter().any(|met| met.write == scripted.write))?;
         scripted.times -= 1;
         Some(scripted.fault.clone())
+    }
+
+    fn haunted_by_chance(&self) -> bool {
+        self.chaos.lock().unwrap().as_ref().is_some_and(|(chance, _)| chance.below(10) == 0)
     }
 
     fn note_met(&self, mut met: Vec<Met>, applied: &[Applied]) {
@@ -243,6 +293,9 @@ impl Faulty {
         // Await points before and after, so that a caller may be dropped at either.
         tokio::task::yield_now().await;
         let met: Vec<_> = batch.iter().map(met).collect();
+        if self.haunted_by_chance() {
+            self.haunt_if_any().await;
+        }
         let lost = match self.fault(&met) {
             None => false,
             Some(Fault::ReplyLost) => true,
