@@ -19,7 +19,7 @@ use onlyonce_ledger::{
 
 use crate::{
     begun::{Begun, CREATED, LOST, begin_two, request, settled},
-    faulty::Chance,
+    chance::Chance,
 };
 
 const SEEDS: u64 = 300;

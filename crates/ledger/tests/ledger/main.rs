@@ -10,6 +10,7 @@
 
 mod begun;
 mod capacity;
+mod chance;
 mod chaos;
 mod claims;
 mod drops;
