@@ -165,4 +165,5 @@ async fn f14_an_answer_that_comes_late_does_not_touch_its_successor() {
     assert_executed(&second, 201);
     assert_eq!(second.json()["effect"].as_str(), upstream.ids("k").get(1).map(String::as_str));
     assert_replays(&third.await.unwrap(), &second);
+    assert_replays(&send(gateway.address, &transfer("k")).await, &second);
 }
