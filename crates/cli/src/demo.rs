@@ -6,7 +6,7 @@ use clap::Args;
 use onlyonce_demo::Options;
 use onlyonce_gateway::{
     Config, Gateway, Running, StartError,
-    config::{Admin, KeyRule, PrincipalFrom, Route, Settings},
+    config::{self, Admin, KeyRule, PrincipalFrom, Route, Settings},
     gateway::Secrets,
 };
 use tokio::sync::Mutex;
@@ -60,16 +60,22 @@ pub(crate) async fn run(arguments: Arguments) -> Exit {
 
 async fn start(bank: SocketAddr, ledger: String) -> Result<Running, StartError> {
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-    let mut config = Config::default();
-    config.listen = any_port;
-    config.upstream = format!("http://{bank}");
-    config.admin = Admin::At(any_port);
-    config.ledger.url = ledger;
-    config.principal.from = PrincipalFrom::Header;
-    config.principal.trusted = vec!["127.0.0.1".to_owned(), "::1".to_owned()];
-    config.route = vec![Route {
+    let pay = Route {
         pattern: "POST /transfers".to_owned(),
         settings: Settings { key: Some(KeyRule::Required), ..Settings::default() },
-    }];
+    };
+    let config = Config {
+        listen: any_port,
+        upstream: format!("http://{bank}"),
+        admin: Admin::At(any_port),
+        ledger: config::Ledger { url: ledger, ..config::Ledger::default() },
+        principal: config::Principal {
+            from: PrincipalFrom::Header,
+            trusted: vec!["127.0.0.1".to_owned(), "::1".to_owned()],
+            ..config::Principal::default()
+        },
+        route: vec![pay],
+        ..Config::default()
+    };
     Gateway::start(config, Secrets::default()).await
 }
