@@ -9,7 +9,6 @@ use onlyonce_testbed::{
 use crate::{
     gateway::Setup,
     outcome::{Scene, answers},
-    transfer::assert_problem,
 };
 
 /// An answer that breaks off is unknown; the status that was seen is remembered for whoever settles it.
