@@ -172,6 +172,7 @@ async fn until_stopped(running: Running, stopped: impl Future<Output = ()>) -> E
         );
         return Exit::Poisoned;
     }
+    running.stop_accepting();
     tell("stopping: no new connections, waiting for what is running");
     let drained = running.drain().await;
     if drained.given_up > 0 {

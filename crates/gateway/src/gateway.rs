@@ -176,7 +176,8 @@ impl Running {
         Drained { given_up }
     }
 
-    fn stop_accepting(&self) {
+    /// Takes no new connections and is not ready any more; what is open is served to the end of its request.
+    pub fn stop_accepting(&self) {
         self.accepting.store(false, Ordering::Relaxed);
         self.draining.send_replace(true);
     }
