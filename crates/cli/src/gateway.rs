@@ -131,13 +131,13 @@ impl Notes {
         tell(&format!("ledger    {}{}", self.ledger, self.about_ledger(running)));
         if found.converted > 0 {
             tell(&format!(
-                "          {} requests were under way when the last process ended: their outcome is unknown now",
+                "          under way when the last process ended, and unknown now: {}",
                 found.converted
             ));
         }
         if found.unknown > 0 {
             tell(&format!(
-                "          {} outcomes are unknown: `onlyonce keys list --state unknown`",
+                "          unknown in all: {}; `onlyonce keys list --state unknown` shows them",
                 found.unknown
             ));
         }
@@ -176,10 +176,7 @@ async fn until_stopped(running: Running, stopped: impl Future<Output = ()>) -> E
     tell("stopping: no new connections, waiting for what is running");
     let drained = running.drain().await;
     if drained.given_up > 0 {
-        tell(&format!(
-            "{} requests were cut off at the drain limit: their outcome is unknown",
-            drained.given_up
-        ));
+        tell(&format!("cut off at the drain limit, outcome unknown: {}", drained.given_up));
     }
     Exit::Done
 }
