@@ -1,7 +1,7 @@
 //! What can happen to a record.
 //!
 //! Imperatives of an attempt name the attempt and the fence they act for; those of an operator name the state and
-//! fence that he saw. `core` trusts no event: [`crate::decide`] compares both with what stands.
+//! fence that he saw. `core` trusts no event: [`crate::decide()`] compares both with what stands.
 
 use std::time::Duration;
 

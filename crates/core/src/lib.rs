@@ -1,6 +1,6 @@
 //! What Onlyonce knows about a record, and nothing about where it is kept.
 //!
-//! Everything here is pure: no I/O, no clock, no randomness. [`decide`] is the chart of a record's life as one
+//! Everything here is pure: no I/O, no clock, no randomness. [`decide()`] is the chart of a record's life as one
 //! function; [`fingerprint`], [`canonical`] and [`key`] say when two requests are the same; [`outcome`] and
 //! [`problem`] hold the status table and the catalogue of refusals as data.
 //!

@@ -2,7 +2,7 @@
 //!
 //! Invariant: an open record (in progress or unknown) never expires; every other state says until when it stands.
 //! [`Record::at`] is the only place where time alone changes what a record means: a result that is past its
-//! retention is a tombstone, and a record that is past all of them is absent. What events do is in [`crate::decide`].
+//! retention is a tombstone, and a record that is past all of them is absent. What events do is in [`crate::decide()`].
 
 use bytes::Bytes;
 

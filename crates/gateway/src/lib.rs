@@ -1,6 +1,6 @@
 //! The gateway: the once-per-key layer of `onlyonce_http` around a reverse proxy, with an admin listener beside it.
 //!
-//! What was seen upstream is told to the layer as an outcome class ([`upstream`]); records are decided elsewhere.
+//! What was seen upstream is told to the layer as an outcome class (`upstream`); records are decided elsewhere.
 //! [`Gateway::start`] is the whole of it: configuration in, two listeners out.
 
 pub mod admin;

@@ -1,6 +1,6 @@
 //! The async engine over a ledger.
 //!
-//! It turns requests, attempts, operators and start-up into events for [`onlyonce_core::decide`], writes what comes
+//! It turns requests, attempts, operators and start-up into events for [`onlyonce_core::decide()`], writes what comes
 //! back as compare-and-set through a [`store::Store`], and deals with what a store can do to a write: batch it, lose
 //! its reply, or refuse it. It knows nothing of HTTP.
 //!
