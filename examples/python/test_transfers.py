@@ -297,6 +297,7 @@ class OnTheWire(TransfersTest):
             return b"".join(iter(lambda: plain.recv(65536), b""))
 
 
+@unittest.skipUnless(GUIDE.exists(), "the guide is not here: this is a copy of the example")
 class Guide(unittest.TestCase):
     def test_the_guide_shows_the_lines_that_run(self):
         _, _, rest = GUIDE.read_text(encoding="utf-8").partition("```python\n")

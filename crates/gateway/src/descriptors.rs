@@ -8,6 +8,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// For the ledger's files (fjall keeps up to 900 open), idle connections upstream and operators; half of what there
 /// is, if that is less.
 const RESERVED: u64 = 2048;
+/// So few connections at a time that somebody should know.
+const FEW: usize = 1024;
 
 /// Raises the limit as far as the system allows, and says how many connections it serves, `wanted` at most.
 pub(crate) fn connections(wanted: usize) -> usize {
@@ -17,11 +19,11 @@ pub(crate) fn connections(wanted: usize) -> usize {
     let served =
         usize::try_from((limit - RESERVED.min(limit / 2)) / 2).unwrap_or(usize::MAX).clamp(1, wanted);
     if served < wanted {
-        tracing::warn!(
-            limit,
-            "this process may have so few open files that it takes only {served} connections at a time; raise the \
-             limit (systemd: LimitNOFILE, docker: --ulimit nofile)"
+        let text = format!(
+            "the limit of {limit} open files allows {served} connections at a time; to take more, raise it (systemd: \
+             LimitNOFILE, docker: --ulimit nofile)"
         );
+        if served < FEW { tracing::warn!("{text}") } else { tracing::info!("{text}") }
     }
     served
 }

@@ -27,6 +27,18 @@ struct Route {
     rules: Arc<Rules>,
 }
 
+/// What a pattern can begin with. A method that nobody knows is a slip of the pen, and its route would protect nothing.
+const METHODS: [Method; 8] = [
+    Method::GET,
+    Method::HEAD,
+    Method::OPTIONS,
+    Method::TRACE,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+];
+
 #[derive(Debug, PartialEq, Eq)]
 enum Segment {
     Literal(String),
@@ -53,6 +65,13 @@ impl Routes {
                          never do, others as far as `methods` lists them",
                         route.pattern
                     ),
+                ));
+            }
+            let again = |earlier: &Route| earlier.method == method && earlier.segments == segments;
+            if routes.iter().any(again) {
+                return Err(StartError::new(
+                    StartErrorKind::Config,
+                    format!("route `{}` is there twice; only the first would ever count", route.pattern),
                 ));
             }
             routes.push(Route { method, segments, rules: Arc::new(rules) });
@@ -96,9 +115,8 @@ fn pattern(text: &str) -> Result<(Option<Method>, Vec<Segment>), StartError> {
     };
     let (method, path) = match text.split_once(' ') {
         Some((method, path)) => {
-            let known = method.bytes().all(|byte| byte.is_ascii_uppercase());
-            let method = known.then(|| method.parse().ok()).flatten();
-            (Some(method.ok_or_else(|| wrong("the method is not one"))?), path)
+            let known = METHODS.iter().find(|known| known.as_str() == method);
+            (Some(known.ok_or_else(|| wrong("no such method is known here"))?.clone()), path)
         }
         None => (None, text),
     };
@@ -203,8 +221,16 @@ mod tests {
     }
 
     #[test]
+    fn a_route_that_could_never_count_is_refused() {
+        let text = "[[route]]\nmatch = \"POST /a\"\n[[route]]\nmatch = \"POST /a/\"\nkey = \"required\"";
+        let config = Config::parse(text, std::path::Path::new("onlyonce.toml")).unwrap();
+        let refused = Routes::new(&config, &LedgerKey::new([1; 32])).map(drop).unwrap_err();
+        assert!(refused.to_string().contains("`POST /a/` is there twice"), "{refused}");
+    }
+
+    #[test]
     fn patterns_that_mean_nothing_are_refused() {
-        for text in ["transfers", "post /x", "POST x", "/{*rest}/more"] {
+        for text in ["transfers", "post /x", "PSOT /x", "POST x", "/{*rest}/more"] {
             assert!(pattern(text).is_err(), "{text}");
         }
     }

@@ -38,7 +38,7 @@ pub(super) struct Arguments {
     /// The fence that you saw; without it, the one that stands now is shown and used
     #[arg(long, conflicts_with_all = ["route", "older_than", "cause"])]
     fence: Option<u32>,
-    /// Who you are, for the audit [default: the user of this machine]
+    /// Who you are, for the audit [default: $USER]
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
     /// Say what would be done, and change nothing

@@ -21,7 +21,7 @@ use orders::Orders;
 /// In one round of so many the bank dies as well.
 const BANK_DIES: usize = 3;
 /// What a start says if it finds unknown outcomes.
-const FOUND_UNKNOWN: &str = "outcomes are unknown";
+const FOUND_UNKNOWN: &str = "unknown in all: ";
 
 const COLUMNS: &[&str] = &[
     "kills",
