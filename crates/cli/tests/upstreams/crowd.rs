@@ -23,7 +23,7 @@ async fn a_crowd_of_idle_connections_takes_no_descriptor_from_upstream_and_ledge
     let line = gateway.ready("listening on http://").await;
     let address = line.split("http://").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
     let address: std::net::SocketAddr = address.parse().unwrap();
-    assert!(gateway.output().contains("takes only 50 connections at a time"), "{}", gateway.output());
+    assert!(gateway.output().contains("allows 50 connections at a time"), "{}", gateway.output());
 
     let mut crowd = Vec::new();
     for _ in 0..300 {
