@@ -23,7 +23,7 @@ pub(crate) fn connections(wanted: usize) -> usize {
             "the limit of {limit} open files allows {served} connections at a time; to take more, raise it (systemd: \
              LimitNOFILE, docker: --ulimit nofile)"
         );
-        if served < FEW { tracing::warn!("{text}") } else { tracing::info!("{text}") }
+        if served < FEW { tracing::warn!("{text}") } else { tracing::debug!("{text}") }
     }
     served
 }
