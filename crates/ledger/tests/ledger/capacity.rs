@@ -29,6 +29,31 @@ async fn attempts_in_flight_are_bounded_and_end_all_the_same() {
     assert_eq!(replayed(&begun.standing(&request(1)).await), b"paid", "replays need no room");
 }
 
+/// An endpoint that hangs for minutes must not lock out every other: who only listens for a late answer holds no place,
+/// and its answer still counts.
+#[tokio::test(start_paused = true)]
+async fn who_only_listens_for_a_late_answer_holds_no_place() {
+    let begun = begin_with(Options { attempts: 1, ..Options::default() }).await;
+    let listening = begun.run(&request(1)).await;
+    no_room(&begun, &request(2)).await;
+    listening.lose_track(LOST).await.unwrap();
+    begun.execute(&request(2), "paid").await;
+    listening.complete(CREATED, result("late")).await.unwrap();
+    assert_eq!(replayed(&begun.standing(&request(1)).await), b"late");
+}
+
+/// A clock was a month ahead at the start and was put right: results looked forgotten, and their requests ran again.
+#[tokio::test(start_paused = true)]
+async fn while_the_clock_is_in_doubt_a_result_is_not_forgotten() {
+    let begun = begin().await;
+    begun.execute(&request(1), "paid").await;
+    begun.store.advance(std::time::Duration::from_secs(30 * 24 * 3600));
+    begun.store.doubt_the_clock(true);
+    assert_eq!(replayed(&begun.standing(&request(1)).await), b"paid");
+    begun.store.doubt_the_clock(false);
+    assert_eq!(begun.state(&request(1)).await, "absent", "time that has really passed counts");
+}
+
 /// A claim in doubt keeps its place until the store has said what became of it.
 #[tokio::test(start_paused = true)]
 async fn a_claim_that_was_given_up_counts_until_it_is_released() {

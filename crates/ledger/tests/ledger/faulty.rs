@@ -82,6 +82,8 @@ pub(crate) struct Faulty {
     bodies: Mutex<HashMap<RecordId, Option<Bytes>>>,
     /// How far the store's clock was moved.
     ahead_ms: AtomicU64,
+    /// Whether the store knows that its clock was moved.
+    in_doubt: AtomicBool,
     script: Mutex<Vec<Scripted>>,
     ghosts: Mutex<Vec<Vec<Command>>>,
     log: watch::Sender<Vec<Met>>,
@@ -106,6 +108,7 @@ impl Faulty {
             inner: MemoryStore::new(),
             bodies: Mutex::default(),
             ahead_ms: AtomicU64::new(0),
+            in_doubt: AtomicBool::new(false),
             script: Mutex::default(),
             ghosts: Mutex::default(),
             log: watch::Sender::default(),
@@ -174,6 +177,11 @@ impl Faulty {
     /// Moves the store's clock; an attempt's own clock does not hear of it.
     pub(crate) fn advance(&self, by: Duration) {
         self.ahead_ms.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+
+    /// Says whether the store knows that its clock was moved.
+    pub(crate) fn doubt_the_clock(&self, in_doubt: bool) {
+        self.in_doubt.store(in_doubt, Ordering::Relaxed);
     }
 
     pub(crate) fn plant(&self, id: RecordId, row: Option<Bytes>) {
@@ -314,6 +322,10 @@ impl Store for Faulty {
 
     fn now(&self) -> Timestamp {
         self.inner.now().plus(Duration::from_millis(self.ahead_ms.load(Ordering::Relaxed)))
+    }
+
+    fn retention_now(&self) -> Timestamp {
+        if self.in_doubt.load(Ordering::Relaxed) { self.inner.now() } else { self.now() }
     }
 
     fn room(&self, _in_flight_bytes: u64) -> Room {
