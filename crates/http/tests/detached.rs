@@ -169,3 +169,51 @@ async fn what_the_handler_says_itself_is_recorded_as_its_own_word() {
     let State::Unknown { cause, seen_status, .. } = listed.record.state else { panic!("{listed:?}") };
     assert_eq!((cause, seen_status), (UnknownCause::Handler, Some(200)));
 }
+
+/// Before the deadline it could not be said whether anything was sent; after it, it turns out that nothing was. Then the
+/// key is free, instead of waiting for somebody to settle it.
+#[tokio::test(start_paused = true)]
+async fn what_turns_out_late_not_to_have_been_sent_frees_the_key() {
+    /// Has started, and finds out after the deadline that no byte was taken; the second time it answers.
+    #[derive(Clone)]
+    struct FindsOutLate(Arc<AtomicUsize>);
+
+    impl Service<Request<Full<Bytes>>> for FindsOutLate {
+        type Response = Response<Full<Bytes>>;
+        type Error = Infallible;
+        type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
+            let calls = self.0.fetch_add(1, Ordering::SeqCst);
+            Box::pin(async move {
+                let mut answer = Response::new(Full::default());
+                if calls == 0 {
+                    // bounded: on a paused clock, one deadline and a half
+                    tokio::time::sleep(std::time::Duration::from_secs(90)).await;
+                    answer.extensions_mut().insert(onlyonce_http::Observed::NotSent);
+                }
+                Ok(answer)
+            })
+        }
+    }
+
+    let calls = Arc::new(AtomicUsize::new(0));
+    let ledger = ledger().await;
+    let service = once_with(FindsOutLate(Arc::clone(&calls)), ledger.clone());
+    let first = service.clone().call(request("k")).await.unwrap();
+    assert_eq!(
+        (first.status().as_u16(), &first.headers()["idempotency-status"]),
+        (504, &"unknown".parse().unwrap())
+    );
+    let held = service.clone().call(request("k")).await.unwrap();
+    assert_eq!(held.status(), 409, "until it is known, nothing runs");
+    // bounded: on a paused clock, past the moment at which it finds out
+    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    let repeat = service.clone().call(request("k")).await.unwrap();
+    assert_eq!(repeat.headers()["idempotency-status"], "executed");
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
+}
