@@ -9,6 +9,7 @@
 //! deduplicates.
 
 pub mod canonical;
+pub mod carrier;
 pub mod codec;
 pub mod decide;
 pub mod event;

@@ -3,6 +3,8 @@
 //! Invariant: a status frees the key only if it is HTTP's way to say that the request was not performed
 //! (RFC 9110, section 15). What broke off or timed out is not in this table: it has no status to trust.
 
+use std::collections::BTreeMap;
+
 /// What became of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -77,6 +79,25 @@ pub fn of_answer(status: u16, retry_after: bool) -> Outcome {
 /// What a re-run's answer means.
 pub fn of_rerun_answer(status: u16, retry_after: bool) -> Outcome {
     if RERUN_IN_DOUBT.contains(&status) { Outcome::Unknown } else { of_answer(status, retry_after) }
+}
+
+/// What a route says of the answers of its own upstream, on top of the table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// By status.
+    pub by_status: BTreeMap<u16, Outcome>,
+    /// What frees a key at all.
+    pub frees: Frees,
+}
+
+/// What frees a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Frees {
+    /// Answers by which HTTP says that the request was not performed.
+    #[default]
+    Http,
+    /// Only what was not sent.
+    Strict,
 }
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ fn seen_by_ledger(shared: &Shared, keyed: &Keyed, parts: &Parts, body: &Bytes) -
     let fingerprint = shared.fingerprinter.fingerprint(
         Recipe::V1,
         &fingerprint::Request {
-            authority: host.filter(|_| rules.authority),
+            authority: host.filter(|_| rules.sameness.authority),
             method,
             path,
             query,

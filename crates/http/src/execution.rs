@@ -98,7 +98,7 @@ where
             return;
         }
         let listener = shared.listen_on();
-        let listening = listener.as_ref().map_or(Duration::ZERO, |_| rules.late());
+        let listening = listener.as_ref().map_or(Duration::ZERO, |_| rules.listening());
         let mut doubting =
             std::pin::pin!(doubted(&rules, &attempt, Doubt { cause, seen_status: None, listening },));
         // The call is polled on meanwhile: it may hold the record, for a renewal.

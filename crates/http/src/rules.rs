@@ -2,8 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{Method, StatusCode};
-use onlyonce_core::{Policy, key::Syntax, parameters::Redaction};
+use http::{HeaderName, Method, StatusCode};
+use onlyonce_core::{
+    Policy, carrier::Carrier, json::Pointer, key::Syntax, outcome::Overrides, parameters::Redaction,
+};
 
 /// Whether a route's requests need a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,17 +29,81 @@ pub enum Conflict {
     None,
 }
 
+/// Whether the rules bind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// They do.
+    Enforce,
+    /// Everything is let through; what would have happened is counted and logged.
+    Observe,
+}
+
+/// What goes upstream as `Idempotency-Key`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardKey {
+    /// The client's key, as an Item String.
+    AsSent,
+    /// The operation's name: no two principals share it.
+    Derived,
+    /// Nothing.
+    Off,
+}
+
+/// What a key means that tells its own birth, once nothing is on record for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Late {
+    /// A new operation.
+    New,
+    /// One that was born longer ago than keys are remembered is refused. A UUIDv7 tells its birth by its version bits.
+    RefuseDated {
+        /// Whether keys that read as a ULID are one.
+        ulid: bool,
+    },
+}
+
+/// Which requests count as the same, beside method, path, query and content type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sameness {
+    /// Whether the body counts byte by byte, also where it could count by value.
+    pub raw: bool,
+    /// Whether the host counts.
+    pub authority: bool,
+    /// The headers that count.
+    pub headers: Vec<HeaderName>,
+    /// The members of a JSON body that do not count.
+    pub ignore: Vec<Pointer>,
+}
+
+/// Where the id is found that traces and log lines carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// In the answer's JSON body.
+    Body(Pointer),
+    /// In a header of the answer.
+    Header(HeaderName),
+    /// In the path of the request: a parameter of the route.
+    Path(Box<str>),
+}
+
 /// One route's rules. Shared by all its requests.
 #[derive(Clone)]
 pub struct Rules {
     /// The route's name, as the configuration writes it.
     pub name: Arc<str>,
+    /// Whether they bind.
+    pub mode: Mode,
     /// Whether a key is needed.
     pub requirement: Requirement,
     /// The methods that may carry a key; GET, HEAD and OPTIONS never do.
     pub methods: Vec<Method>,
+    /// What a key may come by, in this order.
+    pub carriers: Vec<Carrier>,
     /// How strictly keys are read.
     pub syntax: Syntax,
+    /// What goes upstream as the key.
+    pub forward_key: ForwardKey,
+    /// What a dated key means that nothing is on record for.
+    pub late: Late,
     /// Clocks and promises.
     pub policy: Policy,
     /// How long a repeat waits for the first.
@@ -54,8 +120,20 @@ pub struct Rules {
     pub conflict: Conflict,
     /// Which members are hidden in stored parameters.
     pub redaction: Redaction,
-    /// Whether the host counts in the fingerprint.
-    pub authority: bool,
+    /// Which requests are the same.
+    pub sameness: Sameness,
+    /// What its upstream's answers mean, on top of the table.
+    pub outcomes: Overrides,
+    /// Whether the body of a result is kept; if not, its status and `Location` are.
+    pub store_body: bool,
+    /// Headers of an answer that are not kept, besides those that never are.
+    pub drop: Vec<HeaderName>,
+    /// Whether requests pass unprotected while the ledger cannot be asked.
+    pub fail_open: bool,
+    /// The id that traces carry.
+    pub resource: Option<Resource>,
+    /// Whether the policy document names the route.
+    pub publish: bool,
 }
 
 impl Rules {
@@ -63,9 +141,13 @@ impl Rules {
     pub fn new(name: impl Into<Arc<str>>, redaction: Redaction) -> Self {
         Self {
             name: name.into(),
+            mode: Mode::Enforce,
             requirement: Requirement::Optional,
             methods: vec![Method::POST, Method::PATCH],
+            carriers: vec![Carrier::Header("idempotency-key".into())],
             syntax: Syntax::Lenient,
+            forward_key: ForwardKey::AsSent,
+            late: Late::New,
             policy: Policy::default(),
             wait: Duration::from_secs(5),
             request_limit: 1024 * 1024,
@@ -74,7 +156,13 @@ impl Rules {
             mismatch: StatusCode::UNPROCESSABLE_ENTITY,
             conflict: Conflict::Canonical,
             redaction,
-            authority: true,
+            sameness: Sameness { raw: false, authority: true, headers: Vec::new(), ignore: Vec::new() },
+            outcomes: Overrides::default(),
+            store_body: true,
+            drop: Vec::new(),
+            fail_open: false,
+            resource: None,
+            publish: false,
         }
     }
 
@@ -85,7 +173,7 @@ impl Rules {
     }
 
     /// How long an attempt goes on listening for a late answer.
-    pub fn late(&self) -> Duration {
+    pub fn listening(&self) -> Duration {
         self.policy.settle_after.unwrap_or(self.policy.deadline)
     }
 }

@@ -223,7 +223,7 @@ impl Settings {
             Some(ConflictMode::None) => Conflict::None,
         };
         if let Some(authority) = self.fingerprint.as_ref().and_then(|body| body.authority) {
-            rules.authority = authority;
+            rules.sameness.authority = authority;
         }
     }
 }

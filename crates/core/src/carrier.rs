@@ -1,0 +1,86 @@
+//! What a key may come by: the carriers that a route lists.
+//!
+//! Here is how they are named. Where a request keeps its key is read by whoever has the request; what a carrier means
+//! for the record's id is [`crate::scope::Carrier`].
+
+use crate::json::Pointer;
+
+/// One entry of a route's list of carriers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// A header of that name, in lower case: `header:idempotency-key`.
+    Header(Box<str>),
+    /// A member of a JSON body: `body:/idempotency_key`.
+    Body(Pointer),
+    /// A field of a form: `form:idempotency_key`.
+    Form(Box<str>),
+    /// A parameter of a create-once route's path: `path:id`.
+    Path(Box<str>),
+    /// Made of named members of a JSON body, for clients that cannot send a key: `derive:/from,/to,/amount`.
+    Derive(Box<[Pointer]>),
+}
+
+impl Carrier {
+    /// Reads an entry.
+    ///
+    /// # Errors
+    /// What would be valid.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "`{text}` is not a carrier; write header:idempotency-key, body:/idempotency_key, \
+                 form:idempotency_key, path:id, or derive:/from,/to,/amount"
+            )
+        };
+        let (kind, name) = text.split_once(':').filter(|(_, name)| !name.is_empty()).ok_or_else(wrong)?;
+        let pointer = |text: &str| Pointer::parse(text).filter(|pointer| pointer.steps().next().is_some());
+        let found = match kind {
+            "header" if name.bytes().all(is_token) => Some(Self::Header(name.to_ascii_lowercase().into())),
+            "body" => pointer(name).map(Self::Body),
+            "form" => Some(Self::Form(name.into())),
+            "path" => Some(Self::Path(name.into())),
+            "derive" => {
+                name.split(',').map(|text| pointer(text.trim())).collect::<Option<_>>().map(Self::Derive)
+            }
+            _ => None,
+        };
+        found.ok_or_else(wrong)
+    }
+
+    /// Whether the body has to be read to find the key.
+    pub const fn needs_body(&self) -> bool {
+        match self {
+            Self::Body(_) | Self::Form(_) | Self::Derive(_) => true,
+            Self::Header(_) | Self::Path(_) => false,
+        }
+    }
+}
+
+/// A character of a field name (RFC 9110, section 5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn carriers_read_as_they_are_written_and_nonsense_is_refused() {
+        let pointer = |text| Pointer::parse(text).unwrap();
+        for (text, carrier) in [
+            ("header:Idempotency-Key", Carrier::Header("idempotency-key".into())),
+            ("body:/a/b", Carrier::Body(pointer("/a/b"))),
+            ("form:key[0]", Carrier::Form("key[0]".into())),
+            ("path:id", Carrier::Path("id".into())),
+            ("derive:/a, /b", Carrier::Derive([pointer("/a"), pointer("/b")].into())),
+        ] {
+            assert_eq!(Carrier::parse(text), Ok(carrier), "{text}");
+        }
+        for text in
+            ["", "header", "header:", "header:a b", "body:a", "body:", "derive:/a,", "query:key", "cookie:k"]
+        {
+            assert!(Carrier::parse(text).unwrap_err().contains("write header:"), "{text}");
+        }
+    }
+}
