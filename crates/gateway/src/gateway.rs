@@ -12,7 +12,7 @@ use std::{
 };
 
 use onlyonce_core::LedgerKey;
-use onlyonce_http::{Once, Shared, service::Starts};
+use onlyonce_http::{Layer, Once, Shared, layer::Starts};
 use onlyonce_ledger::{Found, Ledger, Options, identity::Secret, memory::MemoryStore, store::Store};
 use onlyonce_store_embedded::EmbeddedStore;
 use tokio::{
@@ -92,9 +92,9 @@ impl Gateway {
         };
         let (ledger, found) = open(&config, secrets.ledger).await?;
         let routes = Arc::new(Routes::new(&config, ledger.key())?);
-        let shared = Arc::new(Shared::new(
-            ledger.clone(),
-            NAMESPACE,
+        let shared = Arc::new(Shared::new(ledger.clone(), NAMESPACE));
+        let layer = Layer::new(
+            Arc::clone(&shared),
             Starts::ByService,
             Box::new({
                 let routes = Arc::clone(&routes);
@@ -104,11 +104,11 @@ impl Gateway {
                 let identify = Arc::clone(&identify);
                 move |parts, scopes| identify.of(parts, scopes)
             }),
-        ));
+        );
         let pool = Pool::new(authority, config.upstream_connect.0, config.upstream_idle.0);
         let front = Arc::new(Front {
-            service: Once::new(Proxy::new(pool), Arc::clone(&shared)),
-            shared: Arc::clone(&shared),
+            service: Once::new(Proxy::new(pool), layer.clone()),
+            layer,
             identify: Arc::clone(&identify),
             guard_paths: routes.guard(),
         });

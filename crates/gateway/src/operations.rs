@@ -2,12 +2,10 @@
 //!
 //! Runs nothing, and takes GET and HEAD only. Anybody else, and anything that is not there, gets the same 404.
 
-use std::sync::Arc;
-
 use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use onlyonce_core::{OperationRef, Record, State, problem, record::TombstoneCause};
 use onlyonce_http::{
-    Body, Shared,
+    Body, Layer,
     problem::{OPERATIONS_PATH, Refused},
 };
 use serde_json::{Map, Value};
@@ -20,16 +18,16 @@ pub(crate) fn asked_for(path: &str) -> Option<&str> {
 }
 
 /// What became of it.
-pub(crate) async fn answer(shared: Arc<Shared>, parts: Parts, reference: &str) -> Response<Body<AnswerBody>> {
+pub(crate) async fn answer(layer: &Layer, parts: Parts, reference: &str) -> Response<Body<AnswerBody>> {
     if !matches!(parts.method, Method::GET | Method::HEAD) {
         return not_allowed();
     }
-    let owner = match shared.identify(&parts) {
-        Ok(principal) => shared.scopes().owner(&principal),
+    let owner = match layer.identify(&parts) {
+        Ok(principal) => layer.shared().scopes().owner(&principal),
         Err(detail) => return Refused::new(problem::PRINCIPAL_REQUIRED, detail).into_response(),
     };
     let Some(reference) = OperationRef::parse(reference) else { return not_found() };
-    match shared.ledger().operation(reference).await {
+    match layer.shared().ledger().operation(reference).await {
         Ok(Some(record)) if record.owner == owner => describe(reference, &record),
         Ok(_) => not_found(),
         Err(error) => {

@@ -15,7 +15,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use onlyonce_http::{Body, Observed, Once, Shared, body::BoxError};
+use onlyonce_http::{Body, Layer, Observed, Once, body::BoxError};
 use serde_json::json;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -26,7 +26,7 @@ use tower_service::Service;
 use crate::{
     admission, descriptors, operations,
     principal::{Identify, Peer},
-    upstream::{AnswerBody, Proxy, RequestBody},
+    upstream::{AnswerBody, Proxy},
 };
 
 /// Connections at a time; beyond it, accepting pauses.
@@ -45,7 +45,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What every request needs.
 pub(crate) struct Front {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) layer: Layer,
     pub(crate) identify: Arc<Identify>,
     pub(crate) service: Once<Proxy>,
     /// Whether paths that read two ways are refused, where a key could be.
@@ -170,8 +170,7 @@ async fn connection<S, B>(
 }
 
 impl Front {
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body<AnswerBody>> {
-        let mut request = request.map(RequestBody::Through);
+    async fn answer(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response<Body<AnswerBody>> {
         request.extensions_mut().insert(Peer(peer));
         if let Err(refused) = admission::admit(&mut request, &self.identify, self.guard_paths) {
             let mut answer = refused.into_response();
@@ -181,7 +180,7 @@ impl Front {
         }
         if let Some(reference) = operations::asked_for(request.uri().path()).map(ToOwned::to_owned) {
             let (parts, _) = request.into_parts();
-            return operations::answer(Arc::clone(&self.shared), parts, &reference).await;
+            return operations::answer(&self.layer, parts, &reference).await;
         }
         let mut service = self.service.clone();
         let answer = match service.call(request).await {

@@ -5,13 +5,14 @@
 //! without a whole answer is lost, and lost is unknown.
 
 mod answer;
-mod body;
 mod connection;
 mod pool;
 mod proxy;
 mod tap;
 
 pub(crate) use answer::AnswerBody;
-pub(crate) use body::RequestBody;
 pub(crate) use pool::Pool;
 pub(crate) use proxy::Proxy;
+
+/// The body of a request on its way up.
+pub(crate) type RequestBody = onlyonce_http::RequestBody<hyper::body::Incoming>;

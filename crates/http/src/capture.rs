@@ -16,8 +16,8 @@ pub(crate) enum Seen<B> {
     Large { parts: Parts, prefix: VecDeque<Bytes>, rest: Pin<Box<B>> },
     /// None, or not to its end.
     Not(Observed),
-    /// The handler panicked.
-    Panicked,
+    /// The handler panicked, or gave an error instead of an answer.
+    Failed,
 }
 
 pub(crate) async fn read<B>(answer: Response<B>, limit: usize) -> Seen<B>

@@ -3,10 +3,10 @@
 //! Invariant: nothing here claims. The moment the key turns out to be free, the rest is handed to a task of its own
 //! (`execution`), without an await in between, so a client that hangs up can leave no claim behind.
 
-use std::{convert::Infallible, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header, request::Parts};
+use http::{HeaderValue, Response, header, request::Parts};
 use onlyonce_core::{
     Key, canonical,
     fingerprint::{self, Recipe},
@@ -15,15 +15,16 @@ use onlyonce_core::{
 };
 use onlyonce_ledger::begin::{self, Look};
 use tokio::sync::oneshot;
-use tower_service::Service;
 
 use crate::{
     answer::{self, Asked},
     body::{Body, BoxError},
     execution::Execution,
     incoming,
+    layer::Layer,
     rules::Rules,
-    service::Shared,
+    service::Call,
+    shared::Shared,
 };
 
 /// A request with a valid key and a known principal.
@@ -35,24 +36,22 @@ pub(crate) struct Keyed {
     pub(crate) rules: Arc<Rules>,
 }
 
-pub(crate) async fn run<S, B, R>(
-    shared: Arc<Shared>,
-    inner: S,
+pub(crate) async fn run<B, R>(
+    layer: Layer,
+    call: Call<R>,
     keyed: Keyed,
     parts: Parts,
     body: B,
 ) -> Response<Body<R>>
 where
-    S: Service<Request<B>, Response = Response<R>, Error = Infallible> + Send + 'static,
-    S::Future: Send,
-    B: http_body::Body<Data = Bytes> + From<Bytes> + Send + 'static,
+    B: http_body::Body<Data = Bytes>,
     B::Error: Into<BoxError>,
     R: http_body::Body<Data = Bytes> + Send + 'static,
     R::Error: Into<BoxError>,
 {
     let sent = keyed.sent.clone();
     let mut answer = match incoming::read(body, &keyed.rules).await {
-        Ok(body) => judged(shared, inner, keyed, parts, body).await,
+        Ok(body) => judged(layer, call, keyed, parts, body).await,
         Err(refused) => {
             let mut answer = refused.into_response();
             // What is left of the body is not read: the connection cannot be used again.
@@ -64,39 +63,30 @@ where
     answer
 }
 
-async fn judged<S, B, R>(
-    shared: Arc<Shared>,
-    inner: S,
-    keyed: Keyed,
-    parts: Parts,
-    body: Bytes,
-) -> Response<Body<R>>
+async fn judged<R>(layer: Layer, call: Call<R>, keyed: Keyed, parts: Parts, body: Bytes) -> Response<Body<R>>
 where
-    S: Service<Request<B>, Response = Response<R>, Error = Infallible> + Send + 'static,
-    S::Future: Send,
-    B: http_body::Body<Data = Bytes> + From<Bytes> + Send + 'static,
     R: http_body::Body<Data = Bytes> + Send + 'static,
     R::Error: Into<BoxError>,
 {
-    let request = seen_by_ledger(&shared, &keyed, &parts, &body);
+    let ledger = layer.shared().ledger.clone();
+    let request = seen_by_ledger(layer.shared(), &keyed, &parts, &body);
     let asked = Asked {
         id: request.id,
         rules: &keyed.rules,
         parameters: &request.parameters,
         identified: keyed.principal.mode() != PrincipalMode::Anonymous,
     };
-    let leader = match shared.ledger.look_up(&request, keyed.rules.wait).await {
+    let leader = match ledger.look_up(&request, keyed.rules.wait).await {
         Ok(Look::Free(leader)) => leader,
-        Ok(Look::Stands(standing)) => return answer::standing(&shared.ledger, &asked, standing),
+        Ok(Look::Stands(standing)) => return answer::standing(&ledger, &asked, standing),
         Err(error) => return refused_by_ledger(&error),
     };
     let (reply, answered) = oneshot::channel();
-    let execution =
-        Execution { shared: Arc::clone(&shared), rules: Arc::clone(&keyed.rules), key: keyed.key, reply };
-    tokio::spawn(execution.run(leader, inner, parts, body));
+    let execution = Execution { layer, rules: Arc::clone(&keyed.rules), key: keyed.key, reply };
+    tokio::spawn(execution.run(leader, call, parts, body));
     match answered.await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(standing)) => answer::standing(&shared.ledger, &asked, standing),
+        Ok(Err(standing)) => answer::standing(&ledger, &asked, standing),
         // Only a runtime that is shutting down drops the task without an answer.
         Err(_) => refused_by_ledger(&onlyonce_ledger::Error::shutting_down()),
     }

@@ -3,12 +3,10 @@
 //! Invariant: the outcome is durable before the first byte of the answer goes to any client; where it could not be
 //! made durable, the answer says `unstored`. Every way out of here ends the attempt as kept, released or unknown.
 
-use std::{
-    convert::Infallible, future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration,
-};
+use std::{future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts, response};
+use http::{HeaderMap, HeaderValue, Response, header, request::Parts, response};
 use onlyonce_core::{
     Key, Outcome, Record, State, Timestamp,
     event::{Completion, Doubt},
@@ -21,7 +19,6 @@ use onlyonce_ledger::{
     begin::{Claimed, Leader, Standing},
 };
 use tokio::sync::oneshot;
-use tower_service::Service;
 
 use crate::{
     answer::{self, Status},
@@ -29,10 +26,11 @@ use crate::{
     capture::{self, Seen},
     fault::{self, Window},
     headers, inner,
+    layer::{Layer, Starts},
     observed::{Observed, Start},
     problem::Refused,
     rules::Rules,
-    service::{Shared, Starts},
+    service::Call,
     stored::Stored,
 };
 
@@ -40,7 +38,7 @@ use crate::{
 pub(crate) type Reply<R> = Result<Response<Body<R>>, Standing>;
 
 pub(crate) struct Execution<R> {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) layer: Layer,
     pub(crate) rules: Arc<Rules>,
     pub(crate) key: Key,
     pub(crate) reply: oneshot::Sender<Reply<R>>,
@@ -52,13 +50,8 @@ where
     R::Error: Into<BoxError>,
 {
     /// Claims, calls, records, answers.
-    pub(crate) async fn run<S, B>(self, leader: Leader, inner: S, parts: Parts, body: Bytes)
-    where
-        S: Service<Request<B>, Response = Response<R>, Error = Infallible> + Send + 'static,
-        S::Future: Send,
-        B: From<Bytes> + Send + 'static,
-    {
-        if self.shared.is_given_up() {
+    pub(crate) async fn run(self, leader: Leader, call: Call<R>, parts: Parts, body: Bytes) {
+        if self.layer.shared().is_given_up() {
             return self.send(Ok(answer::failed(&Error::shutting_down())));
         }
         let attempt = match leader.claim().await {
@@ -70,14 +63,16 @@ where
             }
         };
         fault::point(Window::ClaimedSent).await;
-        let request = self.request(&attempt, parts, body);
-        let call = call(self.shared.starts, self.rules.answer_limit, Arc::clone(&attempt), inner, request);
-        self.see_through(attempt, Box::pin(call)).await;
+        let parts = self.seen_by_service(&attempt, parts, body.len());
+        let answered = async move { call(parts, body).await };
+        let seen = seen(self.layer.starts(), self.rules.answer_limit, Arc::clone(&attempt), answered);
+        self.see_through(attempt, Box::pin(seen)).await;
     }
 
     /// Awaits the answer up to the deadline, and for a while beyond it.
     async fn see_through(self, attempt: Arc<Attempt>, mut call: Pin<Box<impl Future<Output = Seen<R>>>>) {
-        let Self { shared, rules, reply, .. } = self;
+        let Self { layer, rules, reply, .. } = self;
+        let shared = layer.shared();
         let cause = tokio::select! {
             biased;
             () = shared.given_up() => UnknownCause::Drained,
@@ -117,8 +112,8 @@ where
         ended_late(&rules, &attempt, late).await;
     }
 
-    /// The request as the service sees it.
-    fn request<B: From<Bytes>>(&self, attempt: &Arc<Attempt>, mut parts: Parts, body: Bytes) -> Request<B> {
+    /// The request's head as the service sees it.
+    fn seen_by_service(&self, attempt: &Arc<Attempt>, mut parts: Parts, length: usize) -> Parts {
         let headers = &mut parts.headers;
         headers.remove(headers::OUTCOME);
         // The body goes as it was read: whole, and without trailers.
@@ -131,9 +126,9 @@ where
         headers.insert(headers::OPERATION, value(attempt.operation_ref().to_string()));
         headers.insert(headers::ATTEMPT, HeaderValue::from(attempt.fence().0));
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         parts.extensions.insert(Start(Arc::clone(attempt)));
-        Request::from_parts(parts, B::from(body))
+        parts
     }
 
     fn send(self, reply: Reply<R>) {
@@ -142,31 +137,33 @@ where
     }
 }
 
-/// Calls the service and reads its answer; a panic is an answer that is lost.
-async fn call<S, B, R>(
+/// Starts, and reads what the service answers; a panic or an error is an answer that is lost.
+async fn seen<R>(
     starts: Starts,
     limit: usize,
     attempt: Arc<Attempt>,
-    mut inner: S,
-    request: Request<B>,
+    answered: impl Future<Output = Result<Response<R>, BoxError>>,
 ) -> Seen<R>
 where
-    S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
     R: http_body::Body<Data = Bytes>,
     R::Error: Into<BoxError>,
 {
     if starts == Starts::BeforeCall && attempt.start().await.is_err() {
         return Seen::Not(Observed::NotSent);
     }
+    let operation = attempt.operation_ref();
     let answer = async {
-        match inner.call(request).await {
+        match answered.await {
             Ok(answer) => capture::read(answer, limit).await,
-            Err(never) => match never {},
+            Err(error) => {
+                tracing::error!(%operation, %error, "the handler failed; the outcome is unknown");
+                Seen::Failed
+            }
         }
     };
     CatchUnwind(Box::pin(answer)).await.unwrap_or_else(|| {
-        tracing::error!(operation = %attempt.operation_ref(), "the handler panicked; the outcome is unknown");
-        Seen::Panicked
+        tracing::error!(%operation, "the handler panicked; the outcome is unknown");
+        Seen::Failed
     })
 }
 
@@ -177,7 +174,7 @@ where
     R::Error: Into<BoxError>,
 {
     match late {
-        None | Some(Seen::Not(Observed::Lost { .. }) | Seen::Panicked) => {}
+        None | Some(Seen::Not(Observed::Lost { .. }) | Seen::Failed) => {}
         Some(Seen::Not(Observed::NotSent)) => {
             // Nobody waits any more, and the key is free: that is all there is to tell.
             if let Err(unrecorded) = attempt.release(ReleaseCause::NotSent, None).await {
@@ -200,7 +197,7 @@ where
             let doubt = Doubt { cause: UnknownCause::AnswerLost, seen_status, listening: Duration::ZERO };
             doubted(rules, attempt, doubt).await
         }
-        Seen::Panicked => doubted(rules, attempt, UnknownCause::Handler.into()).await,
+        Seen::Failed => doubted(rules, attempt, UnknownCause::Handler.into()).await,
         Seen::Whole { mut parts, body, trailers } => {
             fault::point(Window::AnsweredRecorded).await;
             let (status, until) = record(attempt, &parts, Some((&body, trailers.as_ref()))).await;

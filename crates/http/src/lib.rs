@@ -11,10 +11,13 @@
 pub mod body;
 pub mod fault;
 pub mod headers;
+pub mod layer;
 pub mod observed;
 pub mod problem;
+pub mod request_body;
 pub mod rules;
 pub mod service;
+pub mod shared;
 pub mod stored;
 
 mod answer;
@@ -25,6 +28,9 @@ mod incoming;
 mod inner;
 
 pub use body::Body;
+pub use layer::Layer;
 pub use observed::{Observed, Start};
+pub use request_body::RequestBody;
 pub use rules::Rules;
-pub use service::{Once, Shared};
+pub use service::Once;
+pub use shared::Shared;

@@ -4,24 +4,14 @@
 //! `exchange` judges. A request that no rules cover passes untouched.
 
 use std::{
-    convert::Infallible,
-    fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, request::Parts};
-use onlyonce_core::{
-    Key,
-    fingerprint::Fingerprinter,
-    problem,
-    scope::{Principal, Scopes},
-};
-use onlyonce_ledger::Ledger;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use onlyonce_core::{Key, problem};
 use tower_service::Service;
 
 use crate::{
@@ -29,119 +19,28 @@ use crate::{
     body::{Body, BoxError},
     exchange::{self, Keyed},
     headers,
+    layer::Layer,
     problem::Refused,
+    request_body::RequestBody,
     rules::{Requirement, Rules},
 };
 
-/// Which rules a request falls under; `None`: it passes untouched.
-pub type Select = dyn Fn(&Parts) -> Option<Arc<Rules>> + Send + Sync;
-/// Who sends a request; the error says what is missing and how to mend it.
-pub type Identify = dyn Fn(&Parts, &Scopes) -> Result<Principal, String> + Send + Sync;
-
-/// Most attempts whose record is unknown and that still listen for a late answer; beyond it, connections are closed.
-const LATE_LISTENERS: usize = 4096;
-
-/// When an attempt counts as started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Starts {
-    /// When the inner service is called.
-    BeforeCall,
-    /// When the inner service says so, with [`crate::Start`].
-    ByService,
-}
-
-/// What all requests of one ledger share.
-pub struct Shared {
-    pub(crate) ledger: Ledger,
-    pub(crate) scopes: Scopes,
-    pub(crate) fingerprinter: Fingerprinter,
-    pub(crate) starts: Starts,
-    select: Box<Select>,
-    identify: Box<Identify>,
-    given_up: watch::Sender<bool>,
-    listeners: Arc<Semaphore>,
-}
-
-impl Shared {
-    /// For a ledger and a namespace; two layers in front of each other on one ledger need different ones.
-    pub fn new(
-        ledger: Ledger,
-        namespace: &str,
-        starts: Starts,
-        select: Box<Select>,
-        identify: Box<Identify>,
-    ) -> Self {
-        Self {
-            scopes: Scopes::new(ledger.key(), namespace),
-            fingerprinter: Fingerprinter::new(ledger.key()),
-            starts,
-            select,
-            identify,
-            given_up: watch::Sender::new(false),
-            listeners: Arc::new(Semaphore::new(LATE_LISTENERS)),
-            ledger,
-        }
-    }
-
-    /// The ledger.
-    pub fn ledger(&self) -> &Ledger {
-        &self.ledger
-    }
-
-    /// How record ids are made here.
-    pub fn scopes(&self) -> &Scopes {
-        &self.scopes
-    }
-
-    /// Ends what is still running, because the process stops: what has not started is released, the rest becomes
-    /// unknown, and every client is told so. Whoever calls this waits a moment for it to be written.
-    pub fn give_up(&self) {
-        self.given_up.send_replace(true);
-    }
-
-    /// Whether what is running is given up.
-    pub(crate) fn is_given_up(&self) -> bool {
-        *self.given_up.borrow()
-    }
-
-    /// A place to go on listening for a late answer; `None`: there are too many who do.
-    pub(crate) fn listen_on(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.listeners).try_acquire_owned().ok()
-    }
-
-    /// Resolves when what is running is to be given up.
-    pub(crate) async fn given_up(&self) {
-        let mut given_up = self.given_up.subscribe();
-        // The sender is in `self`.
-        let _ = given_up.wait_for(|given_up| *given_up).await;
-    }
-
-    /// Who sends a request.
-    ///
-    /// # Errors
-    /// What is missing, in plain words.
-    pub fn identify(&self, parts: &Parts) -> Result<Principal, String> {
-        (self.identify)(parts, &self.scopes)
-    }
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("ledger", &self.ledger).finish_non_exhaustive()
-    }
-}
+/// A keyed request on its way to the inner service, whatever that is.
+pub(crate) type Call<R> = Box<dyn FnOnce(Parts, Bytes) -> Calling<R> + Send>;
+/// The inner service at work.
+pub(crate) type Calling<R> = Pin<Box<dyn Future<Output = Result<Response<R>, BoxError>> + Send>>;
 
 /// A service that acts once per key.
 #[derive(Clone, Debug)]
 pub struct Once<S> {
     inner: S,
-    shared: Arc<Shared>,
+    layer: Layer,
 }
 
 impl<S> Once<S> {
     /// Wraps `inner`.
-    pub const fn new(inner: S, shared: Arc<Shared>) -> Self {
-        Self { inner, shared }
+    pub const fn new(inner: S, layer: Layer) -> Self {
+        Self { inner, layer }
     }
 }
 
@@ -152,9 +51,9 @@ enum Judged {
     Refused(Box<Refused>, Option<HeaderValue>),
 }
 
-impl Shared {
+impl Layer {
     fn judge(&self, parts: &Parts) -> Judged {
-        let Some(rules) = (self.select)(parts).filter(|rules| rules.covers(&parts.method)) else {
+        let Some(rules) = self.select(parts).filter(|rules| rules.covers(&parts.method)) else {
             return Judged::Untouched;
         };
         let mut lines = parts.headers.get_all(headers::KEY).iter();
@@ -203,18 +102,20 @@ fn missing(rules: &Rules) -> Refused {
 
 impl<S, B, R> Service<Request<B>> for Once<S>
 where
-    S: Service<Request<B>, Response = Response<R>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<RequestBody<B>>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send,
-    B: http_body::Body<Data = Bytes> + From<Bytes> + Send + 'static,
+    S::Error: Into<BoxError>,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
     R: http_body::Body<Data = Bytes> + Send + 'static,
     R::Error: Into<BoxError>,
 {
     type Response = Response<Body<R>>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+    /// Of the inner service: for a request that it is not asked about once. For a keyed one there is always an answer.
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
     }
 
@@ -222,11 +123,10 @@ where
         // The clone is not ready, the original is: tower's contract, see `Service::call`.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
-        let shared = Arc::clone(&self.shared);
         let (parts, body) = request.into_parts();
-        match shared.judge(&parts) {
+        match self.layer.judge(&parts) {
             Judged::Untouched => {
-                let answer = inner.call(Request::from_parts(parts, body));
+                let answer = inner.call(Request::from_parts(parts, RequestBody::through(body)));
                 Box::pin(async move {
                     let mut answer = answer.await?.map(Body::through);
                     // Said to this layer, also where it does not listen.
@@ -240,11 +140,27 @@ where
                 if let Some(key) = key {
                     answer::echo(&mut answer, &key);
                 }
-                Box::pin(std::future::ready(Ok(answer)))
+                Box::pin(async move { Ok(answer) })
             }
             Judged::Keyed(keyed) => {
-                Box::pin(async move { Ok(exchange::run(shared, inner, *keyed, parts, body).await) })
+                let layer = self.layer.clone();
+                let call = once(inner);
+                Box::pin(async move { Ok(exchange::run(layer, call, *keyed, parts, body).await) })
             }
         }
     }
+}
+
+/// The call of a service that is ready.
+fn once<S, B, R>(mut inner: S) -> Call<R>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>> + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+{
+    Box::new(move |parts, bytes| {
+        Box::pin(async move {
+            inner.call(Request::from_parts(parts, RequestBody::from(bytes))).await.map_err(Into::into)
+        })
+    })
 }

@@ -20,7 +20,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use onlyonce_core::{State, parameters::Redaction, record::UnknownCause, scope::Principal};
-use onlyonce_http::{Once, Rules, Shared, service::Starts};
+use onlyonce_http::{Layer, Once, RequestBody, Rules, Shared, layer::Starts};
 use onlyonce_ledger::{Ledger, Options, identity::Secret, memory::MemoryStore};
 use tower_service::Service;
 
@@ -28,7 +28,7 @@ use tower_service::Service;
 #[derive(Clone, Default)]
 struct Handler(Arc<AtomicUsize>);
 
-impl Service<Request<Full<Bytes>>> for Handler {
+impl<B> Service<Request<RequestBody<B>>> for Handler {
     type Response = Response<Full<Bytes>>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
@@ -37,7 +37,7 @@ impl Service<Request<Full<Bytes>>> for Handler {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
+    fn call(&mut self, _: Request<RequestBody<B>>) -> Self::Future {
         let calls = Arc::clone(&self.0);
         Box::pin(async move {
             tokio::task::yield_now().await;
@@ -59,14 +59,13 @@ async fn ledger() -> Ledger {
 
 fn once_with<S>(handler: S, ledger: Ledger) -> Once<S> {
     let rules = Arc::new(Rules::new("test", Redaction::new(ledger.key(), &[])));
-    let shared = Shared::new(
-        ledger,
-        "test",
+    let layer = Layer::new(
+        Arc::new(Shared::new(ledger, "test")),
         Starts::BeforeCall,
         Box::new(move |_| Some(Arc::clone(&rules))),
         Box::new(|_, _| Ok(Principal::anonymous())),
     );
-    Once::new(handler, Arc::new(shared))
+    Once::new(handler, layer)
 }
 
 fn request(key: &str) -> Request<Full<Bytes>> {
@@ -110,7 +109,7 @@ async fn f15_a_handler_that_panics_leaves_its_outcome_unknown() {
     #[derive(Clone)]
     struct Panics(Arc<AtomicUsize>);
 
-    impl Service<Request<Full<Bytes>>> for Panics {
+    impl<B> Service<Request<RequestBody<B>>> for Panics {
         type Response = Response<Full<Bytes>>;
         type Error = Infallible;
         type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
@@ -119,7 +118,7 @@ async fn f15_a_handler_that_panics_leaves_its_outcome_unknown() {
             Poll::Ready(Ok(()))
         }
 
-        fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
+        fn call(&mut self, _: Request<RequestBody<B>>) -> Self::Future {
             self.0.fetch_add(1, Ordering::SeqCst);
             Box::pin(async { panic!("after the effect") })
         }
@@ -139,13 +138,43 @@ async fn f15_a_handler_that_panics_leaves_its_outcome_unknown() {
     assert_eq!(effects.load(Ordering::SeqCst), 1);
 }
 
+/// A service that fails without an answer, as a plain tower service may: nobody can say what it did. A request that has
+/// no key gets the error as it is.
+#[tokio::test]
+async fn a_handler_that_fails_leaves_its_outcome_unknown() {
+    #[derive(Clone)]
+    struct Fails;
+
+    impl<B> Service<Request<RequestBody<B>>> for Fails {
+        type Response = Response<Full<Bytes>>;
+        type Error = std::io::Error;
+        type Future = std::future::Ready<Result<Self::Response, std::io::Error>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), std::io::Error>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<RequestBody<B>>) -> Self::Future {
+            std::future::ready(Err(std::io::Error::other("the card network hung up")))
+        }
+    }
+
+    let mut service = once(Fails).await;
+    let keyed = service.call(request("k")).await.unwrap();
+    assert_eq!(keyed.status(), 502);
+    assert_eq!(keyed.headers()["idempotency-status"], "unknown");
+    assert_eq!(service.call(request("k")).await.unwrap().status(), 409);
+    let unkeyed = Request::post("/transfers").body(Full::from("{}")).unwrap();
+    assert_eq!(service.call(unkeyed).await.unwrap_err().to_string(), "the card network hung up");
+}
+
 /// Both were recorded as *answered*, as if their status had decided.
 #[tokio::test]
 async fn what_the_handler_says_itself_is_recorded_as_its_own_word() {
     #[derive(Clone)]
     struct Says;
 
-    impl Service<Request<Full<Bytes>>> for Says {
+    impl<B> Service<Request<RequestBody<B>>> for Says {
         type Response = Response<Full<Bytes>>;
         type Error = Infallible;
         type Future = std::future::Ready<Result<Self::Response, Infallible>>;
@@ -154,7 +183,7 @@ async fn what_the_handler_says_itself_is_recorded_as_its_own_word() {
             Poll::Ready(Ok(()))
         }
 
-        fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
+        fn call(&mut self, _: Request<RequestBody<B>>) -> Self::Future {
             let answer = Response::builder().header("idempotency-outcome", "unknown");
             std::future::ready(Ok(answer.body(Full::from("x")).unwrap()))
         }
@@ -178,7 +207,7 @@ async fn what_turns_out_late_not_to_have_been_sent_frees_the_key() {
     #[derive(Clone)]
     struct FindsOutLate(Arc<AtomicUsize>);
 
-    impl Service<Request<Full<Bytes>>> for FindsOutLate {
+    impl<B> Service<Request<RequestBody<B>>> for FindsOutLate {
         type Response = Response<Full<Bytes>>;
         type Error = Infallible;
         type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
@@ -187,7 +216,7 @@ async fn what_turns_out_late_not_to_have_been_sent_frees_the_key() {
             Poll::Ready(Ok(()))
         }
 
-        fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
+        fn call(&mut self, _: Request<RequestBody<B>>) -> Self::Future {
             let calls = self.0.fetch_add(1, Ordering::SeqCst);
             Box::pin(async move {
                 let mut answer = Response::new(Full::default());

@@ -28,7 +28,7 @@ use onlyonce_core::{
     record::UnknownCause,
     scope::{Carrier, Principal},
 };
-use onlyonce_http::{Shared, service::Starts};
+use onlyonce_http::Shared;
 use onlyonce_ledger::{
     Attempt, Ledger, Options,
     begin::{self, Claimed, Look},
@@ -76,8 +76,7 @@ impl Desk {
         let store = Arc::new(MemoryStore::new());
         let secret = Secret::new(Secret::generate()).unwrap();
         let (ledger, _) = Ledger::open(Arc::clone(&store) as _, &secret, Options::default()).await.unwrap();
-        let never = |_: &_, _: &_| Err("nobody asks here".to_owned());
-        let shared = Shared::new(ledger, "gateway", Starts::ByService, Box::new(|_| None), Box::new(never));
+        let shared = Shared::new(ledger, "gateway");
         let state = State {
             shared: Arc::new(shared),
             identify: Arc::new(identify),

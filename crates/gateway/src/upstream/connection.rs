@@ -21,7 +21,7 @@ use onlyonce_ledger::clock::Boot;
 use tokio::{net::TcpStream, task::JoinHandle};
 
 use super::{
-    body::RequestBody,
+    RequestBody,
     tap::{Heard, Tap, Tapped},
 };
 

@@ -18,8 +18,8 @@ use onlyonce_http::{
 use tower_service::Service;
 
 use super::{
+    RequestBody,
     answer::AnswerBody,
-    body::RequestBody,
     connection::{Connection, Unanswered},
     pool::{Pool, Use},
 };

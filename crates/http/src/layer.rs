@@ -1,0 +1,77 @@
+//! One layer on a ledger: which requests fall under which rules, whose they are, and how their attempts start.
+//!
+//! Small on purpose: what requests of different layers share is in [`Shared`].
+
+use std::{fmt, sync::Arc};
+
+use http::request::Parts;
+use onlyonce_core::scope::{Principal, Scopes};
+
+use crate::{rules::Rules, service::Once, shared::Shared};
+
+/// Which rules a request falls under; `None`: it passes untouched.
+pub type Select = dyn Fn(&Parts) -> Option<Arc<Rules>> + Send + Sync;
+/// Who sends a request; the error says what is missing and how to mend it.
+pub type Identify = dyn Fn(&Parts, &Scopes) -> Result<Principal, String> + Send + Sync;
+
+/// When an attempt counts as started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Starts {
+    /// When the inner service is called.
+    BeforeCall,
+    /// When the inner service says so, with [`crate::Start`].
+    ByService,
+}
+
+/// One layer on a ledger. Cheap to clone.
+#[derive(Clone)]
+pub struct Layer(Arc<Own>);
+
+struct Own {
+    shared: Arc<Shared>,
+    starts: Starts,
+    select: Box<Select>,
+    identify: Box<Identify>,
+}
+
+impl Layer {
+    /// On a ledger; `select` and `identify` are asked once for each request.
+    pub fn new(shared: Arc<Shared>, starts: Starts, select: Box<Select>, identify: Box<Identify>) -> Self {
+        Self(Arc::new(Own { shared, starts, select, identify }))
+    }
+
+    /// What it shares with the other layers on its ledger.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.0.shared
+    }
+
+    /// Who sends a request.
+    ///
+    /// # Errors
+    /// What is missing, in plain words.
+    pub fn identify(&self, parts: &Parts) -> Result<Principal, String> {
+        (self.0.identify)(parts, &self.0.shared.scopes)
+    }
+
+    pub(crate) fn select(&self, parts: &Parts) -> Option<Arc<Rules>> {
+        (self.0.select)(parts)
+    }
+
+    pub(crate) fn starts(&self) -> Starts {
+        self.0.starts
+    }
+}
+
+impl<S> tower_layer::Layer<S> for Layer {
+    type Service = Once<S>;
+
+    fn layer(&self, inner: S) -> Once<S> {
+        Once::new(inner, self.clone())
+    }
+}
+
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Layer").field("shared", &self.0.shared).finish_non_exhaustive()
+    }
+}
