@@ -18,6 +18,8 @@ pub(crate) enum Tool {
     Python,
     /// Draws the demo's page.
     Chromium,
+    /// What the example client in a shell is made of.
+    Curl,
 }
 
 impl Tool {
@@ -27,6 +29,7 @@ impl Tool {
             Self::Strace => &["strace"],
             Self::Python => &["python3"],
             Self::Chromium => &["chromium", "chromium-browser", "google-chrome"],
+            Self::Curl => &["curl"],
         }
     }
 
@@ -37,6 +40,7 @@ impl Tool {
             Self::Python => &["python3"],
             // Without fonts a page is drawn without text.
             Self::Chromium => &["chromium", "fonts-liberation"],
+            Self::Curl => &["curl"],
         }
     }
 
@@ -48,7 +52,7 @@ impl Tool {
 
 /// All that `cargo xtask test` needs.
 pub(crate) fn ensure_all() -> Result<(), Failure> {
-    ensure(&[Tool::Strace, Tool::Python])
+    ensure(&[Tool::Strace, Tool::Python, Tool::Curl])
 }
 
 /// Finds each tool or installs it.

@@ -14,6 +14,7 @@ mod gateway;
 
 mod transfer;
 
+mod clients;
 mod deadlines;
 mod duplicates;
 mod durability;
