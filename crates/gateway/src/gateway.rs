@@ -3,7 +3,6 @@
 use std::{
     fmt, io,
     net::SocketAddr,
-    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -11,10 +10,10 @@ use std::{
     time::Duration,
 };
 
+use onlyonce_backends::Place;
 use onlyonce_core::LedgerKey;
 use onlyonce_http::{Layer, Once, Shared, layer::Starts};
-use onlyonce_ledger::{Found, Ledger, Options, identity::Secret, memory::MemoryStore, store::Store};
-use onlyonce_store_embedded::EmbeddedStore;
+use onlyonce_ledger::{Found, Ledger, Options};
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::watch,
@@ -26,7 +25,6 @@ use crate::{
     config::{Admin, Config},
     principal::Identify,
     routes::Routes,
-    secret,
     server::{self, Connections, Front},
     start_error::{StartError, StartErrorKind},
     upstream::{Pool, Proxy},
@@ -37,8 +35,6 @@ const NAMESPACE: &str = "gateway";
 /// Connections that wait to be accepted, as far as the system allows. With tokio's default of 128, of a larger burst
 /// the rest comes a second later.
 const BACKLOG: u32 = 4096;
-/// What an embedded ledger that was made to its end has in its directory. A mount point is a directory too.
-const DATA: &str = "data";
 const DRAIN_TICK: Duration = Duration::from_millis(20);
 /// How long the last outcomes and answers may take to be written, after the drain limit or a failure of the ledger.
 const GIVE_UP_TIME: Duration = Duration::from_secs(3);
@@ -206,7 +202,7 @@ pub struct Drained {
 fn check(config: &Config, admin_token: Option<&str>) -> Result<(), StartError> {
     // Which key they get makes no difference to whether the rules are valid, and the ledger's is not known yet.
     Routes::new(config, &LedgerKey::new([0; 32]))?;
-    Place::of(&config.ledger.url)?;
+    config.ledger.url.parse::<Place>()?;
     match config.admin {
         Admin::At(address) if admin_token.is_none() && !address.ip().is_loopback() => Err(StartError::new(
             StartErrorKind::Config,
@@ -219,68 +215,15 @@ fn check(config: &Config, admin_token: Option<&str>) -> Result<(), StartError> {
     }
 }
 
-/// Where the ledger is kept.
-enum Place {
-    Memory,
-    Embedded(PathBuf),
-}
-
-impl Place {
-    fn of(url: &str) -> Result<Self, StartError> {
-        match url.strip_prefix("embedded:") {
-            Some(path) if !path.is_empty() => Ok(Self::Embedded(path.into())),
-            None if url == "memory:" => Ok(Self::Memory),
-            _ => Err(StartError::new(
-                StartErrorKind::Config,
-                format!("ledger `{url}` is not known here; write memory: or embedded:PATH"),
-            )),
-        }
-    }
-}
-
 async fn open(config: &Config, secret: Option<String>) -> Result<(Ledger, Found), StartError> {
-    let given = secret.map(Secret::new).transpose()?;
-    let options = Options { must_exist: config.ledger.must_exist, ..Options::default() };
-    let (store, secret): (Arc<dyn Store>, Secret) = match Place::of(&config.ledger.url)? {
-        Place::Memory => {
-            // The ledger dies with the process, and so may its secret.
-            let secret = given.map_or_else(|| Secret::new(Secret::generate()), Ok)?;
-            (Arc::new(MemoryStore::new()), secret)
-        }
-        Place::Embedded(directory) => {
-            check_exists(&directory, config.ledger.must_exist)?;
-            let store = embedded(directory.clone(), config.ledger.max_bytes.0).await?;
-            let secret = given.map_or_else(|| secret::beside(&directory), Ok)?;
-            (Arc::new(store), secret)
-        }
-    };
-    Ok(Ledger::open(store, &secret, options).await?)
-}
-
-/// An unmounted volume must not look like a fresh start, so nothing is made in it either.
-fn check_exists(directory: &Path, must_exist: bool) -> Result<(), StartError> {
-    if !must_exist || directory.join(DATA).exists() {
-        return Ok(());
-    }
-    Err(StartError::new(
-        StartErrorKind::Ledger,
-        format!(
-            "there is no ledger at {}, and `ledger.must_exist` is set: is the volume mounted?",
-            directory.display()
-        ),
-    ))
-}
-
-async fn embedded(directory: PathBuf, max_bytes: u64) -> Result<EmbeddedStore, StartError> {
-    let options = onlyonce_store_embedded::Options {
+    let max_bytes = config.ledger.max_bytes.0;
+    let options = onlyonce_backends::Options {
+        secret,
         max_bytes: (max_bytes > 0).then_some(max_bytes),
-        ..onlyonce_store_embedded::Options::default()
+        ledger: Options { must_exist: config.ledger.must_exist, ..Options::default() },
     };
-    // Opening replays the journal and reads the open records: not for a thread that serves.
-    let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(directory, options)).await;
-    let opened = opened
-        .map_err(|error| StartError::new(StartErrorKind::Ledger, "opening broke off").because(error))?;
-    opened.map_err(|error| StartError::new(StartErrorKind::Ledger, error.to_string()).because(error))
+    let place: Place = config.ledger.url.parse()?;
+    Ok(place.open(options).await?)
 }
 
 /// `host:port` of an upstream URL.

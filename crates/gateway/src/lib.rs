@@ -13,7 +13,6 @@ mod descriptors;
 mod operations;
 mod principal;
 mod routes;
-mod secret;
 mod server;
 mod upstream;
 

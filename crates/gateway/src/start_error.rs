@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use onlyonce_ledger::identity::OpenError;
+use onlyonce_backends::ErrorKind;
 
 /// What stood in the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +54,12 @@ impl std::error::Error for StartError {
     }
 }
 
-impl From<OpenError> for StartError {
-    fn from(error: OpenError) -> Self {
-        Self::new(StartErrorKind::Ledger, error.to_string()).because(error)
+impl From<onlyonce_backends::Error> for StartError {
+    fn from(error: onlyonce_backends::Error) -> Self {
+        let kind = match error.kind() {
+            ErrorKind::Url => StartErrorKind::Config,
+            ErrorKind::Ledger => StartErrorKind::Ledger,
+        };
+        Self::new(kind, error.to_string()).because(error)
     }
 }

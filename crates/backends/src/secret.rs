@@ -4,17 +4,16 @@ use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path};
 
 use onlyonce_ledger::identity::Secret;
 
-use crate::start_error::{StartError, StartErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// The file beside an embedded ledger that holds the secret it made for itself.
 const FILE: &str = "secret";
 
 /// The secret beside an embedded ledger; made, with mode 0600, if there is none.
-pub(crate) fn beside(directory: &Path) -> Result<Secret, StartError> {
+pub(crate) fn beside(directory: &Path) -> Result<Secret, Error> {
     let path = directory.join(FILE);
     let failed = |what: &str, error: std::io::Error| {
-        StartError::new(StartErrorKind::Ledger, format!("failed to {what} {}: {error}", path.display()))
-            .because(error)
+        Error::new(ErrorKind::Ledger, format!("failed to {what} {}: {error}", path.display())).because(error)
     };
     match fs::read_to_string(&path) {
         Ok(text) => return Ok(Secret::new(text.trim())?),

@@ -1,0 +1,70 @@
+//! The embedded ledger's directory, opened off the threads that serve.
+
+use std::path::Path;
+
+use onlyonce_store_embedded::{EmbeddedStore, Options};
+
+use crate::error::{Error, ErrorKind};
+
+/// What a ledger that was made to its end has in its directory. A mount point is a directory too.
+const DATA: &str = "data";
+
+pub(crate) async fn open(
+    directory: &Path,
+    max_bytes: Option<u64>,
+    must_exist: bool,
+) -> Result<EmbeddedStore, Error> {
+    if must_exist {
+        check_exists(directory)?;
+    }
+    let directory = directory.to_owned();
+    let options = Options { max_bytes, ..Options::default() };
+    // Opening replays the journal and reads the open records: not for a thread that serves.
+    let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(directory, options)).await;
+    let opened = opened.map_err(|error| Error::new(ErrorKind::Ledger, "opening broke off").because(error))?;
+    opened.map_err(|error| Error::new(ErrorKind::Ledger, error.to_string()).because(error))
+}
+
+/// An unmounted volume must not look like a fresh start, so nothing is made in it either.
+fn check_exists(directory: &Path) -> Result<(), Error> {
+    if directory.join(DATA).exists() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Ledger,
+        format!(
+            "there is no ledger at {}, and `ledger.must_exist` is set: is the volume mounted?",
+            directory.display()
+        ),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{ErrorKind, Options, Place};
+
+    fn must_exist() -> Options {
+        let ledger = onlyonce_ledger::Options { must_exist: true, ..onlyonce_ledger::Options::default() };
+        Options { ledger, ..Options::default() }
+    }
+
+    #[tokio::test]
+    async fn a_ledger_that_must_exist_is_not_made() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place::Embedded(directory.path().to_owned());
+        let error = place.open(must_exist()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Ledger);
+        assert!(error.to_string().contains("is the volume mounted?"), "{error}");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "nothing was made");
+    }
+
+    #[test]
+    fn a_ledger_opens_again_with_the_secret_that_it_made() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place::Embedded(directory.path().to_owned());
+        // What a ledger leaves running ends with its runtime.
+        let open = |options| tokio::runtime::Runtime::new().unwrap().block_on(place.open(options)).map(drop);
+        open(Options::default()).unwrap();
+        open(must_exist()).unwrap();
+    }
+}

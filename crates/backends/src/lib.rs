@@ -1,0 +1,17 @@
+//! From a ledger URL to an open ledger, for everything that opens one.
+//!
+//! [`Place`] is a URL that was understood; [`Place::open`] opens what is there. Invariant: this is the one crate that
+//! knows which backends exist; whoever stands above it asks for features and holds a [`onlyonce_ledger::Ledger`].
+
+pub mod error;
+pub mod open;
+pub mod place;
+
+#[cfg(feature = "embedded")]
+mod embedded;
+#[cfg(feature = "embedded")]
+mod secret;
+
+pub use error::{Error, ErrorKind};
+pub use open::Options;
+pub use place::Place;
