@@ -1,9 +1,14 @@
 //! What a key may come by: the carriers that a route lists.
 //!
-//! Here is how they are named. Where a request keeps its key is read by whoever has the request; what a carrier means
-//! for the record's id is [`crate::scope::Carrier`].
+//! Here is how they are named, and how a key is found in a body. What a carrier means for the record's id is
+//! [`crate::scope::Carrier`].
 
-use crate::json::Pointer;
+mod search;
+
+pub use search::Unfit;
+pub(crate) use search::json;
+
+use crate::{canonical::is_token, json::Pointer};
 
 /// One entry of a route's list of carriers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,11 +59,6 @@ impl Carrier {
             Self::Header(_) | Self::Path(_) => false,
         }
     }
-}
-
-/// A character of a field name (RFC 9110, section 5.6.2).
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]

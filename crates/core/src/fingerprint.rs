@@ -4,13 +4,14 @@
 //! its length, absent told from empty. Invariant: equal fingerprints mean equal requests, and a fingerprint is judged
 //! under the [`Recipe`] that the record names. Which headers count is the route's choice; scope and key are not in it.
 
+mod derived;
 pub(crate) mod fields;
 
 use std::fmt;
 
 use crate::{
     LedgerKey,
-    canonical::{Canonical, canonicalize, codings, essence},
+    canonical::{Content, codings},
     ledger_key::Purpose,
 };
 use fields::Fields;
@@ -41,14 +42,14 @@ pub struct Request<'a> {
     pub path: &'a str,
     /// The query without its question mark, with its percent-encoding.
     pub query: Option<&'a str>,
-    /// The content type; only its essence counts.
+    /// The content type; only its essence counts, but for a form that could not be read.
     pub content_type: Option<&'a str>,
     /// The content coding; `identity` counts as absent.
     pub content_coding: Option<&'a str>,
     /// The field lines that the route names: the case of names does not count, nor the order of different names.
     pub headers: &'a [(&'a str, &'a [u8])],
-    /// The whole body.
-    pub body: &'a [u8],
+    /// What counts of the whole body.
+    pub content: &'a Content<'a>,
 }
 
 /// Makes fingerprints under one ledger's key.
@@ -72,19 +73,17 @@ impl Fingerprinter {
 
     fn v1(&self, request: &Request<'_>) -> Fingerprint {
         let codings: Vec<String> = codings(request.content_coding).collect();
-        let Canonical { form, bytes } = canonicalize(request.content_type, !codings.is_empty(), request.body);
         let mut fields = Fields::new(&self.key);
         fields.code(Recipe::V1.into());
         fields.optional(request.authority.map(normal_authority).as_deref());
         fields.text(request.method);
         fields.text(request.path);
         fields.optional(request.query);
-        fields.optional(request.content_type.map(essence).as_deref());
+        fields.optional(request.content_type.map(|text| request.content.media_type(text)).as_deref());
         fields.count(codings.len());
         codings.iter().for_each(|coding| fields.text(coding));
         headers(&mut fields, request.headers);
-        fields.code(form.code());
-        fields.bytes(&bytes);
+        request.content.write(&mut fields);
         Fingerprint(fields.finish())
     }
 }
@@ -145,7 +144,20 @@ mod tests {
 
     use super::*;
 
-    const TRANSFER: Request<'static> = Request {
+    /// A request whose body has not been read yet.
+    #[derive(Clone, Copy)]
+    struct Sent<'a> {
+        authority: Option<&'a str>,
+        method: &'a str,
+        path: &'a str,
+        query: Option<&'a str>,
+        content_type: Option<&'a str>,
+        content_coding: Option<&'a str>,
+        headers: &'a [(&'a str, &'a [u8])],
+        body: &'a [u8],
+    }
+
+    const TRANSFER: Sent<'static> = Sent {
         authority: Some("api.example.com"),
         method: "POST",
         path: "/transfers",
@@ -156,19 +168,27 @@ mod tests {
         body: br#"{"amount":100,"to":"ES09"}"#,
     };
 
-    fn fingerprint(request: &Request<'_>) -> Fingerprint {
-        Fingerprinter::new(&LedgerKey::new([1; 32])).fingerprint(Recipe::V1, request)
+    fn fingerprint(sent: &Sent<'_>) -> Fingerprint {
+        under(&LedgerKey::new([1; 32]), sent)
+    }
+
+    fn under(key: &LedgerKey, sent: &Sent<'_>) -> Fingerprint {
+        let Sent { authority, method, path, query, content_type, content_coding, headers, body } = *sent;
+        let content = &Content::read(content_type, codings(content_coding).next().is_some(), body);
+        let request =
+            Request { authority, method, path, query, content_type, content_coding, headers, content };
+        Fingerprinter::new(key).fingerprint(Recipe::V1, &request)
     }
 
     #[test]
     fn what_an_upstream_cannot_tell_apart_does_not_count() {
         for same in [
-            Request { authority: Some("API.Example.com:443"), ..TRANSFER },
-            Request { authority: Some("api.example.com:80"), ..TRANSFER },
-            Request { content_type: Some("Application/JSON; charset=utf-8"), ..TRANSFER },
-            Request { content_coding: Some("identity"), ..TRANSFER },
-            Request { headers: &[("X-Version", b"2"), ("X-Tenant", b"one")], ..TRANSFER },
-            Request { body: br#" { "to" : "\u0045S09", "amount" : 1.0e2 } "#, ..TRANSFER },
+            Sent { authority: Some("API.Example.com:443"), ..TRANSFER },
+            Sent { authority: Some("api.example.com:80"), ..TRANSFER },
+            Sent { content_type: Some("Application/JSON; charset=utf-8"), ..TRANSFER },
+            Sent { content_coding: Some("identity"), ..TRANSFER },
+            Sent { headers: &[("X-Version", b"2"), ("X-Tenant", b"one")], ..TRANSFER },
+            Sent { body: br#" { "to" : "\u0045S09", "amount" : 1.0e2 } "#, ..TRANSFER },
         ] {
             assert_eq!(fingerprint(&same), fingerprint(&TRANSFER));
         }
@@ -178,38 +198,32 @@ mod tests {
     fn everything_else_counts() {
         let others = [
             TRANSFER,
-            Request { authority: None, ..TRANSFER },
-            Request { authority: Some(""), ..TRANSFER },
-            Request { authority: Some("api.example.com:8080"), ..TRANSFER },
-            Request { authority: Some("[::443]"), ..TRANSFER },
-            Request { method: "post", ..TRANSFER },
-            Request { path: "/transfers/", ..TRANSFER },
-            Request { path: "/Transfers", ..TRANSFER },
-            Request { path: "/transfers?a=1", query: None, ..TRANSFER },
-            Request { query: None, ..TRANSFER },
-            Request { query: Some(""), ..TRANSFER },
-            Request { query: Some("a=%31"), ..TRANSFER },
-            Request { content_type: None, ..TRANSFER },
-            Request { content_type: Some(""), ..TRANSFER },
-            Request { content_type: Some("application/vnd.x+json"), ..TRANSFER },
-            Request { content_coding: Some("gzip"), ..TRANSFER },
-            Request { content_coding: Some("gzip, br"), ..TRANSFER },
-            Request { content_coding: Some("br, gzip"), ..TRANSFER },
-            Request { headers: &[], ..TRANSFER },
-            Request { headers: &[("x-tenant", b"one")], ..TRANSFER },
-            Request { headers: &[("x-tenant", b"One"), ("x-version", b"2")], ..TRANSFER },
-            Request {
-                headers: &[("x-tenant", b"one"), ("x-version", b"2"), ("x-version", b"3")],
-                ..TRANSFER
-            },
-            Request {
-                headers: &[("x-tenant", b"one"), ("x-version", b"3"), ("x-version", b"2")],
-                ..TRANSFER
-            },
-            Request { body: br#"{"amount":101,"to":"ES09"}"#, ..TRANSFER },
-            Request { body: br#"{"amount":"100","to":"ES09"}"#, ..TRANSFER },
-            Request { body: br#"{"amount":100,"to":"ES09","amount":100}"#, ..TRANSFER },
-            Request { body: b"", ..TRANSFER },
+            Sent { authority: None, ..TRANSFER },
+            Sent { authority: Some(""), ..TRANSFER },
+            Sent { authority: Some("api.example.com:8080"), ..TRANSFER },
+            Sent { authority: Some("[::443]"), ..TRANSFER },
+            Sent { method: "post", ..TRANSFER },
+            Sent { path: "/transfers/", ..TRANSFER },
+            Sent { path: "/Transfers", ..TRANSFER },
+            Sent { path: "/transfers?a=1", query: None, ..TRANSFER },
+            Sent { query: None, ..TRANSFER },
+            Sent { query: Some(""), ..TRANSFER },
+            Sent { query: Some("a=%31"), ..TRANSFER },
+            Sent { content_type: None, ..TRANSFER },
+            Sent { content_type: Some(""), ..TRANSFER },
+            Sent { content_type: Some("application/vnd.x+json"), ..TRANSFER },
+            Sent { content_coding: Some("gzip"), ..TRANSFER },
+            Sent { content_coding: Some("gzip, br"), ..TRANSFER },
+            Sent { content_coding: Some("br, gzip"), ..TRANSFER },
+            Sent { headers: &[], ..TRANSFER },
+            Sent { headers: &[("x-tenant", b"one")], ..TRANSFER },
+            Sent { headers: &[("x-tenant", b"One"), ("x-version", b"2")], ..TRANSFER },
+            Sent { headers: &[("x-tenant", b"one"), ("x-version", b"2"), ("x-version", b"3")], ..TRANSFER },
+            Sent { headers: &[("x-tenant", b"one"), ("x-version", b"3"), ("x-version", b"2")], ..TRANSFER },
+            Sent { body: br#"{"amount":101,"to":"ES09"}"#, ..TRANSFER },
+            Sent { body: br#"{"amount":"100","to":"ES09"}"#, ..TRANSFER },
+            Sent { body: br#"{"amount":100,"to":"ES09","amount":100}"#, ..TRANSFER },
+            Sent { body: b"", ..TRANSFER },
         ];
         for (index, one) in others.iter().enumerate() {
             for other in others.iter().skip(index + 1) {
@@ -218,9 +232,33 @@ mod tests {
         }
     }
 
+    /// D17: the host as clients spell it does not count, and what an upstream may tell apart does.
+    #[test]
+    fn d17_a_host_is_compared_without_case_and_default_port_and_a_path_byte_by_byte() {
+        let host = |authority| fingerprint(&Sent { authority: Some(authority), ..TRANSFER });
+        assert_eq!(host("API.example.com:443"), host("api.example.com"));
+        assert_ne!(host("api-2.example.com"), host("api.example.com"));
+        let path = |path| fingerprint(&Sent { path, ..TRANSFER });
+        assert_ne!(path("/~a"), path("/%7Ea"));
+    }
+
+    /// A form that cannot be read counts by its bytes, and the boundary says which parts they are.
+    #[test]
+    fn the_boundary_counts_where_a_form_is_raw() {
+        let with = |boundary: &str, body: &[u8]| {
+            let content_type = format!("multipart/form-data; boundary={boundary}");
+            fingerprint(&Sent { content_type: Some(&content_type), body, ..TRANSFER })
+        };
+        let unreadable = b"--a\r\n--b\r\n";
+        assert_ne!(with("a", unreadable), with("b", unreadable));
+        let part = "\r\nContent-Disposition: form-data; name=x\r\n\r\n1\r\n";
+        let [a, b] = ["a", "b"].map(|mark| with(mark, format!("--{mark}{part}--{mark}--").as_bytes()));
+        assert_eq!(a, b);
+    }
+
     #[test]
     fn each_ledger_has_its_own_fingerprints() {
-        let other = Fingerprinter::new(&LedgerKey::new([2; 32])).fingerprint(Recipe::V1, &TRANSFER);
+        let other = under(&LedgerKey::new([2; 32]), &TRANSFER);
         assert_ne!(other, fingerprint(&TRANSFER));
     }
 
@@ -248,7 +286,7 @@ mod tests {
             let of = |parts: &[String]| {
                 let [method, path, coding, name, value, body] = parts else { panic!("six parts") };
                 let headers = [(name.as_str(), value.as_bytes())];
-                fingerprint(&Request {
+                fingerprint(&Sent {
                     method,
                     path,
                     query: None,

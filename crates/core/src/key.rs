@@ -4,6 +4,8 @@
 //! one that most clients send. Invariant: a [`Key`] is 1 to 255 characters of %x20–7E, and neither its debug text nor
 //! any error shows a character of it. Which carrier a key came by is none of its business (see [`crate::scope`]).
 
+mod birth;
+
 use std::fmt;
 
 use sfv::{BareItem, FieldType, Item, ItemSerializer, StringRef};
@@ -47,6 +49,8 @@ pub enum InvalidKind {
     Escape,
     /// Another structured type than a string; in strict syntax also the bare form.
     Type,
+    /// A character that is not printable ASCII, where the text itself is the key.
+    Unprintable,
 }
 
 impl Key {
@@ -63,6 +67,17 @@ impl Key {
             (Some(_), Syntax::Lenient) => bare(value),
         };
         meaning.and_then(within_length).map(Self).map_err(|kind| Invalid { kind })
+    }
+
+    /// Takes a text that is the key itself, character for character: a member of a body, a field of a form, a segment of
+    /// a path.
+    ///
+    /// # Errors
+    /// [`Invalid`], whose kind says which rule was broken.
+    pub fn literal(text: &str) -> Result<Self, Invalid> {
+        let printable = text.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
+        let meaning = if printable { within_length(text.to_owned()) } else { Err(InvalidKind::Unprintable) };
+        meaning.map(Self).map_err(|kind| Invalid { kind })
     }
 
     /// The key's characters, unquoted.
@@ -93,8 +108,8 @@ impl Invalid {
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            InvalidKind::Empty => "the key is empty: send 1 to 255 characters in double quotes, such as a UUID",
-            InvalidKind::TooLong => "the key is longer than 255 characters: a UUID in double quotes is enough",
+            InvalidKind::Empty => "the key is empty: send 1 to 255 characters, such as a UUID",
+            InvalidKind::TooLong => "the key is longer than 255 characters: a UUID is enough",
             InvalidKind::Character => {
                 "the key holds a character that is not allowed where it stands: send printable ASCII in double \
                  quotes, with nothing after the closing quote but parameters"
@@ -104,6 +119,9 @@ impl fmt::Display for Invalid {
             InvalidKind::Escape => {
                 "the key holds a backslash that escapes nothing: between double quotes, write \\\" for a quote and \
                  \\\\ for a backslash"
+            }
+            InvalidKind::Unprintable => {
+                "the key holds a character that is not printable ASCII: a UUID is enough"
             }
             InvalidKind::Type => "the field's value is not a string: send the key in double quotes",
         })

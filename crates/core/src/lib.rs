@@ -20,6 +20,7 @@ pub mod key;
 pub mod ledger_key;
 pub mod outcome;
 pub mod parameters;
+mod percent;
 pub mod policy;
 pub mod problem;
 pub mod record;

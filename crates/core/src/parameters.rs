@@ -22,8 +22,8 @@ pub use differs::{MAX_DIFFERENCES, differs};
 pub use redaction::Redaction;
 
 use crate::{
-    canonical,
-    fingerprint::fields::Fields,
+    canonical::Content,
+    fingerprint::{Request, fields::Fields},
     json::{Value, write_string},
 };
 
@@ -42,27 +42,19 @@ const _: () = assert!(FRAME + MAX_METHOD + MAX_PATH + MAX_QUERY + MAX_BODY <= MA
 
 const DIGEST_DIGITS: usize = 16;
 
-/// The parameters of a request, redacted. The arguments are those of its [`crate::fingerprint::Request`]; `coded`:
-/// its content coding is not identity.
-pub fn parameters(
-    redaction: &Redaction,
-    method: &str,
-    path: &str,
-    query: Option<&str>,
-    content_type: Option<&str>,
-    coded: bool,
-    body: &[u8],
-) -> Vec<u8> {
+/// The parameters of a request, redacted. Of its body, that which counts; `length` is that of the body as it was sent.
+pub fn parameters(redaction: &Redaction, request: &Request<'_>, length: usize) -> Vec<u8> {
+    let Request { method, path, query, content, .. } = *request;
     let mut document = Document { redaction, out: Vec::with_capacity(256) };
     document.text("method", method, MAX_METHOD);
     document.text("path", path, MAX_PATH);
     if let Some(query) = query {
         document.text("query", &redaction.query(query), MAX_QUERY);
     }
-    match canonical::json(content_type, coded, body) {
-        Some(value) => document.json(&value, body.len()),
-        None if body.is_empty() => {}
-        None => document.digest("body", body.len(), body),
+    match content {
+        Content::Json(value) => document.json(value, length),
+        Content::Raw([]) => {}
+        content => document.digest("body", length, |fields| content.write(fields)),
     }
     document.finish()
 }
@@ -79,22 +71,22 @@ impl Document<'_> {
         if shown.len() <= limit {
             self.member(name, &shown);
         } else {
-            self.digest(name, text.len(), text.as_bytes());
+            self.digest(name, text.len(), |fields| fields.text(text));
         }
     }
 
     fn json(&mut self, value: &Value<'_>, length: usize) {
         match show::redacted(value, self.redaction, MAX_BODY) {
             Some(shown) => self.member("body", &shown),
-            None => self.digest("body", length, &value.to_canonical()),
+            None => self.digest("body", length, |fields| fields.bytes(&value.to_canonical())),
         }
     }
 
-    /// `length` is that of the field as it was sent (of a query: as it would be shown), `bytes` what of it counts.
-    fn digest(&mut self, name: &str, length: usize, bytes: &[u8]) {
+    /// `length` is that of the field as it was sent (of a query: as it would be shown), `write` what of it counts.
+    fn digest(&mut self, name: &str, length: usize, write: impl FnOnce(&mut Fields)) {
         let mut fields = Fields::new(self.redaction.digest_key());
         fields.text(name);
-        fields.bytes(bytes);
+        write(&mut fields);
         let hash = blake3::Hash::from_bytes(fields.finish()).to_hex();
         let digits: String = hash.chars().take(DIGEST_DIGITS).collect();
         let shown = format!(r#"{{"length":{length},"digest":"{digits}"}}"#);

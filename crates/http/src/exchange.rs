@@ -8,7 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Response, header, request::Parts};
 use onlyonce_core::{
-    Key, canonical,
+    Key,
+    canonical::{self, Content},
     fingerprint::{self, Recipe},
     parameters::parameters,
     scope::{Carrier, Principal, PrincipalMode},
@@ -104,22 +105,20 @@ fn seen_by_ledger(shared: &Shared, keyed: &Keyed, parts: &Parts, body: &Bytes) -
     let content_type = text(header::CONTENT_TYPE);
     let content_coding = text(header::CONTENT_ENCODING);
     let host = parts.uri.authority().map(http::uri::Authority::as_str).or_else(|| text(header::HOST));
-    let (method, path, query) = (parts.method.as_str(), parts.uri.path(), parts.uri.query());
-    let fingerprint = shared.fingerprinter.fingerprint(
-        Recipe::V1,
-        &fingerprint::Request {
-            authority: host.filter(|_| rules.sameness.authority),
-            method,
-            path,
-            query,
-            content_type,
-            content_coding,
-            headers: &[],
-            body,
-        },
-    );
     let coded = canonical::codings(content_coding).next().is_some();
-    let shown = parameters(&rules.redaction, method, path, query, content_type, coded, body);
+    let content = Content::read(content_type, coded, body);
+    let request = fingerprint::Request {
+        authority: host.filter(|_| rules.sameness.authority),
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query(),
+        content_type,
+        content_coding,
+        headers: &[],
+        content: &content,
+    };
+    let fingerprint = shared.fingerprinter.fingerprint(Recipe::V1, &request);
+    let shown = parameters(&rules.redaction, &request, body.len());
     begin::Request {
         id: shared.scopes.record_id(&keyed.principal, Carrier::Explicit, &keyed.key),
         recipe: Recipe::V1,

@@ -43,8 +43,23 @@ impl<'a> Object<'a> {
 
     /// The value of the member of that name.
     pub fn get(&self, name: &str) -> Option<&Value<'a>> {
-        let index = self.members.binary_search_by(|member| member.name.as_ref().cmp(name)).ok()?;
-        self.members.get(index).map(|member| &member.value)
+        self.members.get(self.index(name)?).map(|member| &member.value)
+    }
+
+    pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut Value<'a>> {
+        let index = self.index(name)?;
+        self.members.get_mut(index).map(|member| &mut member.value)
+    }
+
+    /// Takes out the member of that name.
+    pub(super) fn remove(&mut self, name: &str) {
+        if let Some(index) = self.index(name) {
+            self.members.remove(index);
+        }
+    }
+
+    fn index(&self, name: &str) -> Option<usize> {
+        self.members.binary_search_by(|member| member.name.as_ref().cmp(name)).ok()
     }
 }
 

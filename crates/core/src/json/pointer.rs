@@ -35,6 +35,31 @@ impl Pointer {
     }
 }
 
+impl Pointer {
+    /// Takes out what stands there: a member altogether, an item so that a `null` keeps its place.
+    pub fn remove(&self, value: &mut Value<'_>) {
+        let Some((last, above)) = self.steps.split_last() else { return };
+        let parent = above.iter().try_fold(value, |value, step| child(value, step));
+        match parent {
+            Some(Value::Object(object)) => object.remove(last),
+            Some(Value::Array(items)) => {
+                if let Some(item) = index(last).and_then(|index| items.get_mut(index)) {
+                    *item = Value::Null;
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn child<'v, 'a>(value: &'v mut Value<'a>, step: &str) -> Option<&'v mut Value<'a>> {
+    match value {
+        Value::Object(object) => object.get_mut(step),
+        Value::Array(items) => items.get_mut(index(step)?),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
 impl fmt::Display for Pointer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.steps().try_for_each(|step| write!(f, "/{}", step.replace('~', "~0").replace('/', "~1")))
@@ -81,6 +106,28 @@ mod tests {
             assert!(pointer.get(&value) == expected.as_ref(), "{pointer}");
         }
         assert!(Pointer::parse("").unwrap().get(&value) == Some(&value));
+    }
+
+    #[test]
+    fn what_is_taken_out_is_gone_and_nothing_else_is() {
+        let text = r#"{"a":{"b":1,"c":[{"t":2,"u":3},4]},"d":5}"#;
+        for (pointer, left) in [
+            ("/d", r#"{"a":{"b":1,"c":[{"t":2,"u":3},4]}}"#),
+            ("/a", r#"{"d":5}"#),
+            ("/a/b", r#"{"a":{"c":[{"t":2,"u":3},4]},"d":5}"#),
+            ("/a/c/0/t", r#"{"a":{"b":1,"c":[{"u":3},4]},"d":5}"#),
+            ("/a/c/0", r#"{"a":{"b":1,"c":[null,4]},"d":5}"#),
+            ("/a/c/2", text),
+            ("/a/c/t", text),
+            ("/a/b/c", text),
+            ("/x", text),
+            ("/x/y", text),
+            ("", text),
+        ] {
+            let mut value = parse(text.as_bytes()).unwrap();
+            Pointer::parse(pointer).unwrap().remove(&mut value);
+            assert_eq!(String::from_utf8(value.to_canonical()).unwrap(), left, "{pointer}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use crate::{LedgerKey, ledger_key::Purpose};
+use crate::{LedgerKey, ledger_key::Purpose, percent};
 
 /// What stands in the place of a hidden value.
 pub(super) const MASK: &str = "•••";
@@ -92,15 +92,10 @@ fn percent_decoded(name: &str) -> Cow<'_, str> {
     let mut rest = name.as_bytes();
     while let [first, after @ ..] = rest {
         let escaped = after.split_first_chunk().filter(|_| *first == b'%');
-        let decoded = escaped.and_then(|(digits, after)| Some((hex(*digits)?, after)));
+        let decoded = escaped.and_then(|(digits, after)| Some((percent::byte(*digits)?, after)));
         let (byte, after) = decoded.unwrap_or((*first, after));
         out.push(byte);
         rest = after;
     }
     Cow::Owned(String::from_utf8_lossy(&out).into_owned())
-}
-
-fn hex([high, low]: [u8; 2]) -> Option<u8> {
-    let digit = |byte| char::from(byte).to_digit(16);
-    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
