@@ -13,7 +13,7 @@ pub enum ErrorKind {
     Ledger,
 }
 
-/// Failed to open a ledger. Its text says what to do, and repeats nothing of a URL but its scheme or its path.
+/// Failed to open a ledger. Its text says what to do, and repeats nothing of a URL that may be a password.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,

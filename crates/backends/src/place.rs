@@ -21,8 +21,8 @@ impl FromStr for Place {
     /// Reads a ledger URL.
     ///
     /// # Errors
-    /// [`ErrorKind::Url`], naming what would be valid here. It repeats no more than the scheme: what follows may hold
-    /// a password.
+    /// [`ErrorKind::Url`], naming what would be valid here. Of a URL with a host it repeats the scheme alone: what
+    /// follows may hold a password.
     fn from_str(url: &str) -> Result<Self, Error> {
         match url.split_once(':') {
             Some(("memory", "")) => Ok(Self::Memory),
@@ -30,8 +30,8 @@ impl FromStr for Place {
             Some(("embedded", _)) => {
                 Err(Error::new(ErrorKind::Url, "ledger `embedded:` names no directory; write embedded:PATH"))
             }
-            Some((scheme, _)) => Err(unknown(&format!("{scheme}:…"))),
-            None => Err(unknown(url)),
+            Some((scheme, rest)) if rest.starts_with("//") => Err(unknown(&format!("{scheme}://…"))),
+            _ => Err(unknown(url)),
         }
     }
 }
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn a_password_in_a_url_is_not_repeated() {
         let told = refused("postgres://onlyonce:hunter2@db/ledger");
-        assert!(told.contains("`postgres:…`") && !told.contains("hunter2"), "{told}");
+        assert!(told.contains("`postgres://…`") && !told.contains("hunter2"), "{told}");
     }
 
     #[cfg(feature = "embedded")]

@@ -1,10 +1,12 @@
 //! JSON by value: what is equal, what is not, and what is left to raw bytes.
 
+mod oracle;
 mod rewrite;
 
 use proptest::prelude::*;
 
 use super::*;
+use oracle::exact;
 use rewrite::{pair, tree, write};
 
 fn canonical_text(body: &str) -> Option<String> {
@@ -259,6 +261,55 @@ fn token() -> impl Strategy<Value = &'static str> {
     ])
 }
 
+/// Two numbers of many digits that mostly mean the same, or nearly.
+fn long_numbers() -> impl Strategy<Value = (String, String)> {
+    let digits = prop_oneof![
+        "[1-9][0-9]{0,40}",
+        "0",
+        prop::sample::select(vec!["9007199254740993", "9007199254740992", "1000", "100000000000000000001"])
+            .prop_map(str::to_owned),
+    ];
+    let spelling = || (0..4usize, 0..45usize, 0..4u8, -50..50i64);
+    (digits, any::<bool>(), spelling(), spelling(), 0..6u8).prop_map(
+        |(digits, negative, one, other, change)| {
+            let mut changed = digits.clone();
+            let zero = digits == "0";
+            match change {
+                0 if zero => changed = "1".to_owned(),
+                0 => changed.push('1'),
+                1 => changed = changed.replacen('9', "8", 1),
+                2 if !zero => changed.push('0'),
+                _ => {}
+            }
+            let exponent = one.3;
+            (spelled(&digits, negative, exponent, one), spelled(&changed, negative, exponent, other))
+        },
+    )
+}
+
+/// The digits times ten to the exponent, with zeros added, the point moved, and the exponent written in some way.
+fn spelled(
+    digits: &str,
+    negative: bool,
+    exponent: i64,
+    (zeros, point, style, _): (usize, usize, u8, i64),
+) -> String {
+    let digits = if digits == "0" { "0".to_owned() } else { digits.to_owned() + &"0".repeat(zeros) };
+    let added = if digits == "0" { 0 } else { i64::try_from(zeros).unwrap() };
+    let places = point.min(digits.len() + 3);
+    let padded = format!("{}{digits}", "0".repeat((places + 1).saturating_sub(digits.len())));
+    let (whole, fraction) = padded.split_at(padded.len() - places);
+    let point = if fraction.is_empty() { "" } else { "." };
+    let exponent = exponent - added + i64::try_from(places).unwrap();
+    let mark = match style {
+        0 if exponent == 0 => String::new(),
+        1 => format!("E{exponent:+}"),
+        2 => format!("e{exponent:+04}"),
+        _ => format!("e{exponent}"),
+    };
+    format!("{}{whole}{point}{fraction}{mark}", if negative { "-" } else { "" })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1024, ..ProptestConfig::default() })]
 
@@ -285,6 +336,25 @@ proptest! {
     ) {
         prop_assert_eq!(rewrite::expanded(&a) == rewrite::expanded(&b), canonical_text(&a) == canonical_text(&b));
         prop_assert_eq!(rewrite::expanded(&a), rewrite::expanded(&canonical_text(&a).unwrap()));
+    }
+
+    #[test]
+    fn numbers_of_any_length_are_equal_exactly_if_another_arithmetic_says_so((a, b) in long_numbers()) {
+        let (one, other) = (canonical_text(&a), canonical_text(&b));
+        prop_assert!(one.is_some() && other.is_some(), "{} · {}", a, b);
+        prop_assert_eq!(exact(&a) == exact(&b), one == other, "{} · {}", a, b);
+        prop_assert_eq!(exact(&a) == exact(&b), parse(a.as_bytes()) == parse(b.as_bytes()));
+        prop_assert_eq!(exact(&one.unwrap()), exact(&a), "nothing is rounded");
+    }
+
+    #[test]
+    fn documents_are_equal_exactly_if_another_parser_and_arithmetic_say_so(
+        (a, b) in pair(), one: Vec<u8>, other: Vec<u8>, (x, y) in long_numbers(),
+    ) {
+        let document = |tree, style: &[u8], number: &str| format!(r#"[{},{{"n":{number}}}]"#, write(tree, style));
+        let (one, other) = (document(&a, &one, &x), document(&b, &other, &y));
+        prop_assert_eq!(exact(&one) == exact(&other), canonical_text(&one) == canonical_text(&other));
+        prop_assert_eq!(exact(&canonical_text(&one).unwrap()), exact(&one));
     }
 
     #[test]
