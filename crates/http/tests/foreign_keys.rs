@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use onlyonce_core::{RecordId, Timestamp, parameters::Redaction, scope::Principal};
-use onlyonce_http::{Once, Rules, Shared, service::Starts};
+use onlyonce_http::{Layer, Once, RequestBody, Rules, Shared, layer::Starts};
 use onlyonce_ledger::{
     Ledger, Options,
     identity::Secret,
@@ -133,7 +133,7 @@ struct Handler {
     leave: Arc<Semaphore>,
 }
 
-impl Service<Request<Full<Bytes>>> for Handler {
+impl<B> Service<Request<RequestBody<B>>> for Handler {
     type Response = Response<Full<Bytes>>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
@@ -142,7 +142,7 @@ impl Service<Request<Full<Bytes>>> for Handler {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
+    fn call(&mut self, request: Request<RequestBody<B>>) -> Self::Future {
         let Self { begun, leave } = self.clone();
         let headers = request.into_parts().0.headers;
         Box::pin(async move {
@@ -171,15 +171,14 @@ impl Scene {
         let secret = Secret::new(vec![7; 32]).unwrap();
         let ledger = Ledger::open(Arc::new(store), &secret, Options::default()).await.unwrap().0;
         let rules = Arc::new(Rules::new("test", Redaction::new(ledger.key(), &[])));
-        let shared = Shared::new(
-            ledger,
-            "test",
+        let layer = Layer::new(
+            Arc::new(Shared::new(ledger, "test")),
             Starts::BeforeCall,
             Box::new(move |_| Some(Arc::clone(&rules))),
             Box::new(|parts, _| Ok(Principal::header(parts.headers["x-principal"].as_bytes()))),
         );
         let handler = Handler { begun: Arc::new(Semaphore::new(0)), leave: Arc::new(Semaphore::new(0)) };
-        Self { service: Once::new(handler.clone(), Arc::new(shared)), asked, handler }
+        Self { service: Once::new(handler.clone(), layer), asked, handler }
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> (StatusCode, HeaderMap, Bytes) {

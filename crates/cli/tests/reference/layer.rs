@@ -1,0 +1,195 @@
+//! The layer behind a socket of its own, with a trouble that no upstream and no disk can make to order.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::{body::Incoming, server::conn::http1};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use onlyonce_core::{RecordId, Timestamp, parameters::Redaction, scope::Principal};
+use onlyonce_http::{Layer, Once, RequestBody, Rules, Shared, layer::Starts};
+use onlyonce_ledger::{
+    Ledger, Options,
+    identity::Secret,
+    memory::MemoryStore,
+    store::{Applied, AuditPage, Capabilities, Command, Error, ErrorKind, Reply, Room, Row, Store},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::{AbortHandle, JoinSet},
+};
+use tower_service::Service;
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The store gives other bytes for a result than it was given.
+    DamagesResults,
+    /// The store answers no question.
+    CannotBeReached,
+    /// A body may take a tenth of a second to arrive.
+    HasNoPatience,
+    /// The handler panics.
+    Panics,
+}
+
+/// A server in this process. Dropped, it ends.
+pub(crate) struct Server {
+    pub(crate) addr: SocketAddr,
+    calls: Arc<AtomicUsize>,
+    serving: AbortHandle,
+}
+
+impl Server {
+    /// How often the handler was called.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// Starts a service of one handler that answers 201, everybody anonymous.
+pub(crate) async fn serve(trouble: Trouble) -> Server {
+    let store = Troubled { store: MemoryStore::new(), trouble };
+    let secret = Secret::new(vec![7; 32]).unwrap();
+    let ledger = Ledger::open(Arc::new(store), &secret, Options::default()).await.unwrap().0;
+    let mut rules = Rules::new("POST /transfers", Redaction::new(ledger.key(), &[]));
+    if trouble == Trouble::HasNoPatience {
+        rules.request_time = Duration::from_millis(100);
+    }
+    let rules = Arc::new(rules);
+    let layer = Layer::new(
+        Arc::new(Shared::new(ledger, "reference")),
+        Starts::BeforeCall,
+        Box::new(move |_| Some(Arc::clone(&rules))),
+        Box::new(|_, _| Ok(Principal::anonymous())),
+    );
+    let handler = Handler { trouble, calls: Arc::default() };
+    let calls = Arc::clone(&handler.calls);
+    let service = Once::new(handler, layer);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let serving = tokio::spawn(accept(listener, service)).abort_handle();
+    Server { addr, calls, serving }
+}
+
+async fn accept(listener: TcpListener, service: Once<Handler>) {
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        connections.spawn(connection(stream, service.clone()));
+    }
+}
+
+async fn connection(stream: TcpStream, service: Once<Handler>) {
+    // A client that goes away is none of this server's business.
+    let _ =
+        http1::Builder::new().serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).await;
+}
+
+#[derive(Clone)]
+struct Handler {
+    trouble: Trouble,
+    calls: Arc<AtomicUsize>,
+}
+
+impl Service<Request<RequestBody<Incoming>>> for Handler {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<RequestBody<Incoming>>) -> Self::Future {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        let trouble = self.trouble;
+        Box::pin(async move {
+            assert_ne!(trouble, Trouble::Panics, "the handler panics after its effect, as it was told to");
+            let mut answer = Response::new(Full::from("done"));
+            *answer.status_mut() = StatusCode::CREATED;
+            Ok(answer)
+        })
+    }
+}
+
+struct Troubled {
+    store: MemoryStore,
+    trouble: Trouble,
+}
+
+impl Store for Troubled {
+    fn capabilities(&self) -> Capabilities {
+        self.store.capabilities()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.store.now()
+    }
+
+    fn room(&self, in_flight_bytes: u64) -> Room {
+        self.store.room(in_flight_bytes)
+    }
+
+    fn apply(&self, batch: Vec<Command>) -> Reply<'_, Vec<Applied>> {
+        self.store.apply(batch)
+    }
+
+    fn heads<'a>(&'a self, ids: &'a [RecordId]) -> Reply<'a, Vec<Option<Bytes>>> {
+        if self.trouble == Trouble::CannotBeReached {
+            return Box::pin(async { Err(Error::new(ErrorKind::NotApplied, "nobody answers")) });
+        }
+        self.store.heads(ids)
+    }
+
+    fn body(&self, id: RecordId) -> Reply<'_, Option<Bytes>> {
+        if self.trouble == Trouble::DamagesResults {
+            return Box::pin(async { Ok(Some(Bytes::from_static(b"other bytes than it was given"))) });
+        }
+        self.store.body(id)
+    }
+
+    fn open(&self, after: Option<RecordId>, limit: usize) -> Reply<'_, Vec<Row>> {
+        self.store.open(after, limit)
+    }
+
+    fn is_empty(&self) -> Reply<'_, bool> {
+        self.store.is_empty()
+    }
+
+    fn sweep(&self, now: Timestamp, limit: usize) -> Reply<'_, usize> {
+        self.store.sweep(now, limit)
+    }
+
+    fn identity(&self) -> Reply<'_, Option<Bytes>> {
+        self.store.identity()
+    }
+
+    fn set_identity<'a>(&'a self, expect: Option<&'a [u8]>, row: Bytes) -> Reply<'a, bool> {
+        self.store.set_identity(expect, row)
+    }
+
+    fn note(&self, entry: Bytes) -> Reply<'_, ()> {
+        self.store.note(entry)
+    }
+
+    fn audit(&self, before: Option<u64>, limit: usize) -> Reply<'_, AuditPage> {
+        self.store.audit(before, limit)
+    }
+}
