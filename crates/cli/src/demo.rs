@@ -6,7 +6,7 @@ use clap::Args;
 use onlyonce_demo::Options;
 use onlyonce_gateway::{
     Config, Gateway, Running, StartError,
-    config::{self, Admin, KeyRule, PrincipalFrom, Route, Settings},
+    config::{self, Admin, PrincipalFrom, Requirement, Route, Settings},
     gateway::Secrets,
 };
 use tokio::sync::Mutex;
@@ -62,7 +62,7 @@ async fn start(bank: SocketAddr, ledger: String) -> Result<Running, StartError> 
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
     let pay = Route {
         pattern: "POST /transfers".to_owned(),
-        settings: Settings { key: Some(KeyRule::Required), ..Settings::default() },
+        settings: Settings { key: Requirement::Required, ..Settings::default() },
     };
     let config = Config {
         listen: any_port,

@@ -1,6 +1,6 @@
 //! `onlyonce gateway`: flags over the file, then run until told to stop.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 use onlyonce_gateway::{
@@ -66,7 +66,8 @@ impl Arguments {
     async fn start(&self) -> Result<(Running, Notes), StartError> {
         let config = self.config()?;
         let notes = Notes::of(&config);
-        Ok((Gateway::start(config, secrets()?).await?, notes))
+        let secrets = secrets(&config)?;
+        Ok((Gateway::start(config, secrets).await?, notes))
     }
 
     fn config(&self) -> Result<Config, StartError> {
@@ -105,9 +106,13 @@ impl Arguments {
 }
 
 /// What the environment holds beside the configuration.
-fn secrets() -> Result<Secrets, StartError> {
+fn secrets(config: &Config) -> Result<Secrets, StartError> {
     let text = |name| environment(name).map_err(|why| StartError::new(StartErrorKind::Config, why));
-    Ok(Secrets { ledger: text("ONLYONCE_SECRET")?, admin: text("ONLYONCE_ADMIN_TOKEN")? })
+    let mut named = BTreeMap::new();
+    for name in config.variables() {
+        named.extend(text(name)?.map(|value| (name.to_owned(), value)));
+    }
+    Ok(Secrets { ledger: text("ONLYONCE_SECRET")?, admin: text("ONLYONCE_ADMIN_TOKEN")?, named })
 }
 
 /// What start-up says, once.

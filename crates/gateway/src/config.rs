@@ -1,28 +1,54 @@
 //! The configuration file: TOML, every key optional, an unknown key an error.
 //!
 //! Flags of the command line are laid over it by their owner. A route takes what it does not say from `[defaults]`.
+//! A key stands in two places: its value and what it is for in `default.toml`, its type in the struct of its table.
 
+pub mod probe;
+
+mod layers;
+mod mistake;
+mod rules;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod units;
+mod written;
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
+pub use onlyonce_http::rules::{Conflict, ForwardKey, Mode, Requirement, Resource};
 use serde::Deserialize;
+use toml::{Spanned, de::DeTable};
 
-pub use settings::{Body, ConflictMode, KeyRule, OnUnknown, Settings, SyntaxRule};
-pub use units::{Size, Span};
+use self::{
+    mistake::Mistake,
+    written::{Written, list, maybe, one},
+};
+pub use self::{
+    settings::{Body, Fingerprint, Headers, KeyTime, Late, OnUnknown, Settings},
+    units::{Size, Span},
+};
+use crate::start_error::StartError;
 
-use crate::start_error::{StartError, StartErrorKind};
+/// The configuration with its defaults and a word on each key, as the file that holds nothing else.
+pub const BUILT_IN: &str = layers::BUILT_IN;
 
 /// Everything that can be configured.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Config {
     /// Where requests are taken.
     pub listen: SocketAddr,
     /// Where they go: `http://host:port`.
     pub upstream: String,
+    /// The certificates that are trusted there, instead of the system's.
+    #[serde(deserialize_with = "maybe")]
+    pub upstream_ca: Option<PathBuf>,
     /// Where operators are served: an address, or `off`.
+    #[serde(deserialize_with = "one")]
     pub admin: Admin,
     /// How long a connection to the upstream may take.
     pub upstream_connect: Span,
@@ -31,19 +57,24 @@ pub struct Config {
     pub upstream_idle: Span,
     /// How long a stopping gateway waits for what is running.
     pub drain: Span,
+    /// What the `type` of a problem document begins with.
+    #[serde(deserialize_with = "one")]
+    pub problem_base: ProblemBase,
     /// The ledger.
     pub ledger: Ledger,
     /// Who asks.
     pub principal: Principal,
+    /// The pages that may read answers.
+    pub cors: Cors,
     /// What routes do unless they say otherwise.
     pub defaults: Settings,
     /// The routes, first match first. Without any, every path has the defaults.
+    #[serde(default)]
     pub route: Vec<Route>,
 }
 
 /// The admin listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admin {
     /// Here.
     At(SocketAddr),
@@ -52,8 +83,8 @@ pub enum Admin {
 }
 
 /// `[ledger]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ledger {
     /// `memory:` or `embedded:PATH`.
     pub url: String,
@@ -64,14 +95,16 @@ pub struct Ledger {
 }
 
 /// `[principal]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Principal {
     /// How a principal is established.
+    #[serde(deserialize_with = "one")]
     pub from: PrincipalFrom,
     /// What the upstream authenticates by: `header:NAME` or `cookie:NAME`, all of them together.
     pub credential: Vec<String>,
     /// What to do with cookies while none is listed.
+    #[serde(deserialize_with = "one")]
     pub cookies: Cookies,
     /// The header of `from = "header"`.
     pub header: String,
@@ -80,8 +113,7 @@ pub struct Principal {
 }
 
 /// How a principal is established.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PrincipalFrom {
     /// By what the upstream authenticates by.
     Credential,
@@ -92,8 +124,7 @@ pub enum PrincipalFrom {
 }
 
 /// What to do with cookies while none is listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cookies {
     /// A keyed request with cookies is refused.
     Refuse,
@@ -101,50 +132,51 @@ pub enum Cookies {
     Ignore,
 }
 
+/// `[cors]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cors {
+    /// Their origins.
+    #[serde(deserialize_with = "list")]
+    pub origins: Vec<Origin>,
+    /// Whether they may send credentials that the browser holds: cookies above all.
+    pub credentials: bool,
+}
+
+/// The origin of a page, as a browser sends it: scheme, host, and the port if it is not the usual one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin(Box<str>);
+
+/// A URI that the name of a problem can follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProblemBase(Box<str>);
+
 /// `[[route]]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// `METHOD /path`, `{x}` for one segment, `{*x}` for the rest.
     #[serde(rename = "match")]
     pub pattern: String,
-    /// What it says of its own.
-    #[serde(flatten)]
+    /// All that holds for it.
     pub settings: Settings,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            upstream: "http://127.0.0.1:3000".to_owned(),
-            admin: Admin::At(SocketAddr::from(([127, 0, 0, 1], 9180))),
-            upstream_connect: Duration::from_secs(3).into(),
-            upstream_idle: Duration::from_secs(1).into(),
-            drain: Duration::from_secs(30).into(),
-            ledger: Ledger::default(),
-            principal: Principal::default(),
-            defaults: Settings::default(),
-            route: Vec::new(),
-        }
+        Self::parse("", Path::new("nothing")).expect("the built-in configuration is valid, as tests see")
     }
 }
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self { url: "embedded:./onlyonce-data".to_owned(), must_exist: false, max_bytes: Size(0) }
+        Config::default().ledger
     }
 }
 
 impl Default for Principal {
     fn default() -> Self {
-        Self {
-            from: PrincipalFrom::Credential,
-            credential: vec!["header:authorization".to_owned()],
-            cookies: Cookies::Refuse,
-            header: "x-principal".to_owned(),
-            trusted: Vec::new(),
-        }
+        Config::default().principal
     }
 }
 
@@ -154,9 +186,34 @@ impl Config {
     /// # Errors
     /// [`StartError`] that names the line, the key and what would be valid.
     pub fn parse(text: &str, name: &Path) -> Result<Self, StartError> {
-        toml::from_str(text).map_err(|error| {
-            StartError::new(StartErrorKind::Config, format!("{} is not valid:\n{error}", name.display()))
-        })
+        Self::read(text).map_err(|mistake| mistake.told(name, text))
+    }
+
+    /// The variables of the environment that it names.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        let routes = self.route.iter().map(|route| &route.settings);
+        routes.chain([&self.defaults]).flat_map(|settings| settings.probe.variables())
+    }
+
+    fn read(text: &str) -> Result<Self, Mistake> {
+        let file = DeTable::parse(text)?;
+        let span = file.span();
+        let whole = layers::layered(file.into_inner())?;
+        Ok(Self::deserialize(toml::Deserializer::from(Spanned::new(span, whole)))?)
+    }
+}
+
+impl Origin {
+    /// As a browser sends it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl ProblemBase {
+    /// What comes before the name.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -164,50 +221,49 @@ impl TryFrom<String> for Admin {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        if text == "off" {
-            return Ok(Self::Off);
-        }
-        text.parse()
-            .map(Self::At)
-            .map_err(|_| format!("`{text}` is neither an address such as 127.0.0.1:9180 nor off"))
+        Self::checked(&text)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl Written for Admin {
+    const VALID: &'static str = "an address such as 127.0.0.1:9180, or off";
 
-    fn parse(text: &str) -> Result<Config, String> {
-        Config::parse(text, Path::new("onlyonce.toml")).map_err(|error| error.to_string())
+    fn read(text: &str) -> Option<Self> {
+        if text == "off" { Some(Self::Off) } else { text.parse().ok().map(Self::At) }
     }
+}
 
-    #[test]
-    fn a_route_takes_from_the_defaults_what_it_does_not_say() {
-        let config = parse(
-            "[defaults]\nwait = \"2s\"\n[[route]]\nmatch = \"POST /transfers\"\nkey = \"required\"\nlease = \"1500ms\"",
-        )
-        .unwrap();
-        let settings = config.route[0].settings.over(&config.defaults);
-        assert_eq!(settings.wait.unwrap().0, Duration::from_secs(2));
-        assert_eq!(settings.lease.unwrap().0, Duration::from_millis(1500));
-        assert_eq!(settings.key, Some(KeyRule::Required));
+impl Written for Origin {
+    const VALID: &'static str = "the origin of a page, such as https://shop.example (without a path, and no `*`: each \
+                                 page is named)";
+
+    fn read(text: &str) -> Option<Self> {
+        let uri: http::Uri = text.parse().ok()?;
+        let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
+        let usual = match scheme {
+            "https" => Some(443),
+            "http" => Some(80),
+            _ => None,
+        };
+        let plain = text.eq_ignore_ascii_case(&format!("{scheme}://{authority}"));
+        let named = !authority.host().is_empty() && !authority.as_str().contains(['*', '@']);
+        let port = authority.port_u16().filter(|port| Some(*port) != usual);
+        let port = port.map_or_else(String::new, |port| format!(":{port}"));
+        let origin = format!("{scheme}://{}{port}", authority.host()).to_ascii_lowercase();
+        (plain && named).then(|| Self(origin.into()))
     }
+}
 
-    #[test]
-    fn an_unknown_key_is_an_error_that_names_it() {
-        for (text, named) in [
-            ("lisen = \"127.0.0.1:1\"", "lisen"),
-            ("[defaults]\nwaits = \"1s\"", "waits"),
-            ("[[route]]\nmatch = \"/\"\nleese = \"1s\"", "leese"),
-        ] {
-            let error = parse(text).unwrap_err();
-            assert!(error.contains(&format!("unknown field `{named}`")), "{error}");
-        }
-    }
+impl Written for ProblemBase {
+    const VALID: &'static str =
+        "a URI that a name can follow: https://api.example/problems/ or urn:problem-type:shop:";
 
-    #[test]
-    fn values_without_a_unit_are_refused() {
-        let error = parse("drain = \"30\"").unwrap_err();
-        assert!(error.contains("30s"), "{error}");
+    fn read(text: &str) -> Option<Self> {
+        let (scheme, rest) = text.split_once(':')?;
+        let scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+        let ends = text.ends_with(['/', ':', '#', '=']);
+        let clean = rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte));
+        (scheme && ends && clean && !rest.is_empty()).then(|| Self(text.into()))
     }
 }

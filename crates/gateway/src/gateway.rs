@@ -1,6 +1,7 @@
 //! From a configuration to two listeners, and back down again.
 
 use std::{
+    collections::BTreeMap,
     fmt, io,
     net::SocketAddr,
     sync::{
@@ -62,6 +63,8 @@ pub struct Secrets {
     pub ledger: Option<String>,
     /// `ONLYONCE_ADMIN_TOKEN`.
     pub admin: Option<String>,
+    /// The variables that the configuration names and the environment holds ([`Config::variables`]).
+    pub named: BTreeMap<String, String>,
 }
 
 impl fmt::Debug for Secrets {
@@ -79,7 +82,7 @@ impl Gateway {
     pub async fn start(config: Config, secrets: Secrets) -> Result<Running, StartError> {
         let authority = upstream(&config.upstream)?;
         let identify = Arc::new(Identify::new(&config.principal)?);
-        check(&config, secrets.admin.as_deref())?;
+        check(&config, &secrets)?;
         // Bound before the ledger is opened: a second gateway on the same machine fails here, and changes nothing.
         let listener = bind(config.listen, "listen", "--listen")?;
         let admin_listener = match config.admin {
@@ -199,12 +202,17 @@ pub struct Drained {
 }
 
 /// Mistakes in the configuration are told before anything is bound or made.
-fn check(config: &Config, admin_token: Option<&str>) -> Result<(), StartError> {
+fn check(config: &Config, secrets: &Secrets) -> Result<(), StartError> {
     // Which key they get makes no difference to whether the rules are valid, and the ledger's is not known yet.
     Routes::new(config, &LedgerKey::new([0; 32]))?;
     config.ledger.url.parse::<Place>()?;
+    for route in &config.route {
+        route.settings.probe.header_map(&secrets.named).map_err(|why| {
+            StartError::new(StartErrorKind::Config, format!("route `{}`: {why}", route.pattern))
+        })?;
+    }
     match config.admin {
-        Admin::At(address) if admin_token.is_none() && !address.ip().is_loopback() => Err(StartError::new(
+        Admin::At(address) if secrets.admin.is_none() && !address.ip().is_loopback() => Err(StartError::new(
             StartErrorKind::Config,
             format!(
                 "admin = \"{address}\" can be reached from other machines and needs a token: set \

@@ -7,11 +7,14 @@
 use std::sync::Arc;
 
 use http::{Method, request::Parts};
-use onlyonce_core::LedgerKey;
-use onlyonce_http::{Rules, rules::Requirement};
+use onlyonce_core::{LedgerKey, carrier::Carrier};
+use onlyonce_http::{
+    Rules,
+    rules::{Requirement, Resource},
+};
 
 use crate::{
-    config::{Config, KeyRule},
+    config::Config,
     start_error::{StartError, StartErrorKind},
 };
 
@@ -52,12 +55,8 @@ impl Routes {
         let mut routes = Vec::with_capacity(config.route.len());
         for route in &config.route {
             let (method, segments) = pattern(&route.pattern)?;
-            let mut rules = route.settings.over(&config.defaults).rules(&route.pattern, key)?;
-            if let (Some(method), None) = (&method, &route.settings.methods) {
-                // A route that names its method means it.
-                rules.methods = vec![method.clone()];
-            }
-            if route.settings.key == Some(KeyRule::Required) && !can_be_keyed(method.as_ref(), &rules) {
+            let rules = route.settings.rules(&route.pattern, key)?;
+            if rules.requirement == Requirement::Required && !can_be_keyed(method.as_ref(), &rules) {
                 return Err(StartError::new(
                     StartErrorKind::Config,
                     format!(
@@ -65,6 +64,12 @@ impl Routes {
                          never do, others as far as `methods` lists them",
                         route.pattern
                     ),
+                ));
+            }
+            if let Some(name) = unheard(&rules, &route.pattern) {
+                return Err(StartError::new(
+                    StartErrorKind::Config,
+                    format!("route `{}`: `path:{name}` needs `{{{name}}}` in its path", route.pattern),
                 ));
             }
             let again = |earlier: &Route| earlier.method == method && earlier.segments == segments;
@@ -97,6 +102,19 @@ impl Route {
     fn matches(&self, method: &Method, path: &str) -> bool {
         self.method.as_ref().is_none_or(|wanted| wanted == method) && matches(&self.segments, path)
     }
+}
+
+/// A parameter of the path that the rules name and the path does not have.
+fn unheard<'a>(rules: &'a Rules, pattern: &str) -> Option<&'a str> {
+    let carried = rules.carriers.iter().filter_map(|carrier| match carrier {
+        Carrier::Path(name) => Some(&**name),
+        Carrier::Header(_) | Carrier::Body(_) | Carrier::Form(_) | Carrier::Derive(_) => None,
+    });
+    let named = match &rules.resource {
+        Some(Resource::Path(name)) => Some(&**name),
+        Some(Resource::Body(_) | Resource::Header(_)) | None => None,
+    };
+    carried.chain(named).find(|name| !pattern.contains(&format!("{{{name}}}")))
 }
 
 fn can_be_keyed(method: Option<&Method>, rules: &Rules) -> bool {
@@ -197,7 +215,6 @@ pub(crate) fn is_ambiguous(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{self, Settings};
 
     #[test]
     fn patterns_match_segment_by_segment() {
@@ -229,6 +246,20 @@ mod tests {
     }
 
     #[test]
+    fn a_parameter_that_the_path_does_not_have_is_refused() {
+        for (pattern, said, starts) in [
+            ("PUT /orders/{id}", "carriers = [\"path:id\"]\ncreate = true", true),
+            ("PUT /orders/{no}", "carriers = [\"path:id\"]\ncreate = true", false),
+            ("PUT /orders/{id}", "resource = \"path:id\"", true),
+            ("PUT /orders", "resource = \"path:id\"", false),
+        ] {
+            let text = format!("[[route]]\nmatch = \"{pattern}\"\n{said}");
+            let config = Config::parse(&text, std::path::Path::new("onlyonce.toml")).unwrap();
+            assert_eq!(Routes::new(&config, &LedgerKey::new([0; 32])).is_ok(), starts, "{text}");
+        }
+    }
+
+    #[test]
     fn patterns_that_mean_nothing_are_refused() {
         for text in ["transfers", "post /x", "PSOT /x", "POST x", "/{*rest}/more"] {
             assert!(pattern(text).is_err(), "{text}");
@@ -238,17 +269,16 @@ mod tests {
     #[test]
     fn a_key_cannot_be_required_where_none_can_be() {
         for (pattern, methods, starts) in [
-            ("GET /x", None, false),
-            ("POST /x", None, true),
-            ("PUT /x", None, true),
-            ("/x", None, true),
-            ("/x", Some(vec!["GET".to_owned()]), false),
-            ("POST /x", Some(vec!["PUT".to_owned()]), false),
+            ("GET /x", "", false),
+            ("POST /x", "", true),
+            ("PUT /x", "", true),
+            ("/x", "", true),
+            ("/x", "methods = [\"GET\"]", false),
+            ("POST /x", "methods = [\"PUT\"]", false),
         ] {
-            let settings = Settings { key: Some(KeyRule::Required), methods, ..Settings::default() };
-            let route = config::Route { pattern: pattern.to_owned(), settings };
-            let config = Config { route: vec![route], ..Config::default() };
-            assert_eq!(Routes::new(&config, &LedgerKey::new([0; 32])).is_ok(), starts, "{pattern}");
+            let text = format!("[[route]]\nmatch = \"{pattern}\"\nkey = \"required\"\n{methods}");
+            let config = Config::parse(&text, std::path::Path::new("onlyonce.toml")).unwrap();
+            assert_eq!(Routes::new(&config, &LedgerKey::new([0; 32])).is_ok(), starts, "{text}");
         }
     }
 

@@ -62,7 +62,7 @@ impl Desk {
         };
         config.ledger.url = "memory:".to_owned();
         config.principal.from = PrincipalFrom::Anonymous;
-        let secrets = Secrets { ledger: None, admin: token.map(str::to_owned) };
+        let secrets = Secrets { admin: token.map(str::to_owned), ..Secrets::default() };
         let gateway = Gateway::start(config, secrets).await.unwrap();
         Self { gateway, _upstream: upstream, token: token.map(str::to_owned) }
     }

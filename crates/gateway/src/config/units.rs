@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+
+use super::written::{Written, one};
 
 /// A duration with a unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
 /// A size in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub u64);
 
 const SPANS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
@@ -23,33 +23,41 @@ impl From<Duration> for Span {
     }
 }
 
-impl TryFrom<String> for Span {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        Self::parse(&text)
-    }
-}
-
 impl Span {
     /// Reads a duration.
     ///
     /// # Errors
     /// What would be valid.
     pub fn parse(text: &str) -> Result<Self, String> {
-        read(text, &SPANS)
-            .map(|ms| Self(Duration::from_millis(ms)))
-            .ok_or_else(|| format!("`{text}` is not a duration; write 250ms, 30s, 5m, 24h or 7d"))
+        Self::checked(text)
     }
 }
 
-impl TryFrom<String> for Size {
-    type Error = String;
+impl Written for Span {
+    const VALID: &'static str = "a duration such as 250ms, 30s, 5m, 24h or 7d";
 
-    fn try_from(text: String) -> Result<Self, String> {
-        read(&text, &SIZES)
-            .map(Self)
-            .ok_or_else(|| format!("`{text}` is not a size; write 0, 512KiB, 8MiB or 1GiB"))
+    fn read(text: &str) -> Option<Self> {
+        read(text, &SPANS).map(|ms| Self(Duration::from_millis(ms)))
+    }
+}
+
+impl Written for Size {
+    const VALID: &'static str = "a size such as 0, 512KiB, 8MiB or 1GiB";
+
+    fn read(text: &str) -> Option<Self> {
+        read(text, &SIZES).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        one(deserializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        one(deserializer)
     }
 }
 
@@ -74,8 +82,8 @@ mod tests {
         for text in ["", "s", "1", "-1s", "1.5s", "1y", "99999999999999999999d"] {
             assert!(Span::parse(text).is_err(), "{text}");
         }
-        assert_eq!(Size::try_from("8MiB".to_owned()), Ok(Size(8 << 20)));
-        assert_eq!(Size::try_from("0".to_owned()), Ok(Size(0)));
-        assert!(Size::try_from("8MB".to_owned()).is_err());
+        assert_eq!(Size::read("8MiB"), Some(Size(8 << 20)));
+        assert_eq!(Size::read("0"), Some(Size(0)));
+        assert!(Size::read("8MB").is_none());
     }
 }

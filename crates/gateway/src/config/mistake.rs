@@ -1,0 +1,164 @@
+//! A mistake in the file, told with its line, its key and what would be valid.
+
+use std::{fmt::Write, ops::Range, path::Path};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue, Error},
+};
+
+use crate::start_error::{StartError, StartErrorKind};
+
+/// Names that are less alike than this are no slip of the pen (Jaro-Winkler; one is the same).
+const ALIKE: f64 = 0.8;
+
+/// What is wrong, and where in the text.
+#[derive(Clone, Debug)]
+pub(super) struct Mistake {
+    at: Range<usize>,
+    what: What,
+}
+
+#[derive(Clone, Debug)]
+enum What {
+    /// About this key, or the text as a whole.
+    Wrong(String),
+    /// There is no such key, but there are these.
+    NoSuchKey { name: String, valid: Vec<String> },
+}
+
+impl Mistake {
+    pub(super) fn new(at: Range<usize>, what: impl Into<String>) -> Self {
+        Self { at, what: What::Wrong(what.into()) }
+    }
+
+    pub(super) fn told(self, name: &Path, text: &str) -> StartError {
+        let place = DeTable::parse(text)
+            .map_or_else(|_| Place::default(), |tree| Place::of(tree.get_ref(), &self.at));
+        let what = match self.what {
+            What::NoSuchKey { name, valid } => {
+                format!("{}: there is no key `{name}`{}", place.table(), nearest(&name, &valid))
+            }
+            What::Wrong(what) => format!("{}: {what}", place.key()),
+        };
+        let line = Line::of(text, &self.at);
+        let detail = format!("{}, line {}{what}\n\n{}", name.display(), line.number, line.shown());
+        StartError::new(StartErrorKind::Config, detail)
+    }
+}
+
+impl From<Error> for Mistake {
+    /// What a parser or a deserializer found wrong. A deserializer names what it does not know and what it does, each
+    /// between backticks.
+    fn from(error: Error) -> Self {
+        let message = error.message();
+        let mut quoted = message.split('`').skip(1).step_by(2).map(ToOwned::to_owned);
+        let what = if message.starts_with("unknown field") {
+            What::NoSuchKey { name: quoted.next().unwrap_or_default(), valid: quoted.collect() }
+        } else if message == "missing field `match`" {
+            What::Wrong("a route needs `match`, such as match = \"POST /transfers\"".to_owned())
+        } else {
+            What::Wrong(message.to_owned())
+        };
+        Self { at: error.span().unwrap_or_default(), what }
+    }
+}
+
+/// The likeliest of the valid names, or all of them.
+fn nearest(name: &str, valid: &[String]) -> String {
+    let likeness = |other: &String| strsim::jaro_winkler(name, other);
+    let best = valid.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    match best.filter(|best| likeness(best) >= ALIKE) {
+        Some(best) => format!("; did you mean `{best}`?"),
+        None => format!("; there are {}", valid.join(", ")),
+    }
+}
+
+/// Where something stands: the route, if it is in one, and the keys that lead to it.
+#[derive(Debug, Default)]
+struct Place {
+    route: Option<String>,
+    keys: Vec<String>,
+}
+
+impl Place {
+    fn of(tree: &DeTable<'_>, at: &Range<usize>) -> Self {
+        let mut keys = Vec::new();
+        if let Some(DeValue::Array(routes)) = tree.get("route").map(Spanned::get_ref) {
+            for route in routes.iter() {
+                if let DeValue::Table(table) = route.get_ref()
+                    && leads(table, at, &mut keys)
+                {
+                    let pattern = table.get("match").and_then(|pattern| pattern.get_ref().as_str());
+                    return Self { route: Some(pattern.unwrap_or("?").to_owned()), keys };
+                }
+            }
+        }
+        leads(tree, at, &mut keys);
+        Self { route: None, keys }
+    }
+
+    /// The table that the last key stands in.
+    fn table(&self) -> String {
+        let tables = self.keys.split_last().map_or(&[][..], |(_, tables)| tables);
+        let route = self.route.iter().map(|route| format!(", route `{route}`"));
+        let table = Some(tables.join(".")).filter(|path| !path.is_empty()).map(|path| format!(", [{path}]"));
+        route.chain(table).collect()
+    }
+
+    /// The key itself.
+    fn key(&self) -> String {
+        let route = self.route.iter().map(|route| format!(", route `{route}`"));
+        let key = Some(self.keys.join(".")).filter(|path| !path.is_empty()).map(|path| format!(", `{path}`"));
+        route.chain(key).collect()
+    }
+}
+
+/// Whether the keys of a table lead to this place, and which do.
+fn leads(table: &DeTable<'_>, at: &Range<usize>, keys: &mut Vec<String>) -> bool {
+    table.iter().any(|(key, value)| {
+        keys.push(key.get_ref().to_string());
+        let inside = value.span().start <= at.start && at.end <= value.span().end;
+        let found = match value.get_ref() {
+            DeValue::Table(table) => leads(table, at, keys) || value.span() == *at,
+            _ => inside,
+        };
+        let found = found || key.span() == *at;
+        if !found {
+            keys.pop();
+        }
+        found
+    })
+}
+
+/// The line that something begins in.
+struct Line<'a> {
+    number: usize,
+    text: &'a str,
+    /// What is marked of it, in characters.
+    from: usize,
+    marked: usize,
+}
+
+impl<'a> Line<'a> {
+    fn of(text: &'a str, at: &Range<usize>) -> Self {
+        let (before, after) = text.split_at_checked(at.start).unwrap_or((text, ""));
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = text.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
+        let marked = text.get(at.clone()).and_then(|marked| marked.lines().next()).unwrap_or_default();
+        Self {
+            number: before.matches('\n').count() + 1,
+            text: line,
+            from: before.get(start..).unwrap_or_default().chars().count(),
+            marked: marked.chars().count().max(usize::from(!after.is_empty())),
+        }
+    }
+
+    fn shown(&self) -> String {
+        let number = self.number.to_string();
+        let margin = " ".repeat(number.len());
+        let mut shown = format!("{margin} |\n{number} | {}\n{margin} | ", self.text);
+        let _ = write!(shown, "{}{}", " ".repeat(self.from), "^".repeat(self.marked.max(1)));
+        shown
+    }
+}

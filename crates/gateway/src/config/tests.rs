@@ -1,0 +1,324 @@
+//! Files that are read, and files that are refused with a word on why.
+
+use std::time::Duration;
+
+use onlyonce_core::{LedgerKey, parameters::Redaction};
+use onlyonce_http::Rules;
+
+use super::*;
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(text, Path::new("onlyonce.toml")).map_err(|error| error.to_string())
+}
+
+/// The only route of a file.
+fn route(text: &str) -> Settings {
+    let mut routes = parse(text).unwrap().route;
+    assert_eq!(routes.len(), 1);
+    routes.remove(0).settings
+}
+
+#[test]
+fn a_route_takes_from_the_defaults_what_it_does_not_say() {
+    let settings = route(
+        "[defaults]\nwait = \"2s\"\nmethods = [\"PUT\"]\n[defaults.fingerprint]\nauthority = false\n[defaults.outcome]\n503 = \"unknown\"\n\
+         [[route]]\nmatch = \"/transfers\"\nkey = \"required\"\nlease = \"1500ms\"\n[route.fingerprint]\nbody = \"raw\"\n[route.outcome]\n429 = \"keep\"",
+    );
+    assert_eq!(settings.wait.0, Duration::from_secs(2));
+    assert_eq!(settings.lease.0, Duration::from_millis(1500));
+    assert_eq!(settings.deadline.0, Duration::from_secs(60));
+    assert_eq!(settings.key, Requirement::Required);
+    assert_eq!(settings.methods, ["PUT"]);
+    assert!(!settings.fingerprint.authority && settings.fingerprint.body == Body::Raw);
+    assert_eq!(settings.outcome.keys().collect::<Vec<_>>(), [&429, &503]);
+}
+
+#[test]
+fn a_route_that_names_its_method_has_that_one() {
+    assert_eq!(route("[[route]]\nmatch = \"PUT /orders/{id}\"").methods, ["PUT"]);
+    assert_eq!(route("[[route]]\nmatch = \"/orders\"").methods, ["POST", "PATCH"]);
+}
+
+#[test]
+fn lists_that_protect_grow_and_others_are_replaced() {
+    let settings = route(
+        "[defaults]\nredact = [\"ssn\"]\ncarriers = [\"header:a\"]\n[defaults.fingerprint]\nheaders = [\"x-tenant\"]\n\
+         ignore = [\"/a\"]\n[defaults.headers]\ndrop = [\"x-one\"]\n\
+         [[route]]\nmatch = \"/\"\nredact = [\"iban\"]\ncarriers = [\"header:b\"]\n[route.fingerprint]\nheaders = [\"x-version\"]\n\
+         ignore = [\"/b\"]\n[route.headers]\ndrop = [\"x-two\"]",
+    );
+    assert_eq!(settings.redact, ["ssn", "iban"]);
+    assert_eq!(settings.fingerprint.headers, ["x-tenant", "x-version"]);
+    assert_eq!(settings.headers.drop, ["x-one", "x-two"]);
+    assert_eq!(settings.carriers.len(), 1);
+    assert_eq!(settings.fingerprint.ignore.len(), 1);
+}
+
+#[test]
+fn settle_after_may_stand_in_the_probe_but_not_in_both_places() {
+    let probe = "[[route]]\nmatch = \"POST /x\"\non_unknown = \"probe\"\n";
+    let inside = "[route.probe]\nurl = \"/by/{operation_ref}\"\nsettle_after = \"2m\"";
+    assert_eq!(route(&format!("{probe}{inside}")).settle_after.unwrap().0, Duration::from_secs(120));
+    let error = parse(&format!("{probe}settle_after = \"1m\"\n{inside}")).unwrap_err();
+    assert!(
+        error.starts_with("onlyonce.toml, line 7, route `POST /x`, `probe.settle_after`: it is there twice"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_would_do_nothing_or_what_nobody_can_guess_is_refused() {
+    for (text, expected) in [
+        (
+            "[[route]]\nmatch = \"POST /x\"\n[route.probe]\nevery = \"1m\"",
+            "line 3, route `POST /x`, `probe`: it does nothing without on_unknown = \"probe\"",
+        ),
+        (
+            "[[route]]\nmatch = \"POST /x\"\ncarriers = [\"derive:/a\"]",
+            "line 3, route `POST /x`, `carriers`: a derived key needs `retain_key` written beside it: for how long the \
+             same members mean the same operation",
+        ),
+        (
+            "[defaults]\ncarriers = [\"derive:/a\"]",
+            "line 2, `defaults.carriers`: a derived key needs `retain_key` written beside it: for how long the same \
+             members mean the same operation",
+        ),
+    ] {
+        assert_eq!(told(text), format!("onlyonce.toml, {expected}"));
+    }
+    let derived = "carriers = [\"derive:/a\"]\nretain_result = \"1h\"\nretain_key = \"1h\"";
+    assert!(parse(&format!("[[route]]\nmatch = \"/x\"\n{derived}")).is_ok());
+    assert!(parse(&format!("[defaults]\n{derived}\n[[route]]\nmatch = \"/x\"")).is_ok());
+    assert!(parse("[defaults.probe]\nevery = \"1m\"\n[[route]]\nmatch = \"/x\"").is_ok());
+}
+
+/// What is told, without the line that is shown below it.
+fn told(text: &str) -> String {
+    parse(text).unwrap_err().lines().next().unwrap().to_owned()
+}
+
+#[test]
+fn an_unknown_key_is_told_with_its_line_its_place_and_the_nearest_valid_one() {
+    for (text, expected) in [
+        ("lisen = \"127.0.0.1:1\"", "line 1: there is no key `lisen`; did you mean `listen`?"),
+        ("[defalts]\nwait = \"1s\"", "line 1: there is no key `defalts`; did you mean `defaults`?"),
+        ("[[routes]]\nmatch = \"/\"", "line 1: there is no key `routes`; did you mean `route`?"),
+        ("[defaults]\nwaits = \"1s\"", "line 2, [defaults]: there is no key `waits`; did you mean `wait`?"),
+        ("[ledger]\nurll = \"memory:\"", "line 2, [ledger]: there is no key `urll`; did you mean `url`?"),
+        (
+            "[[route]]\nmatch = \"/\"\n[[route]]\nmatch = \"POST /a\"\nleese = \"1s\"",
+            "line 5, route `POST /a`: there is no key `leese`; did you mean `lease`?",
+        ),
+        (
+            "[[route]]\nmatch = \"POST /a\"\n[route.fingerprint]\nignored = []",
+            "line 4, route `POST /a`, [fingerprint]: there is no key `ignored`; did you mean `ignore`?",
+        ),
+        ("[cors]\nzzz = 1", "line 2, [cors]: there is no key `zzz`; there are origins, credentials"),
+    ] {
+        assert_eq!(told(text), format!("onlyonce.toml, {expected}"));
+    }
+}
+
+#[test]
+fn a_value_that_is_not_valid_is_told_with_its_key_and_what_would_be() {
+    for (text, expected) in [
+        (
+            "drain = \"30\"",
+            "line 1, `drain`: `30` is not valid; write a duration such as 250ms, 30s, 5m, 24h or 7d",
+        ),
+        (
+            "drain = 30",
+            "line 1, `drain`: invalid type: integer `30`, expected a duration such as 250ms, 30s, 5m, 24h or 7d",
+        ),
+        (
+            "[[route]]\nmatch = \"POST /a\"\nkey = \"needed\"",
+            "line 3, route `POST /a`, `key`: `needed` is not valid; write required, optional or off",
+        ),
+        (
+            "[[route]]\nmatch = \"POST /a\"\non_unknown = \"rerunn\"",
+            "line 3, route `POST /a`, `on_unknown`: `rerunn` is not valid; write hold, probe or rerun",
+        ),
+        (
+            "[[route]]\nmatch = \"POST /a\"\n[route.outcome]\n503 = \"lost\"",
+            "line 4, route `POST /a`, `outcome.503`: `lost` is not valid; write keep, release or unknown",
+        ),
+        (
+            "[[route]]\nmatch = \"POST /a\"\n[route.outcome]\n1000 = \"keep\"",
+            "line 4, route `POST /a`, `outcome.1000`: `1000` is not valid; write a status from 200 to 599",
+        ),
+        (
+            "[defaults]\ncarriers = [\"header:a\", \"query:b\"]",
+            "line 2, `defaults.carriers`: `query:b` is not valid; write header:idempotency-key, body:/idempotency_key, \
+             form:idempotency_key, path:id, or derive:/from,/to,/amount",
+        ),
+        (
+            "[defaults]\non_mismatch = 418",
+            "line 2, `defaults.on_mismatch`: 418 is not valid; write 422, 409 or 400",
+        ),
+        (
+            "[[route]]\nkey = \"off\"",
+            "line 1, `route`: a route needs `match`, such as match = \"POST /transfers\"",
+        ),
+        ("[route]\nmatch = \"/\"", "line 1, `route`: each route begins with [[route]], in double brackets"),
+        (
+            "[cors]\norigins = [\"https://a.example/\"]",
+            "line 2, `cors.origins`: `https://a.example/` is not valid; write the origin of a page, such as \
+             https://shop.example (without a path, and no `*`: each page is named)",
+        ),
+        ("listen = ", "line 1: string values must be quoted, expected literal string"),
+    ] {
+        assert_eq!(told(text), format!("onlyonce.toml, {expected}"));
+    }
+}
+
+#[test]
+fn the_line_is_shown_with_what_is_wrong_in_it() {
+    let error = parse("# ä\n[defaults]\nwait = \"5s\"\nleese = \"1s\" # ü\n").unwrap_err();
+    assert!(error.ends_with("\n\n  |\n4 | leese = \"1s\" # ü\n  | ^^^^^"), "{error}");
+}
+
+#[test]
+fn origins_are_those_that_browsers_send() {
+    for (text, origin) in [
+        ("https://shop.example", Some("https://shop.example")),
+        ("HTTPS://Shop.Example:443", Some("https://shop.example")),
+        ("http://127.0.0.1:8081", Some("http://127.0.0.1:8081")),
+        ("http://[::1]:80", Some("http://[::1]")),
+        ("app://desk", Some("app://desk")),
+        ("*", None),
+        ("null", None),
+        ("shop.example", None),
+        ("https://*.shop.example", None),
+        ("https://a@shop.example", None),
+        ("https://shop.example/", None),
+        ("https://shop.example/x", None),
+        ("https://shop.example?x", None),
+    ] {
+        assert_eq!(Origin::read(text).as_ref().map(Origin::as_str), origin, "{text}");
+    }
+}
+
+#[test]
+fn the_base_of_problems_is_a_uri_that_a_name_can_follow() {
+    for text in ["urn:problem-type:shop:", "https://api.example/problems/", "https://api.example/problems#"] {
+        assert!(ProblemBase::read(text).is_some(), "{text}");
+    }
+    for text in ["", "problems", "https://api.example/problems", ":/", "a b:/", "https://x/\"/"] {
+        assert!(ProblemBase::read(text).is_none(), "{text}");
+    }
+}
+
+#[test]
+fn what_is_built_in_is_what_the_contract_says() {
+    let key = LedgerKey::new([0; 32]);
+    let built_in = Settings::default().rules("*", &key).unwrap();
+    let contract = Rules::new("*", Redaction::new(&key, &Vec::<String>::new()));
+    macro_rules! same {
+        ($($field:ident),+) => { $(assert!(built_in.$field == contract.$field, stringify!($field));)+ };
+    }
+    same!(
+        name,
+        mode,
+        requirement,
+        methods,
+        carriers,
+        syntax,
+        forward_key,
+        late,
+        policy,
+        wait,
+        request_limit,
+        request_time,
+        answer_limit,
+        mismatch,
+        conflict,
+        sameness,
+        outcomes,
+        store_body,
+        drop,
+        fail_open,
+        resource,
+        publish
+    );
+}
+
+/// The built-in file with what stands behind a `#` brought to life.
+fn everything() -> String {
+    let live = |line: &'static str| {
+        let bare = line.strip_prefix("# ").unwrap_or(line);
+        let is_toml =
+            bare.starts_with('[') || bare.split_once(" = ").is_some_and(|(key, _)| !key.trim().contains(' '));
+        if is_toml { bare } else { line }
+    };
+    BUILT_IN.lines().map(live).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_is_commented_out_in_the_built_in_file_is_valid_too() {
+    let config = parse(&everything()).unwrap();
+    assert_eq!(config.route.len(), 1);
+    assert_eq!(config.defaults.settle_after.unwrap().0, Duration::from_secs(120));
+    assert!(config.defaults.probe.stands.is_some() && config.defaults.outcome.len() == 1);
+}
+
+#[test]
+fn the_built_in_file_has_every_key() {
+    let everything = everything();
+    let tree = DeTable::parse(&everything).unwrap();
+    for path in [
+        "",
+        "ledger",
+        "principal",
+        "cors",
+        "defaults",
+        "defaults.fingerprint",
+        "defaults.headers",
+        "defaults.probe",
+    ] {
+        let text =
+            if path.is_empty() { "unheard-of = 1".to_owned() } else { format!("[{path}]\nunheard-of = 1") };
+        let error = parse(&text).unwrap_err();
+        let (_, valid) = error.lines().next().unwrap().split_once("; there are ").unwrap();
+        let steps = path.split('.').filter(|step| !step.is_empty());
+        let table = steps.fold(tree.get_ref(), |table, step| table[step].get_ref().as_table().unwrap());
+        for key in valid.split(", ") {
+            assert!(table.contains_key(key), "[{path}] {key}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_kept_is_refused_by_the_key_that_asks_for_it() {
+    let rules = |text: &str| {
+        let settings = route(&format!("[[route]]\nmatch = \"/x\"\n{text}"));
+        settings.rules("/x", &LedgerKey::new([0; 32])).map(drop).map_err(|error| error.to_string())
+    };
+    for (text, key) in [
+        ("lease = \"0s\"", "`lease`"),
+        ("lease = \"99ms\"", "`lease`"),
+        ("deadline = \"0s\"", "`deadline`"),
+        ("deadline = \"8d\"", "`retain_key` must be at least `deadline`"),
+        ("retain_key = \"1h\"", "`retain_key` must be at least `retain_result`"),
+        ("answer_limit = \"129MiB\"", "`answer_limit`"),
+        ("carriers = []", "`carriers`"),
+        ("carriers = [\"path:id\"]", "`create` must be true"),
+        ("create = true", "`create` means something only"),
+        ("on_unknown = \"rerun\"", "`settle_after` is needed"),
+        ("on_unknown = \"probe\"\n[route.probe]\nurl = \"/{operation_ref}\"", "`settle_after` is needed"),
+        ("on_unknown = \"probe\"\nsettle_after = \"1m\"", "`probe.url` is needed"),
+        (
+            "on_unknown = \"probe\"\nsettle_after = \"1m\"\n[route.probe]\nurl = \"/x\"",
+            "`probe.url` must have",
+        ),
+        (
+            "on_unknown = \"probe\"\nsettle_after = \"1m\"\n[route.probe]\nurl = \"/{operation_ref}\"\nevery = \"1ms\"",
+            "`probe.every`",
+        ),
+    ] {
+        let told = rules(text).unwrap_err();
+        assert!(told.starts_with(&format!("route `/x`: {key}")), "{text}: {told}");
+    }
+    for text in ["lease = \"100ms\"", "answer_limit = \"128MiB\"", "deadline = \"7d\""] {
+        assert_eq!(rules(text), Ok(()), "{text}");
+    }
+}
