@@ -58,27 +58,55 @@ pub const TABLE: &[Row] = &[
     row(0, u16::MAX, Outcome::Unknown),
 ];
 
-/// Answers to a re-run by which a deduplicating upstream says *not now*: the first attempt stays in doubt.
+/// What the rows that release mean where only what was not sent frees a key ([`Frees::Strict`]): refusals of the request
+/// itself are its result, and answers by which a server says *not now* say nothing of what was done before. The first
+/// row that fits decides; what fits none is as [`TABLE`] says.
+pub const STRICT: &[Row] = &[
+    row(307, 308, Outcome::Kept),
+    row(401, 401, Outcome::Kept),
+    row(403, 403, Outcome::Kept),
+    row(405, 407, Outcome::Kept),
+    row(408, 408, Outcome::Unknown),
+    row(412, 413, Outcome::Kept),
+    row(415, 415, Outcome::Kept),
+    row(417, 417, Outcome::Kept),
+    row(421, 421, Outcome::Kept),
+    row(425, 425, Outcome::Unknown),
+    row(428, 428, Outcome::Kept),
+    row(429, 429, Outcome::Unknown),
+    row(431, 431, Outcome::Kept),
+    row(503, 503, Outcome::Unknown),
+    row(521, 521, Outcome::Unknown),
+    row(523, 523, Outcome::Unknown),
+];
+
+/// Answers to a re-run by which a deduplicating upstream says *not now*: the first attempt stays in doubt, whatever a
+/// route says of the status.
 pub const RERUN_IN_DOUBT: &[u16] = &[409, 412, 423, 425, 429, 503];
 
 /// After these, whoever waits gets the same answer instead of trying in turn: the upstream is not there or not able.
 pub const SAME_FOR_WAITERS: &[u16] = &[408, 425, 429, 503];
 
-/// What a first attempt's answer means.
-pub fn of_answer(status: u16, retry_after: bool) -> Outcome {
-    TABLE
-        .iter()
-        .find(|row| {
-            (row.from..=row.to).contains(&status)
-                && row.retry_after.is_none_or(|wanted| wanted == retry_after)
-        })
-        .expect("the last row fits every status")
-        .outcome
+/// What is to be seen of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// Whether it has `Retry-After`.
+    pub retry_after: bool,
+    /// Whether it answers a re-run: an earlier attempt is in doubt.
+    pub rerun: bool,
+    /// What a layer of our own kind says in it.
+    pub inner: Option<Inner>,
 }
 
-/// What a re-run's answer means.
-pub fn of_rerun_answer(status: u16, retry_after: bool) -> Outcome {
-    if RERUN_IN_DOUBT.contains(&status) { Outcome::Unknown } else { of_answer(status, retry_after) }
+/// What a layer of our own kind says from within, by the type of its problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inner {
+    /// It is still at work, or does not know.
+    InDoubt,
+    /// It has done nothing for this request.
+    NotDone,
 }
 
 /// What a route says of the answers of its own upstream, on top of the table.
@@ -100,37 +128,34 @@ pub enum Frees {
     Strict,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_status_of_the_contract_has_its_outcome() {
-        let released =
-            [307, 308, 401, 403, 405, 406, 407, 408, 412, 413, 415, 417, 421, 425, 428, 429, 431, 521, 523];
-        let unknown = [
-            460, 502, 503, 504, 520, 522, 524, 525, 526, 527, 528, 529, 530, 598, 599, 100, 101, 199, 600,
-            999,
-        ];
-        let kept = [
-            200, 201, 202, 204, 206, 299, 300, 301, 302, 303, 304, 400, 402, 404, 409, 410, 411, 414, 416,
-            418, 422, 423, 424, 426, 451, 499, 500, 501, 505, 507, 511, 519, 531, 597,
-        ];
-        for (statuses, outcome) in
-            [(&released[..], Outcome::Released), (&unknown[..], Outcome::Unknown), (&kept[..], Outcome::Kept)]
-        {
-            for status in statuses {
-                assert_eq!(of_answer(*status, false), outcome, "{status}");
-            }
-        }
-        assert_eq!(of_answer(503, true), Outcome::Released);
+/// What an answer means. An inner layer that is in doubt goes before everything, then a re-run that is told *not now*,
+/// then what the route says of the status, then an inner layer that has done nothing, then the tables.
+pub fn of_answer(answer: Answer, route: &Overrides) -> Outcome {
+    let Answer { status, retry_after, rerun, inner } = answer;
+    if inner == Some(Inner::InDoubt) || (rerun && RERUN_IN_DOUBT.contains(&status)) {
+        return Outcome::Unknown;
     }
-
-    #[test]
-    fn a_re_run_that_is_told_not_now_stays_in_doubt() {
-        for status in RERUN_IN_DOUBT {
-            assert_eq!(of_rerun_answer(*status, true), Outcome::Unknown, "{status}");
-        }
-        assert_eq!(of_rerun_answer(201, false), Outcome::Kept);
+    if let Some(outcome) = route.by_status.get(&status) {
+        return *outcome;
+    }
+    match route.frees {
+        Frees::Http if inner == Some(Inner::NotDone) => Outcome::Released,
+        Frees::Http => by_table(status, retry_after),
+        Frees::Strict => first(STRICT, status, retry_after).unwrap_or_else(|| by_table(status, retry_after)),
     }
 }
+
+/// What a status means of itself.
+pub fn by_table(status: u16, retry_after: bool) -> Outcome {
+    first(TABLE, status, retry_after).expect("the last row fits every status")
+}
+
+fn first(rows: &[Row], status: u16, retry_after: bool) -> Option<Outcome> {
+    let fits = |row: &&Row| {
+        (row.from..=row.to).contains(&status) && row.retry_after.is_none_or(|wanted| wanted == retry_after)
+    };
+    rows.iter().find(fits).map(|row| row.outcome)
+}
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use std::{
 };
 
 use onlyonce_backends::Place;
-use onlyonce_core::LedgerKey;
+use onlyonce_core::{LedgerKey, problem::URN_BASE};
 use onlyonce_http::{Layer, Once, Shared, layer::Starts};
 use onlyonce_ledger::{Found, Ledger, Options};
 use tokio::{
@@ -110,6 +110,7 @@ impl Gateway {
             layer,
             identify: Arc::clone(&identify),
             guard_paths: routes.guard(),
+            problem_base: URN_BASE.into(),
         });
         let accepting = Arc::new(AtomicBool::new(true));
         let admin = match admin_listener {

@@ -18,23 +18,28 @@ pub(crate) fn asked_for(path: &str) -> Option<&str> {
 }
 
 /// What became of it.
-pub(crate) async fn answer(layer: &Layer, parts: Parts, reference: &str) -> Response<Body<AnswerBody>> {
+pub(crate) async fn answer(
+    layer: &Layer,
+    parts: Parts,
+    reference: &str,
+    base: &str,
+) -> Response<Body<AnswerBody>> {
     if !matches!(parts.method, Method::GET | Method::HEAD) {
         return not_allowed();
     }
     let owner = match layer.identify(&parts) {
         Ok(principal) => layer.shared().scopes().owner(&principal),
-        Err(detail) => return Refused::new(problem::PRINCIPAL_REQUIRED, detail).into_response(),
+        Err(detail) => return Refused::new(problem::PRINCIPAL_REQUIRED, detail).into_response(base),
     };
-    let Some(reference) = OperationRef::parse(reference) else { return not_found() };
+    let Some(reference) = OperationRef::parse(reference) else { return not_found(base) };
     match layer.shared().ledger().operation(reference).await {
         Ok(Some(record)) if record.owner == owner => describe(reference, &record),
-        Ok(_) => not_found(),
+        Ok(_) => not_found(base),
         Err(error) => {
             tracing::warn!(%error, "an operation could not be looked up");
             Refused::new(problem::LEDGER_UNAVAILABLE, "The ledger cannot be reached. Ask again.")
                 .retry_after(1)
-                .into_response()
+                .into_response(base)
         }
     }
 }
@@ -49,12 +54,12 @@ fn not_allowed() -> Response<Body<AnswerBody>> {
     answer
 }
 
-fn not_found() -> Response<Body<AnswerBody>> {
+fn not_found(base: &str) -> Response<Body<AnswerBody>> {
     Refused::new(
         problem::NOT_FOUND,
         "There is no such operation, or it is not yours, or it is no longer remembered.",
     )
-    .into_response()
+    .into_response(base)
 }
 
 fn describe(reference: OperationRef, record: &Record) -> Response<Body<AnswerBody>> {

@@ -50,6 +50,8 @@ pub(crate) struct Front {
     pub(crate) service: Once<Proxy>,
     /// Whether paths that read two ways are refused, where a key could be.
     pub(crate) guard_paths: bool,
+    /// What the `type` of a problem document begins with.
+    pub(crate) problem_base: Arc<str>,
 }
 
 /// The connections that are open; each holds a permit.
@@ -173,14 +175,14 @@ impl Front {
     async fn answer(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response<Body<AnswerBody>> {
         request.extensions_mut().insert(Peer(peer));
         if let Err(refused) = admission::admit(&mut request, &self.identify, self.guard_paths) {
-            let mut answer = refused.into_response();
+            let mut answer = refused.into_response(&self.problem_base);
             // The body was not read, so the connection ends here.
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             return answer;
         }
         if let Some(reference) = operations::asked_for(request.uri().path()).map(ToOwned::to_owned) {
             let (parts, _) = request.into_parts();
-            return operations::answer(&self.layer, parts, &reference).await;
+            return operations::answer(&self.layer, parts, &reference, &self.problem_base).await;
         }
         let mut service = self.service.clone();
         let answer = match service.call(request).await {

@@ -19,6 +19,7 @@ use crate::{
     headers::{self, EXPIRES, REPLAYED, SETTLED},
     problem::Refused,
     rules::{Conflict, Rules},
+    shared::Shared,
     stored::Stored,
 };
 
@@ -64,15 +65,23 @@ pub(crate) fn mark<B>(answer: &mut Response<Body<B>>, status: Status, result_unt
 }
 
 /// The answer that stands for a repeat.
-pub(crate) fn standing<B>(ledger: &Ledger, asked: &Asked<'_>, standing: Standing) -> Response<Body<B>> {
+pub(crate) fn standing<B>(shared: &Shared, asked: &Asked<'_>, standing: Standing) -> Response<Body<B>> {
+    let ledger = &shared.ledger;
     match standing {
-        Standing::Result { record, result } => match Stored::decode(result) {
-            Some(stored) => replay(stored, &record),
-            None => refused(ledger, asked, Refusal::Completed, &record),
-        },
+        Standing::Result { record, result } => {
+            let mut room = shared.buffers.reserve();
+            // What others hold as well, because they waited for it together, is in memory once.
+            if result.is_unique() && !room.grow(result.len()) {
+                return failed(asked.rules, &Error::capacity("bytes buffered"));
+            }
+            match Stored::decode(result) {
+                Some(stored) => replay(stored.within(room), &record),
+                None => refused(ledger, asked, Refusal::Completed, &record),
+            }
+        }
         Standing::Shared { answer, .. } => match Stored::decode(answer) {
             Some(stored) => again(stored, Status::Released),
-            None => unreadable(),
+            None => unreadable(asked.rules),
         },
         Standing::Refused { refusal, record } => refused(ledger, asked, refusal, &record),
         Standing::Damaged { record } => refused(ledger, asked, Refusal::Completed, &record),
@@ -80,7 +89,7 @@ pub(crate) fn standing<B>(ledger: &Ledger, asked: &Asked<'_>, standing: Standing
 }
 
 /// A failure of the ledger or a bound. Nothing was done for this request.
-pub(crate) fn failed<B>(error: &Error) -> Response<Body<B>> {
+pub(crate) fn failed<B>(rules: &Rules, error: &Error) -> Response<Body<B>> {
     match error.kind() {
         ErrorKind::Capacity => Refused::new(
             problem::CAPACITY,
@@ -96,11 +105,24 @@ pub(crate) fn failed<B>(error: &Error) -> Response<Body<B>> {
                 "What is on record for this key cannot be read, so what became of its operation is not known. Nothing was done \
                  now. Ask the operator.",
             )
-            .into_response();
+            .into_response(&rules.problem_base);
         }
     }
     .retry_after(jitter())
-    .into_response()
+    .into_response(&rules.problem_base)
+}
+
+/// All requests together have buffered as much as they may, so this one's body was not read. Who repeats what runs here
+/// waits for nothing, and is told so; with which body the key was sent cannot be said.
+pub(crate) fn no_room<B>(shared: &Shared, rules: &Rules, id: RecordId) -> Response<Body<B>> {
+    match shared.ledger.running(id) {
+        Some(record) => {
+            let (reference, state) = (record.operation_ref(id), record.state.name().as_str());
+            let problem = in_progress(&shared.ledger, &record).about(reference, state, record.first_claim_at);
+            problem.into_response(&rules.problem_base)
+        }
+        None => failed(rules, &Error::capacity("bytes buffered")),
+    }
 }
 
 fn replay<B>(stored: Stored, record: &Record) -> Response<Body<B>> {
@@ -154,7 +176,7 @@ fn refused<B>(ledger: &Ledger, asked: &Asked<'_>, refusal: Refusal, record: &Rec
         // The others answer attempts and operators; a request that meets one lost a race, and may come again.
         _ => in_progress(ledger, record),
     };
-    let mut answer = problem.about(reference, state.as_str(), first).into_response();
+    let mut answer = problem.about(reference, state.as_str(), first).into_response(&asked.rules.problem_base);
     if state == StateName::Unknown && refusal == Refusal::Unknown {
         mark(&mut answer, Status::Unknown, None);
     }
@@ -239,7 +261,8 @@ pub(crate) fn lost<B>(rules: &Rules, attempt: &Attempt, doubt: Doubt, status: St
     };
     let reference = attempt.operation_ref();
     let first = reference.first_claim_at;
-    let mut answer = problem.about(reference, StateName::Unknown.as_str(), first).into_response();
+    let problem = problem.about(reference, StateName::Unknown.as_str(), first);
+    let mut answer = problem.into_response(&rules.problem_base);
     mark(&mut answer, status, None);
     answer
 }
@@ -284,10 +307,10 @@ fn not_reached(what: &str) -> Refused {
     Refused::new(problem::UPSTREAM_UNREACHABLE, detail).retry_after(1)
 }
 
-fn unreadable<B>() -> Response<Body<B>> {
+fn unreadable<B>(rules: &Rules) -> Response<Body<B>> {
     Refused::new(problem::LEDGER_UNAVAILABLE, "An answer on record cannot be read. Send the request again.")
         .retry_after(jitter())
-        .into_response()
+        .into_response(&rules.problem_base)
 }
 
 /// As far as the record says; a kept answer of 400 and up is a refusal or a failure that stands.

@@ -1,7 +1,6 @@
 //! The body of an answer: passed through, whole in memory, or begun in memory and streamed on.
 
 use std::{
-    collections::VecDeque,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -10,7 +9,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 
-use crate::headers;
+use crate::{capture::Prefix, headers};
 
 /// What goes wrong with a body.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -30,7 +29,7 @@ pub enum Body<B> {
     /// Too large to keep: what was read so far, then the rest as it comes.
     Spilled {
         /// What was read.
-        prefix: VecDeque<Bytes>,
+        prefix: Prefix,
         /// What is to come.
         rest: Pin<Box<B>>,
     },
@@ -72,7 +71,7 @@ where
                 Poll::Ready(frame.map(Ok))
             }
             Self::Spilled { prefix, .. } if !prefix.is_empty() => {
-                Poll::Ready(prefix.pop_front().map(|bytes| Ok(Frame::data(bytes))))
+                Poll::Ready(prefix.next().map(|bytes| Ok(Frame::data(bytes))))
             }
             Self::Through(body) => pass(ready!(body.as_mut().poll_frame(context)), |trailers| {
                 // Said to this layer, also where it does not listen.

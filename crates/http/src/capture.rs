@@ -1,37 +1,68 @@
-//! Reading the inner service's answer, up to what is kept of it.
+//! Reading the inner service's answer, up to what is kept of it and what there is room for.
 
-use std::{collections::VecDeque, pin::Pin};
+use std::{collections::VecDeque, pin::Pin, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Response, response::Parts};
+use http::{HeaderMap, HeaderValue, Response, header, response::Parts};
 use http_body_util::BodyExt;
+use onlyonce_core::outcome::Inner;
 
-use crate::{body::BoxError, observed::Observed};
+use crate::{
+    body::BoxError,
+    buffers::{Buffers, Reserved},
+    headers,
+    inner::{self, Addressed},
+    observed::Observed,
+    rules::Rules,
+};
 
 /// What was seen of an answer.
 pub(crate) enum Seen<B> {
-    /// All of it.
-    Whole { parts: Parts, body: Bytes, trailers: Option<HeaderMap> },
-    /// More than is kept: what was read so far, and where the rest comes from.
-    Large { parts: Parts, prefix: VecDeque<Bytes>, rest: Pin<Box<B>> },
+    /// All of it, and what a layer of our own kind says in it.
+    Whole { parts: Parts, body: Bytes, trailers: Option<HeaderMap>, inner: Option<Inner> },
+    /// More than is kept, or a stream of events: what was read so far, and where the rest comes from.
+    Large { parts: Parts, prefix: Prefix, rest: Pin<Box<B>> },
     /// None, or not to its end.
     Not(Observed),
     /// The handler panicked, or gave an error instead of an answer.
     Failed,
 }
 
-pub(crate) async fn read<B>(answer: Response<B>, limit: usize) -> Seen<B>
+/// The beginning of an answer, with its room.
+#[derive(Debug)]
+pub struct Prefix {
+    chunks: VecDeque<Bytes>,
+    size: usize,
+    room: Option<Reserved>,
+}
+
+/// How an answer is read.
+pub(crate) struct Reading {
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) buffers: Arc<Buffers>,
+    /// The key that went to the service.
+    pub(crate) key: Option<HeaderValue>,
+}
+
+/// Reads up to the limit. A problem document is read even beyond, as far as one of ours may be long: what it says counts,
+/// however little is kept.
+pub(crate) async fn read<B>(answer: Response<B>, reading: &Reading) -> Seen<B>
 where
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
+    let Reading { rules, buffers, key } = reading;
     let (parts, body) = answer.into_parts();
     if let Some(observed) = parts.extensions.get::<Observed>() {
         return Seen::Not(*observed);
     }
     let mut rest = Box::pin(body);
-    let mut chunks = VecDeque::new();
-    let mut size = 0;
+    let mut prefix = Prefix { chunks: VecDeque::new(), size: 0, room: Some(buffers.reserve()) };
+    if is_event_stream(&parts.headers) {
+        return Seen::Large { parts, prefix, rest };
+    }
+    let is_problem = inner::is_problem(&parts.headers);
+    let limit = rules.answer_limit.max(if is_problem { inner::DOCUMENT_LIMIT } else { 0 });
     let mut trailers = None;
     loop {
         match rest.frame().await {
@@ -39,24 +70,58 @@ where
             Some(Err(_)) => return Seen::Not(Observed::Lost { seen_status: Some(parts.status.as_u16()) }),
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => {
-                    size += data.len();
-                    chunks.push_back(data);
+                    if !prefix.take(data) || prefix.size > limit {
+                        return Seen::Large { parts, prefix, rest };
+                    }
                 }
                 Err(frame) => trailers = frame.into_trailers().ok(),
             },
         }
-        if size > limit {
-            return Seen::Large { parts, prefix: chunks, rest };
-        }
     }
-    Seen::Whole { parts, body: joined(chunks, size), trailers }
+    let body = prefix.joined();
+    let addressed = Addressed { base: &rules.problem_base, key: key.as_ref() };
+    let inner = if is_problem { inner::word(&parts.headers, &body, &addressed) } else { None };
+    Seen::Whole { parts, body, trailers, inner }
 }
 
-fn joined(mut chunks: VecDeque<Bytes>, size: usize) -> Bytes {
-    if chunks.len() <= 1 {
-        return chunks.pop_front().unwrap_or_default();
+/// It has no end that could be waited for.
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers::is_of_type(headers, header::CONTENT_TYPE, "text/event-stream")
+}
+
+impl Prefix {
+    /// Takes one more chunk; `false` if there is no room for it: it is held all the same, and has to go out now.
+    fn take(&mut self, chunk: Bytes) -> bool {
+        let fits = self.room.as_mut().is_some_and(|room| room.grow(chunk.len()));
+        self.size += chunk.len();
+        self.chunks.push_back(chunk);
+        fits
     }
-    let mut whole = BytesMut::with_capacity(size);
-    chunks.iter().for_each(|chunk| whole.extend_from_slice(chunk));
-    whole.freeze()
+
+    /// The next chunk on its way out.
+    pub(crate) fn next(&mut self) -> Option<Bytes> {
+        let chunk = self.chunks.pop_front();
+        if self.chunks.is_empty() {
+            self.room = None;
+        }
+        chunk
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    fn joined(mut self) -> Bytes {
+        let whole = if self.chunks.len() <= 1 {
+            self.chunks.pop_front().unwrap_or_default()
+        } else {
+            let mut whole = BytesMut::with_capacity(self.size);
+            self.chunks.iter().for_each(|chunk| whole.extend_from_slice(chunk));
+            whole.freeze()
+        };
+        match self.room {
+            Some(room) => room.hold(whole),
+            None => whole,
+        }
+    }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Response, header, request::Parts};
 use onlyonce_core::{
-    Key,
+    Key, RecordId,
     canonical::{self, Content},
     fingerprint::{self, Recipe},
     parameters::parameters,
@@ -21,8 +21,9 @@ use crate::{
     answer::{self, Asked},
     body::{Body, BoxError},
     execution::Execution,
-    incoming,
+    incoming::{self, Unread},
     layer::Layer,
+    open,
     rules::Rules,
     service::Call,
     shared::Shared,
@@ -51,10 +52,17 @@ where
     R::Error: Into<BoxError>,
 {
     let sent = keyed.sent.clone();
-    let mut answer = match incoming::read(body, &keyed.rules).await {
-        Ok(body) => judged(layer, call, keyed, parts, body).await,
-        Err(refused) => {
-            let mut answer = refused.into_response();
+    let mut answer = match incoming::read(body, &keyed.rules, &layer.shared().buffers).await {
+        Ok(body) => match judged(layer, call, keyed, parts, body).await {
+            Judged::Answered(answer) => answer,
+            // It went as one without a key: nothing about its answer may look as if the key counted.
+            Judged::Passed(answer) => return answer,
+        },
+        Err(unread) => {
+            let mut answer = match unread {
+                Unread::Refused(refused) => refused.into_response(&keyed.rules.problem_base),
+                Unread::NoRoom => answer::no_room(layer.shared(), &keyed.rules, record_id(&layer, &keyed)),
+            };
             // What is left of the body is not read: the connection cannot be used again.
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             answer
@@ -64,39 +72,54 @@ where
     answer
 }
 
-async fn judged<R>(layer: Layer, call: Call<R>, keyed: Keyed, parts: Parts, body: Bytes) -> Response<Body<R>>
+/// How a request went.
+enum Judged<R> {
+    Answered(Response<Body<R>>),
+    /// Without the ledger, as if it had no key.
+    Passed(Response<Body<R>>),
+}
+
+fn record_id(layer: &Layer, keyed: &Keyed) -> RecordId {
+    layer.shared().scopes.record_id(&keyed.principal, Carrier::Explicit, &keyed.key)
+}
+
+async fn judged<R>(layer: Layer, call: Call<R>, keyed: Keyed, parts: Parts, body: Bytes) -> Judged<R>
 where
     R: http_body::Body<Data = Bytes> + Send + 'static,
     R::Error: Into<BoxError>,
 {
-    let ledger = layer.shared().ledger.clone();
-    let request = seen_by_ledger(layer.shared(), &keyed, &parts, &body);
+    let shared = Arc::clone(layer.shared());
+    let rules = Arc::clone(&keyed.rules);
+    let request = seen_by_ledger(&shared, &keyed, &parts, &body);
     let asked = Asked {
         id: request.id,
-        rules: &keyed.rules,
+        rules: &rules,
         parameters: &request.parameters,
         identified: keyed.principal.mode() != PrincipalMode::Anonymous,
     };
-    let leader = match ledger.look_up(&request, keyed.rules.wait).await {
+    let leader = match shared.ledger.look_up(&request, rules.wait).await {
         Ok(Look::Free(leader)) => leader,
-        Ok(Look::Stands(standing)) => return answer::standing(&ledger, &asked, standing),
-        Err(error) => return refused_by_ledger(&error),
+        Ok(Look::Stands(standing)) => return Judged::Answered(answer::standing(&shared, &asked, standing)),
+        Err(error) if rules.fail_open && error.knows_nothing() => {
+            return Judged::Passed(open::pass(call, &rules, parts, body, &error).await);
+        }
+        Err(error) => return Judged::Answered(refused_by_ledger(&rules, &error)),
     };
     let (reply, answered) = oneshot::channel();
-    let execution = Execution { layer, rules: Arc::clone(&keyed.rules), key: keyed.key, reply };
+    let execution = Execution { layer, rules: Arc::clone(&rules), key: keyed.key, reply };
     tokio::spawn(execution.run(leader, call, parts, body));
-    match answered.await {
+    Judged::Answered(match answered.await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(standing)) => answer::standing(&ledger, &asked, standing),
+        Ok(Err(standing)) => answer::standing(&shared, &asked, standing),
         // Only a runtime that is shutting down drops the task without an answer.
-        Err(_) => refused_by_ledger(&onlyonce_ledger::Error::shutting_down()),
-    }
+        Err(_) => refused_by_ledger(&rules, &onlyonce_ledger::Error::shutting_down()),
+    })
 }
 
-fn refused_by_ledger<R>(error: &onlyonce_ledger::Error) -> Response<Body<R>> {
+fn refused_by_ledger<R>(rules: &Rules, error: &onlyonce_ledger::Error) -> Response<Body<R>> {
     let cause = std::error::Error::source(error).map(ToString::to_string);
     tracing::warn!(%error, cause, "a keyed request was refused");
-    answer::failed(error)
+    answer::failed(rules, error)
 }
 
 fn seen_by_ledger(shared: &Shared, keyed: &Keyed, parts: &Parts, body: &Bytes) -> begin::Request {

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Response, header, request::Parts, response};
 use onlyonce_core::{
     Key, Outcome, Record, State, Timestamp,
     event::{Completion, Doubt},
-    outcome,
+    outcome::{self, Inner},
     record::{ReleaseCause, UnknownCause},
 };
 use onlyonce_ledger::{
@@ -23,9 +23,9 @@ use tokio::sync::oneshot;
 use crate::{
     answer::{self, Status},
     body::{Body, BoxError},
-    capture::{self, Seen},
+    capture::{self, Reading, Seen},
     fault::{self, Window},
-    headers, inner,
+    headers,
     layer::{Layer, Starts},
     observed::{Observed, Start},
     problem::Refused,
@@ -52,20 +52,23 @@ where
     /// Claims, calls, records, answers.
     pub(crate) async fn run(self, leader: Leader, call: Call<R>, parts: Parts, body: Bytes) {
         if self.layer.shared().is_given_up() {
-            return self.send(Ok(answer::failed(&Error::shutting_down())));
+            let answer = answer::failed(&self.rules, &Error::shutting_down());
+            return self.send(Ok(answer));
         }
         let attempt = match leader.claim().await {
             Ok(Claimed::Attempt(attempt)) => Arc::new(attempt),
             Ok(Claimed::Stands(standing)) => return self.send(Err(standing)),
             Err(error) => {
                 tracing::warn!(%error, "a claim was not granted");
-                return self.send(Ok(answer::failed(&error)));
+                let answer = answer::failed(&self.rules, &error);
+                return self.send(Ok(answer));
             }
         };
         fault::point(Window::ClaimedSent).await;
         let parts = self.seen_by_service(&attempt, parts, body.len());
+        let reading = self.reading(&parts);
         let answered = async move { call(parts, body).await };
-        let seen = seen(self.layer.starts(), self.rules.answer_limit, Arc::clone(&attempt), answered);
+        let seen = seen(self.layer.starts(), reading, Arc::clone(&attempt), answered);
         self.see_through(attempt, Box::pin(seen)).await;
     }
 
@@ -131,6 +134,15 @@ where
         parts
     }
 
+    /// How the answer is read.
+    fn reading(&self, sent: &Parts) -> Reading {
+        Reading {
+            rules: Arc::clone(&self.rules),
+            buffers: Arc::clone(&self.layer.shared().buffers),
+            key: sent.headers.get(headers::KEY).cloned(),
+        }
+    }
+
     fn send(self, reply: Reply<R>) {
         // The client may have gone; then nobody needs it.
         let _ = self.reply.send(reply);
@@ -140,7 +152,7 @@ where
 /// Starts, and reads what the service answers; a panic or an error is an answer that is lost.
 async fn seen<R>(
     starts: Starts,
-    limit: usize,
+    reading: Reading,
     attempt: Arc<Attempt>,
     answered: impl Future<Output = Result<Response<R>, BoxError>>,
 ) -> Seen<R>
@@ -154,7 +166,7 @@ where
     let operation = attempt.operation_ref();
     let answer = async {
         match answered.await {
-            Ok(answer) => capture::read(answer, limit).await,
+            Ok(answer) => capture::read(answer, &reading).await,
             Err(error) => {
                 tracing::error!(%operation, %error, "the handler failed; the outcome is unknown");
                 Seen::Failed
@@ -198,9 +210,10 @@ where
             doubted(rules, attempt, doubt).await
         }
         Seen::Failed => doubted(rules, attempt, UnknownCause::Handler.into()).await,
-        Seen::Whole { mut parts, body, trailers } => {
+        Seen::Whole { mut parts, body, trailers, inner } => {
             fault::point(Window::AnsweredRecorded).await;
-            let (status, until) = record(attempt, &parts, Some((&body, trailers.as_ref()))).await;
+            let whole = Whole { body: &body, trailers: trailers.as_ref(), inner };
+            let (status, until) = record(rules, attempt, &parts, Some(whole)).await;
             // The first caller gets those that a repeat gets: none of them speaks to the layer, or of one answer only.
             let named = headers::named_by_connection(&parts.headers);
             let trailers = trailers
@@ -210,7 +223,7 @@ where
             give(parts, Body::with_trailers(body, trailers), status, until)
         }
         Seen::Large { parts, prefix, rest } => {
-            let (status, until) = record(attempt, &parts, None).await;
+            let (status, until) = record(rules, attempt, &parts, None).await;
             give(parts, Body::Spilled { prefix, rest }, status, until)
         }
     }
@@ -228,26 +241,41 @@ fn give<R>(
     answer
 }
 
-/// Ends the attempt by what its answer says. `whole` is `None` if the answer is larger than what is kept.
+/// What was read of an answer to its end.
+#[derive(Clone, Copy)]
+struct Whole<'a> {
+    body: &'a Bytes,
+    trailers: Option<&'a HeaderMap>,
+    inner: Option<Inner>,
+}
+
+impl Whole<'_> {
+    fn stored(self, rules: &Rules, parts: &response::Parts) -> Stored {
+        Stored::keep((parts.status, &parts.headers), self.body.clone(), self.trailers, &rules.drop)
+    }
+}
+
+/// Ends the attempt by what its answer says. `whole` is `None` if it was not read to its end: it streams on.
 async fn record(
+    rules: &Rules,
     attempt: &Attempt,
     parts: &response::Parts,
-    whole: Option<(&Bytes, Option<&HeaderMap>)>,
+    whole: Option<Whole<'_>>,
 ) -> (Status, Option<Timestamp>) {
     let status = parts.status.as_u16();
-    let stored = whole
-        .map(|(body, trailers)| Stored::keep(parts.status, &parts.headers, body.clone(), trailers).encode());
     let word = handlers_word(attempt, parts);
-    let recorded = match word.unwrap_or_else(|| meaning(attempt, parts, whole.map(|(body, _)| body))) {
+    let recorded = match word.unwrap_or_else(|| meaning(rules, attempt, parts, whole)) {
         Outcome::Kept => {
-            let (completion, result) = match stored {
-                Some(result) => (Completion::Kept { status }, result),
+            let (completion, result) = match kept(rules, parts, whole) {
+                Some(stored) => (Completion::Kept { status }, stored.encode()),
                 None => (Completion::TooLarge { status }, Bytes::new()),
             };
             attempt.complete(completion, result).await
         }
         Outcome::Released => {
-            let shared = stored.filter(|_| answer::is_same_for_waiters(status));
+            // For those who wait now; nothing of it is stored.
+            let same = whole.filter(|_| answer::is_same_for_waiters(status));
+            let shared = same.map(|whole| whole.stored(rules, parts).encode());
             let cause = word.map_or(ReleaseCause::Answered(status), |_| ReleaseCause::Handler);
             attempt.release(cause, shared).await
         }
@@ -266,6 +294,15 @@ async fn record(
     }
 }
 
+/// The result that repeats get; `None` if there is more of it than is kept. Without its body none is too large.
+fn kept(rules: &Rules, parts: &response::Parts, whole: Option<Whole<'_>>) -> Option<Stored> {
+    if !rules.store_body {
+        return Some(Stored::keep_bare(parts.status, &parts.headers, &rules.drop));
+    }
+    let fits = whole.filter(|whole| whole.body.len() <= rules.answer_limit);
+    fits.map(|whole| whole.stored(rules, parts))
+}
+
 /// What the handler itself says of the operation, by `Idempotency-Outcome`: it goes before all else.
 fn handlers_word(attempt: &Attempt, parts: &response::Parts) -> Option<Outcome> {
     match parts.headers.get(headers::OUTCOME)?.as_bytes() {
@@ -279,18 +316,15 @@ fn handlers_word(attempt: &Attempt, parts: &response::Parts) -> Option<Outcome> 
     }
 }
 
-/// What the answer says of the operation: the word of a layer within before the table's.
-fn meaning(attempt: &Attempt, parts: &response::Parts, body: Option<&Bytes>) -> Outcome {
-    if body.is_some_and(|body| inner::is_in_doubt(&parts.headers, body)) {
-        return Outcome::Unknown;
-    }
-    let status = parts.status.as_u16();
-    let retry_after = parts.headers.contains_key(header::RETRY_AFTER);
-    if attempt.is_rerun() {
-        outcome::of_rerun_answer(status, retry_after)
-    } else {
-        outcome::of_answer(status, retry_after)
-    }
+/// What the answer says of the operation.
+fn meaning(rules: &Rules, attempt: &Attempt, parts: &response::Parts, whole: Option<Whole<'_>>) -> Outcome {
+    let answer = outcome::Answer {
+        status: parts.status.as_u16(),
+        retry_after: parts.headers.contains_key(header::RETRY_AFTER),
+        rerun: attempt.is_rerun(),
+        inner: whole.and_then(|whole| whole.inner),
+    };
+    outcome::of_answer(answer, &rules.outcomes)
 }
 
 fn told(record: &Record) -> (Status, Option<Timestamp>) {
@@ -304,23 +338,23 @@ fn told(record: &Record) -> (Status, Option<Timestamp>) {
 
 /// Nothing was sent. That frees the key, unless an earlier attempt is in doubt: the record that was written says which.
 async fn released<R>(rules: &Rules, attempt: &Attempt, cause: ReleaseCause) -> Response<Body<R>> {
-    let shared = Stored::of_refusal(answer::unreachable());
+    let shared = Stored::of_refusal(answer::unreachable(), &rules.problem_base);
     match attempt.release(cause, Some(shared.encode())).await {
         Ok(record) => match told(&record).0 {
             Status::Unknown => {
                 answer::lost(rules, attempt, UnknownCause::RerunRefused.into(), Status::Unknown)
             }
-            status => marked(answer::unreachable(), status),
+            status => marked(rules, answer::unreachable(), status),
         },
         Err(unrecorded) => {
             log(attempt, &unrecorded);
-            marked(answer::unreachable_unrecorded(), Status::Unstored)
+            marked(rules, answer::unreachable_unrecorded(), Status::Unstored)
         }
     }
 }
 
-fn marked<R>(refused: Refused, status: Status) -> Response<Body<R>> {
-    let mut answer = refused.into_response();
+fn marked<R>(rules: &Rules, refused: Refused, status: Status) -> Response<Body<R>> {
+    let mut answer = refused.into_response(&rules.problem_base);
     answer::mark(&mut answer, status, None);
     answer
 }

@@ -41,10 +41,12 @@ pub const HOP_BY_HOP: &[&str] = &[
 const NOT_KEPT: &[&str] = &[
     "age",
     "alt-svc",
-    "authentication-info",
-    "authorization",
+    "b3",
+    "baggage",
+    "cf-ray",
     "content-length",
     "date",
+    "dpop-nonce",
     "idempotency-attempt",
     "idempotency-expires",
     "idempotency-key",
@@ -56,18 +58,24 @@ const NOT_KEPT: &[&str] = &[
     "server-timing",
     "set-cookie",
     "set-cookie2",
-    "traceparent",
-    "tracestate",
-    "traceresponse",
-    "www-authenticate",
-    "x-request-id",
-    "x-correlation-id",
-    "x-trace-id",
-    "x-b3-traceid",
+    "via",
 ];
 
-const NOT_KEPT_PREFIXES: &[&str] = &["access-control-", "proxy-", "x-b3-", "x-amzn-trace"];
-const NOT_KEPT_WORDS: &[&str] = &["token", "secret", "password", "session", "credential"];
+const NOT_KEPT_PREFIXES: &[&str] = &["access-control-", "proxy-", "x-api-key", "x-b3-", "x-datadog-"];
+/// The first five are the contract's; the others are those of authentication and of tracing, whoever's they are.
+const NOT_KEPT_WORDS: &[&str] = &[
+    "token",
+    "secret",
+    "password",
+    "session",
+    "credential",
+    "authenticat",
+    "authoriz",
+    "correlation-id",
+    "request-id",
+    "requestid",
+    "trace",
+];
 
 /// Removes what belongs to one connection: the hop-by-hop headers and those that `Connection` names. That trailers are
 /// welcome is said anew, since they are passed on.
@@ -107,32 +115,85 @@ pub fn is_kept(name: &HeaderName) -> bool {
         && !NOT_KEPT_WORDS.iter().any(|word| name.contains(word))
 }
 
-/// The lines of an answer's headers or trailers that are stored; `named` are those that its `Connection` names.
-pub fn kept(all: &HeaderMap, named: &[HeaderName]) -> HeaderMap {
-    let lines = all.iter().filter(|(name, _)| is_kept(name) && !named.contains(name));
+/// The lines of an answer's headers or trailers that are stored; `dropped` are those that its `Connection` names, or its
+/// route.
+pub fn kept(all: &HeaderMap, dropped: &[HeaderName]) -> HeaderMap {
+    let lines = all.iter().filter(|(name, _)| is_kept(name) && !dropped.contains(name));
     lines.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// Whether the media type in a header is this one, whatever its parameters.
+pub(crate) fn is_of_type(headers: &HeaderMap, name: HeaderName, essence: &str) -> bool {
+    headers.get(name).is_some_and(|value| {
+        let found = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+        found.trim_ascii().eq_ignore_ascii_case(essence.as_bytes())
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Word by word what CONTRACT 4 lists, and what its classes stand for.
     #[test]
-    fn what_authenticates_or_traces_is_not_kept() {
+    fn what_is_of_one_answer_only_is_not_kept() {
         for name in [
-            "authorization",
-            "set-cookie",
-            "www-authenticate",
-            "proxy-authenticate",
-            "traceparent",
-            "access-control-allow-origin",
-            "x-csrf-token",
-            "x-session-id",
+            // Date, Age, Set-Cookie.
             "date",
             "age",
+            "set-cookie",
+            // Authentication.
+            "authorization",
+            "www-authenticate",
+            "authentication-info",
+            "optional-www-authenticate",
+            "x-amzn-remapped-www-authenticate",
+            "dpop-nonce",
+            "x-api-key",
+            // Proxy.
+            "proxy-authenticate",
+            "proxy-authentication-info",
+            "proxy-status",
+            "via",
+            // Trace.
+            "traceparent",
+            "tracestate",
+            "traceresponse",
+            "x-b3-spanid",
+            "b3",
+            "baggage",
+            "x-request-id",
+            "request-id",
+            "x-amzn-requestid",
+            "x-amzn-trace-id",
+            "x-cloud-trace-context",
+            "x-correlation-id",
+            "x-datadog-parent-id",
+            "cf-ray",
+            // Access-Control-*.
+            "access-control-allow-origin",
+            "access-control-expose-headers",
+            // Hop-by-hop.
             "connection",
+            "keep-alive",
+            "te",
+            "transfer-encoding",
+            "upgrade",
+            // Alt-Svc, Server-Timing.
             "alt-svc",
             "server-timing",
+            // Names that contain token, secret, password, session, credential.
+            "x-csrf-token",
+            "x-client-secret",
+            "x-new-password",
+            "x-session-id",
+            "x-credentials",
+            // What this layer says itself, and what speaks to it.
+            "idempotency-key",
+            "idempotency-status",
+            "idempotency-outcome",
+            "idempotency-operation",
+            "idempotent-replayed",
         ] {
             assert!(!is_kept(&HeaderName::from_static(name)), "{name}");
         }
@@ -140,9 +201,23 @@ mod tests {
 
     #[test]
     fn what_belongs_to_the_result_is_kept() {
-        for name in
-            ["content-type", "location", "etag", "content-encoding", "cache-control", "x-custom", "link"]
-        {
+        for name in [
+            "content-type",
+            "content-language",
+            "content-disposition",
+            "content-encoding",
+            "content-digest",
+            "location",
+            "etag",
+            "last-modified",
+            "cache-control",
+            "vary",
+            "link",
+            "retry-after",
+            "allow",
+            "x-custom",
+            "x-author",
+        ] {
             assert!(is_kept(&HeaderName::from_static(name)), "{name}");
         }
     }

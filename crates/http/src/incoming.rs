@@ -2,14 +2,24 @@
 //!
 //! Nothing is looked up or claimed before the whole body has arrived and its length is right.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use onlyonce_core::problem;
 
-use crate::{body::BoxError, problem::Refused, rules::Rules};
+use crate::{body::BoxError, buffers::Buffers, problem::Refused, rules::Rules};
+
+/// Why a body is not read to its end.
+pub(crate) enum Unread {
+    /// It is too large or too slow, or it broke off.
+    Refused(Box<Refused>),
+    /// All requests together have buffered as much as they may.
+    NoRoom,
+}
 
 /// Reads the body, or says why not.
-pub(crate) async fn read<B>(body: B, rules: &Rules) -> Result<Bytes, Refused>
+pub(crate) async fn read<B>(body: B, rules: &Rules, buffers: &Arc<Buffers>) -> Result<Bytes, Unread>
 where
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<BoxError>,
@@ -17,20 +27,12 @@ where
     if body.size_hint().lower() > rules.request_limit as u64 {
         return Err(too_large(rules));
     }
-    match tokio::time::timeout(rules.request_time, collect(body, rules)).await {
-        Ok(read) => read,
-        Err(_) => Err(Refused::new(
-            problem::REQUEST_INCOMPLETE,
-            format!(
-                "The body did not arrive within {} s. Nothing was done. Send the request again with the same key.",
-                rules.request_time.as_secs()
-            ),
-        )
-        .status(http::StatusCode::REQUEST_TIMEOUT)),
-    }
+    tokio::time::timeout(rules.request_time, collect(body, rules, buffers))
+        .await
+        .unwrap_or_else(|_| Err(too_slow(rules)))
 }
 
-async fn collect<B>(body: B, rules: &Rules) -> Result<Bytes, Refused>
+async fn collect<B>(body: B, rules: &Rules, buffers: &Arc<Buffers>) -> Result<Bytes, Unread>
 where
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<BoxError>,
@@ -38,17 +40,18 @@ where
     let mut body = std::pin::pin!(body);
     let mut first: Option<Bytes> = None;
     let mut more = BytesMut::new();
+    let mut room = buffers.reserve();
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
-            return Err(Refused::new(
-                problem::REQUEST_INCOMPLETE,
-                "The body broke off or its length is wrong. Nothing was done. Send the request again with the same key.",
-            ));
+            return Err(broken_off());
         };
         let Ok(data) = frame.into_data() else { continue };
         let so_far = first.as_ref().map_or(0, Bytes::len) + more.len();
         if so_far + data.len() > rules.request_limit {
             return Err(too_large(rules));
+        }
+        if !room.grow(data.len()) {
+            return Err(Unread::NoRoom);
         }
         match &first {
             // The usual request comes in one piece, and need not be copied.
@@ -58,21 +61,40 @@ where
     }
     let first = first.unwrap_or_default();
     if more.is_empty() {
-        return Ok(first);
+        return Ok(room.hold(first));
     }
     let mut whole = BytesMut::with_capacity(first.len() + more.len());
     whole.extend_from_slice(&first);
     whole.extend_from_slice(&more);
-    Ok(whole.freeze())
+    Ok(room.hold(whole.freeze()))
 }
 
-fn too_large(rules: &Rules) -> Refused {
-    Refused::new(
+fn refused(refused: Refused) -> Unread {
+    Unread::Refused(Box::new(refused))
+}
+
+fn broken_off() -> Unread {
+    refused(Refused::new(
+        problem::REQUEST_INCOMPLETE,
+        "The body broke off or its length is wrong. Nothing was done. Send the request again with the same key.",
+    ))
+}
+
+fn too_slow(rules: &Rules) -> Unread {
+    let detail = format!(
+        "The body did not arrive within {} s. Nothing was done. Send the request again with the same key.",
+        rules.request_time.as_secs()
+    );
+    refused(Refused::new(problem::REQUEST_INCOMPLETE, detail).status(http::StatusCode::REQUEST_TIMEOUT))
+}
+
+fn too_large(rules: &Rules) -> Unread {
+    refused(Refused::new(
         problem::REQUEST_TOO_LARGE,
         format!(
             "A keyed request on this route may have a body of {} bytes at most. Nothing was done. \
              Send a smaller one, or raise `request_limit`.",
             rules.request_limit
         ),
-    )
+    ))
 }

@@ -21,11 +21,13 @@ pub mod shared;
 pub mod stored;
 
 mod answer;
+mod buffers;
 mod capture;
 mod exchange;
 mod execution;
 mod incoming;
 mod inner;
+mod open;
 
 pub use body::Body;
 pub use layer::Layer;

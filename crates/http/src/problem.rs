@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use onlyonce_core::{
     OperationRef, Timestamp,
-    problem::{Next, Problem, URN_BASE},
+    problem::{Next, Problem},
 };
 use serde_json::{Map, Value};
 
@@ -95,10 +95,10 @@ impl Refused {
         self.problem.name
     }
 
-    /// Status, headers and body of the answer.
-    pub fn document(self) -> (StatusCode, HeaderMap, Bytes) {
+    /// Status, headers and body of the answer; `base` is what its `type` begins with.
+    pub fn document(self, base: &str) -> (StatusCode, HeaderMap, Bytes) {
         let mut document = Map::new();
-        document.insert("type".to_owned(), format!("{URN_BASE}{}", self.problem.name).into());
+        document.insert("type".to_owned(), format!("{base}{}", self.problem.name).into());
         document.insert("title".to_owned(), self.problem.title.into());
         document.insert("status".to_owned(), self.status.as_u16().into());
         document.insert("detail".to_owned(), self.detail.into());
@@ -122,8 +122,8 @@ impl Refused {
     }
 
     /// As an answer.
-    pub fn into_response<B>(self) -> Response<Body<B>> {
-        let (status, headers, bytes) = self.document();
+    pub fn into_response<B>(self, base: &str) -> Response<Body<B>> {
+        let (status, headers, bytes) = self.document(base);
         let mut response = Response::new(Body::whole(bytes));
         *response.status_mut() = status;
         *response.headers_mut() = headers;

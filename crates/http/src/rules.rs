@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderName, Method, StatusCode};
 use onlyonce_core::{
     Policy, carrier::Carrier, json::Pointer, key::Syntax, outcome::Overrides, parameters::Redaction,
+    problem::URN_BASE,
 };
 
 /// Whether a route's requests need a key.
@@ -134,6 +135,8 @@ pub struct Rules {
     pub resource: Option<Resource>,
     /// Whether the policy document names the route.
     pub publish: bool,
+    /// What the `type` of its problem documents begins with.
+    pub problem_base: Arc<str>,
 }
 
 impl Rules {
@@ -163,6 +166,7 @@ impl Rules {
             fail_open: false,
             resource: None,
             publish: false,
+            problem_base: URN_BASE.into(),
         }
     }
 

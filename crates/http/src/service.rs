@@ -6,6 +6,7 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -48,7 +49,8 @@ impl<S> Once<S> {
 enum Judged {
     Untouched,
     Keyed(Box<Keyed>),
-    Refused(Box<Refused>, Option<HeaderValue>),
+    /// With what the type of the problem begins with, and the key to be echoed.
+    Refused(Box<Refused>, Arc<str>, Option<HeaderValue>),
 }
 
 impl Layer {
@@ -61,7 +63,8 @@ impl Layer {
         if line.is_none() && rules.requirement != Requirement::Required {
             return Judged::Untouched;
         }
-        let refused = |problem| Judged::Refused(Box::new(problem), line.cloned());
+        let refused =
+            |problem| Judged::Refused(Box::new(problem), Arc::clone(&rules.problem_base), line.cloned());
         if line.is_some() && parts.headers.get(headers::EARLY_DATA).is_some_and(|value| value == "1") {
             return refused(Refused::new(
                 problem::TOO_EARLY,
@@ -134,9 +137,9 @@ where
                     Ok(answer)
                 })
             }
-            Judged::Refused(refused, key) => {
+            Judged::Refused(refused, base, key) => {
                 tracing::debug!(problem = refused.name(), "refused before the ledger was asked");
-                let mut answer = refused.into_response();
+                let mut answer = refused.into_response(&base);
                 if let Some(key) = key {
                     answer::echo(&mut answer, &key);
                 }

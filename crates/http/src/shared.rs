@@ -9,6 +9,8 @@ use onlyonce_core::{fingerprint::Fingerprinter, scope::Scopes};
 use onlyonce_ledger::Ledger;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::buffers::{BUFFERED_BYTES, Buffers};
+
 /// Most attempts whose record is unknown and that still listen for a late answer; beyond it, connections are closed.
 const LATE_LISTENERS: usize = 4096;
 
@@ -20,6 +22,7 @@ pub struct Shared {
     pub(crate) fingerprinter: Fingerprinter,
     given_up: watch::Sender<bool>,
     listeners: Arc<Semaphore>,
+    pub(crate) buffers: Arc<Buffers>,
 }
 
 impl Shared {
@@ -30,8 +33,28 @@ impl Shared {
             fingerprinter: Fingerprinter::new(ledger.key()),
             given_up: watch::Sender::new(false),
             listeners: Arc::new(Semaphore::new(LATE_LISTENERS)),
+            buffers: Arc::new(Buffers::new(BUFFERED_BYTES)),
             ledger,
         }
+    }
+
+    /// With another bound than 256 MiB on the bytes that all requests have buffered. To be said before the first request.
+    #[must_use]
+    pub fn buffering(mut self, bytes: usize) -> Self {
+        self.buffers = Arc::new(Buffers::new(bytes));
+        self
+    }
+
+    /// With another bound than 4 096 on the attempts that listen for a late answer. To be said before the first request.
+    #[must_use]
+    pub fn listening(mut self, attempts: usize) -> Self {
+        self.listeners = Arc::new(Semaphore::new(attempts));
+        self
+    }
+
+    /// How many bytes requests have buffered.
+    pub fn buffered(&self) -> usize {
+        self.buffers.used()
     }
 
     /// The ledger.

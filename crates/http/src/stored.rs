@@ -4,9 +4,9 @@
 //! 4), whether there are trailers (1: 0 or 1), and if so their count (2), each likewise, then the body to the end. Repeated headers stay repeated, in order.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use crate::{headers, problem::Refused};
+use crate::{buffers::Reserved, headers, problem::Refused};
 
 const VERSION: u8 = 1;
 
@@ -24,18 +24,38 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// What is kept of an answer.
-    pub fn keep(status: StatusCode, all: &HeaderMap, body: Bytes, trailers: Option<&HeaderMap>) -> Self {
-        let named = headers::named_by_connection(all);
-        let kept = |map| headers::kept(map, &named);
+    /// What is kept of an answer, where its body is.
+    pub fn keep(
+        answer: (StatusCode, &HeaderMap),
+        body: Bytes,
+        trailers: Option<&HeaderMap>,
+        drop: &[HeaderName],
+    ) -> Self {
+        let (status, all) = answer;
+        let dropped = not_kept(all, drop);
+        let kept = |map| headers::kept(map, &dropped);
         let trailers = trailers.map(kept).filter(|trailers| !trailers.is_empty());
         Self { status, headers: kept(all), body, trailers }
     }
 
+    /// What is kept of an answer, where its body is not: no header may speak of a body that is not there.
+    pub fn keep_bare(status: StatusCode, all: &HeaderMap, drop: &[HeaderName]) -> Self {
+        let mut kept = headers::kept(all, &not_kept(all, drop));
+        let location = kept.remove(header::LOCATION);
+        let headers = location.map(|value| (header::LOCATION, value)).into_iter().collect();
+        Self { status, headers, body: Bytes::new(), trailers: None }
+    }
+
     /// A refusal that others are to get as well.
-    pub fn of_refusal(refused: Refused) -> Self {
-        let (status, headers, body) = refused.document();
+    pub fn of_refusal(refused: Refused, base: &str) -> Self {
+        let (status, headers, body) = refused.document(base);
         Self { status, headers, body, trailers: None }
+    }
+
+    /// The same, with its body in this room.
+    #[must_use]
+    pub(crate) fn within(self, room: Reserved) -> Self {
+        Self { body: room.hold(self.body), ..self }
     }
 
     /// As bytes.
@@ -66,6 +86,12 @@ impl Stored {
         };
         Some(Self { status, headers, body: bytes, trailers })
     }
+}
+
+fn not_kept(all: &HeaderMap, drop: &[HeaderName]) -> Vec<HeaderName> {
+    let mut dropped = headers::named_by_connection(all);
+    dropped.extend_from_slice(drop);
+    dropped
 }
 
 fn put_headers(out: &mut BytesMut, headers: &HeaderMap) {
@@ -109,12 +135,16 @@ mod tests {
             ("date", "Mon, 23 Nov 2026 10:12:07 GMT"),
             ("connection", "x-hop"),
             ("x-hop", "1"),
+            ("x-internal", "1"),
         ] {
             all.append(name, value.parse().unwrap());
         }
         let mut trailers = HeaderMap::new();
         trailers.append("x-checksum", "abc".parse().unwrap());
-        Stored::keep(StatusCode::CREATED, &all, Bytes::from_static(b"\x00\xff\r\n"), Some(&trailers))
+        trailers.append("x-late", "abc".parse().unwrap());
+        let drop = [HeaderName::from_static("x-internal"), HeaderName::from_static("x-late")];
+        let body = Bytes::from_static(b"\x00\xff\r\n");
+        Stored::keep((StatusCode::CREATED, &all), body, Some(&trailers), &drop)
     }
 
     /// F20, F21: a stored answer is replayed with its own status, repeated headers stay repeated, binary bodies stay
@@ -125,9 +155,23 @@ mod tests {
         assert_eq!(stored, answer());
         assert_eq!(stored.status, StatusCode::CREATED);
         assert_eq!(stored.headers.get_all("link").iter().count(), 2);
-        assert_eq!(stored.headers.len(), 3);
+        assert_eq!(stored.headers.len(), 3, "nor what `Connection` or the route names");
         assert_eq!(&stored.body[..], b"\x00\xff\r\n");
-        assert_eq!(stored.trailers.unwrap()["x-checksum"], "abc");
+        let trailers = stored.trailers.unwrap();
+        assert_eq!((trailers.len(), &trailers["x-checksum"]), (1, &HeaderValue::from_static("abc")));
+    }
+
+    #[test]
+    fn without_a_body_nothing_is_kept_that_speaks_of_one() {
+        let mut all = HeaderMap::new();
+        for name in ["content-type", "content-encoding", "etag", "content-digest", "link", "location"] {
+            all.append(name, HeaderValue::from_static("x"));
+        }
+        let bare = Stored::keep_bare(StatusCode::CREATED, &all, &[]);
+        assert_eq!(bare.headers.keys().collect::<Vec<_>>(), [&header::LOCATION]);
+        assert_eq!((bare.status, bare.body.len(), &bare.trailers), (StatusCode::CREATED, 0, &None));
+        assert_eq!(Stored::decode(bare.encode()).unwrap(), bare);
+        assert!(Stored::keep_bare(StatusCode::CREATED, &all, &[header::LOCATION]).headers.is_empty());
     }
 
     #[test]

@@ -20,7 +20,8 @@ use crate::{
     clock::Boot,
     engine::{Change, Engine, Patience, Transition},
     error::{Error, Failure},
-    flights::{Ending, Follower, Lead, Phase},
+    flights::{Ending, Lead},
+    follow::Followed,
     random,
     seal::Content,
     store::Room,
@@ -126,11 +127,15 @@ impl Ledger {
         let claim = request.claim(Bytes::new());
         let until = Instant::now() + wait;
         let mut in_progress = None;
+        let mut nothing_known = true;
         for _ in 0..ROUNDS_MAX {
-            if let Some(standing) = engine.follow(request.id, &claim, until).await? {
-                return Ok(Look::Stands(standing));
+            match engine.follow(request.id, &claim, until).await? {
+                Followed::Nobody => {}
+                Followed::Stands(standing) => return Ok(Look::Stands(standing)),
+                Followed::ToNothing => nothing_known = false,
             }
-            let standing = engine.read(request.id).await?;
+            let standing = engine.read_in_time(request.id, nothing_known).await?;
+            nothing_known = false;
             if let Some(record) = &standing {
                 match decide(Some(record), &claim, engine.now_for(Some(record))) {
                     Decision::Write(_) => {}
@@ -178,79 +183,23 @@ impl Request {
 }
 
 impl Engine {
-    /// Follows the record's flight, if there is one, to its end; `None`: look in the store.
-    async fn follow(
-        self: &Arc<Self>,
-        id: RecordId,
-        claim: &Event,
-        until: Instant,
-    ) -> Result<Option<Standing>, Error> {
-        let Some(flight) = self.flights.of(id) else { return Ok(None) };
-        let bounds = &self.options;
-        let follower = self.flights.follow(flight, bounds.waiters_per_key, bounds.waiters);
-        let Some(mut follower) = follower else {
-            return self.not_waiting(id, claim).await;
-        };
-        // Who may not wait for the outcome still waits for the claim: without it there is nothing to judge by.
-        let acknowledged_by = until.max(Instant::now() + self.options.store_wait);
-        loop {
-            let wait_until = match follower.phase() {
-                Phase::Claiming => acknowledged_by,
-                Phase::Running(record) => match decide(Some(&record), claim, self.now_for(Some(&record))) {
-                    Decision::Refuse(refusal @ Refusal::Mismatch) => {
-                        return Ok(Some(Standing::Refused { refusal, record }));
-                    }
-                    _ if Instant::now() >= until => {
-                        let refusal = Refusal::InProgress;
-                        return Ok(Some(Standing::Refused { refusal, record }));
-                    }
-                    _ => until,
-                },
-                Phase::Ended(ending) => return self.ended(ending, claim),
-            };
-            if !follower.wait(wait_until).await && matches!(follower.phase(), Phase::Claiming) {
-                return Err(Error::unavailable("the claim of the first request is not acknowledged"));
-            }
+    /// Reads a record for somebody who waits. A store that does not answer in time cannot be reached.
+    async fn read_in_time(&self, id: RecordId, nothing_known: bool) -> Result<Option<Record>, Error> {
+        let unreachable = |error: Error| if nothing_known { error.at_look_up() } else { error };
+        match tokio::time::timeout(self.options.store_wait, self.row(id)).await {
+            Ok(Ok(row)) => Self::decoded(id, row),
+            Ok(Err(error)) => Err(unreachable(error.into())),
+            Err(_) => Err(unreachable(Error::unavailable("no reply in time"))),
         }
-    }
-
-    /// Over the bound of waiters: judged on what stands, at once.
-    async fn not_waiting(&self, id: RecordId, claim: &Event) -> Result<Option<Standing>, Error> {
-        let Some(record) = self.read(id).await? else {
-            return Err(Error::capacity("waiters"));
-        };
-        match decide(Some(&record), claim, self.now_for(Some(&record))) {
-            Decision::Refuse(Refusal::Lapsed | Refusal::InProgress) => {
-                Ok(Some(Standing::Refused { refusal: Refusal::InProgress, record: Arc::new(record) }))
-            }
-            Decision::Refuse(refusal) => self.stands(id, refusal, record).await.map(Some),
-            Decision::Write(_) | Decision::Already => Err(Error::capacity("waiters")),
-        }
-    }
-
-    /// What the end of the first request means for a follower, by its own fingerprint.
-    fn ended(&self, ending: Ending, claim: &Event) -> Result<Option<Standing>, Error> {
-        let (record, result, shared) = match ending {
-            Ending::Look => return Ok(None),
-            Ending::Failed(error) => return Err(error),
-            Ending::Written(record, result) => (record, result, None),
-            Ending::Shared(record, answer) => (record, None, Some(answer)),
-        };
-        if let (Some(answer), Event::Claim(claim)) = (shared, claim) {
-            // The key is free: another request under it goes its own way.
-            let same = record.fingerprint == claim.fingerprint;
-            return Ok(same.then_some(Standing::Shared { record, answer }));
-        }
-        Ok(match (decide(Some(&record), claim, self.now_for(Some(&record))), result) {
-            (Decision::Refuse(Refusal::Completed), Some(result)) => Some(Standing::Result { record, result }),
-            (Decision::Refuse(Refusal::Completed | Refusal::InProgress | Refusal::Lapsed), _) => None,
-            (Decision::Refuse(refusal), _) => Some(Standing::Refused { refusal, record }),
-            (Decision::Write(_) | Decision::Already, _) => None,
-        })
     }
 
     /// What a refusal means, with the result where there is one.
-    async fn stands(&self, id: RecordId, refusal: Refusal, record: Record) -> Result<Standing, Error> {
+    pub(crate) async fn stands(
+        &self,
+        id: RecordId,
+        refusal: Refusal,
+        record: Record,
+    ) -> Result<Standing, Error> {
         if refusal != Refusal::Completed {
             return Ok(Standing::Refused { refusal, record: Arc::new(record) });
         }
@@ -273,16 +222,6 @@ impl Engine {
         let patience = Patience::For(self.options.store_wait);
         self.transition(standing, &change, Class::Other, patience).await.map_err(Failure::into_error)?;
         Ok(())
-    }
-}
-
-impl Follower {
-    /// Waits for news; `false` if `until` came first.
-    async fn wait(&mut self, until: Instant) -> bool {
-        tokio::select! {
-            () = self.changed() => true,
-            () = tokio::time::sleep_until(until) => false,
-        }
     }
 }
 

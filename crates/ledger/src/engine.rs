@@ -102,8 +102,17 @@ impl fmt::Debug for Engine {
 impl Engine {
     /// Reads a record. What is there and cannot be read is an error, never absent.
     pub(crate) async fn read(&self, id: RecordId) -> Result<Option<Record>, Error> {
+        Self::decoded(id, self.row(id).await?)
+    }
+
+    /// The row of a record.
+    pub(crate) async fn row(&self, id: RecordId) -> Result<Option<Bytes>, store::Error> {
         let rows = self.store.heads(&[id]).await.inspect_err(|error| self.writer.met(error))?;
-        let row = rows.into_iter().next().flatten();
+        Ok(rows.into_iter().next().flatten())
+    }
+
+    /// What a row says.
+    pub(crate) fn decoded(id: RecordId, row: Option<Bytes>) -> Result<Option<Record>, Error> {
         row.map(|row| codec::decode(&row)).transpose().map_err(|unreadable| alarm(id, unreadable).into())
     }
 

@@ -22,17 +22,23 @@ pub enum ErrorKind {
 pub struct Error {
     kind: ErrorKind,
     detail: &'static str,
+    knows_nothing: bool,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
     /// A bound, named.
-    pub(crate) const fn capacity(bound: &'static str) -> Self {
-        Self { kind: ErrorKind::Capacity, detail: bound, source: None }
+    pub const fn capacity(bound: &'static str) -> Self {
+        Self { kind: ErrorKind::Capacity, detail: bound, knows_nothing: false, source: None }
     }
 
     pub(crate) const fn unavailable(detail: &'static str) -> Self {
-        Self { kind: ErrorKind::Unavailable, detail, source: None }
+        Self { kind: ErrorKind::Unavailable, detail, knows_nothing: false, source: None }
+    }
+
+    /// The store could not be asked, and nothing was known of the record before.
+    pub(crate) fn at_look_up(self) -> Self {
+        Self { knows_nothing: true, ..self }
     }
 
     /// The process is ending.
@@ -45,6 +51,12 @@ impl Error {
         self.kind
     }
 
+    /// Whether the ledger could not be reached when the key was looked up, and nothing at all is known of it. Never after
+    /// a record was seen, a claim was submitted, or while a request with the key runs in this process.
+    pub const fn knows_nothing(&self) -> bool {
+        self.knows_nothing
+    }
+
     /// The bound that was reached, or what could not be done; for logs.
     pub const fn detail(&self) -> &'static str {
         self.detail
@@ -53,7 +65,7 @@ impl Error {
 
 impl From<Arc<store::Error>> for Error {
     fn from(source: Arc<store::Error>) -> Self {
-        Self { kind: ErrorKind::Unavailable, detail: "store", source: Some(source) }
+        Self { kind: ErrorKind::Unavailable, detail: "store", knows_nothing: false, source: Some(source) }
     }
 }
 
@@ -71,7 +83,7 @@ impl From<Unreadable> for Error {
             }
             Unreadable::Damaged => (ErrorKind::Damaged, "the record is damaged"),
         };
-        Self { kind, detail, source: Some(Arc::new(source)) }
+        Self { kind, detail, knows_nothing: false, source: Some(Arc::new(source)) }
     }
 }
 

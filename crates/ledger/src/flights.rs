@@ -70,6 +70,16 @@ pub(crate) struct Follower {
     phase: watch::Receiver<Phase>,
 }
 
+impl Flight {
+    /// The record, while it runs.
+    pub(crate) fn running(&self) -> Option<Arc<Record>> {
+        match &*self.phase.borrow() {
+            Phase::Running(record) => Some(Arc::clone(record)),
+            Phase::Claiming | Phase::Ended(_) => None,
+        }
+    }
+}
+
 impl Flights {
     /// The flight of a record, if there is one.
     pub(crate) fn of(&self, id: RecordId) -> Option<Arc<Flight>> {

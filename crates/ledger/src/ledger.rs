@@ -136,6 +136,11 @@ impl Ledger {
         self.0.attempts.count()
     }
 
+    /// The record of a request that runs in this process, as its claim was acknowledged.
+    pub fn running(&self, id: RecordId) -> Option<Arc<onlyonce_core::Record>> {
+        self.0.flights.of(id)?.running()
+    }
+
     /// Requests that wait for another's outcome.
     pub fn waiters(&self) -> usize {
         self.0.flights.followers()

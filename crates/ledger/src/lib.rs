@@ -21,6 +21,7 @@ pub mod store;
 mod attempts;
 mod engine;
 mod flights;
+mod follow;
 mod random;
 mod rounds;
 mod seal;

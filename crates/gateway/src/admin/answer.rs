@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderValue, Response as Plain, header},
     response::{IntoResponse, Response},
 };
-use onlyonce_core::{OperationRef, Record, Refusal as Judged, problem};
+use onlyonce_core::{OperationRef, Record, Refusal as Judged, problem, problem::URN_BASE};
 use onlyonce_http::problem::Refused;
 use onlyonce_ledger::{Error, ErrorKind};
 use serde::Serialize;
@@ -68,7 +68,7 @@ impl From<Error> for Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let asks_for_token = self.0.name() == TOKEN_REQUIRED.name;
-        let (status, headers, bytes) = self.0.document();
+        let (status, headers, bytes) = self.0.document(URN_BASE);
         let mut response = Plain::new(Body::from(bytes));
         *response.status_mut() = status;
         *response.headers_mut() = headers;

@@ -53,7 +53,7 @@ impl Said {
                 "`status` is missing: the status that the upstream would have answered, such as 201. Repeats get it. \
                  Nothing was done.",
             )),
-            (As::Applied, Some(status), false) if outcome::of_answer(status, false) == Outcome::Kept => {
+            (As::Applied, Some(status), false) if outcome::by_table(status, false) == Outcome::Kept => {
                 Ok(Verdict::Applied { status })
             }
             (As::Applied, Some(_), false) => Err(Refusal::invalid(
