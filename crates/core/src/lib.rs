@@ -18,6 +18,7 @@ pub mod ids;
 pub mod json;
 pub mod key;
 pub mod ledger_key;
+pub mod metric;
 pub mod outcome;
 pub mod parameters;
 mod percent;

@@ -34,7 +34,7 @@ use axum::{
 use onlyonce_http::Shared;
 use onlyonce_ledger::Ledger;
 
-use crate::principal::Identify;
+use crate::{principal::Identify, registry::Registry};
 
 /// What the operators' listener works on.
 #[derive(Clone)]
@@ -49,6 +49,8 @@ pub(crate) struct State {
     pub(crate) token: Option<Arc<str>>,
     /// Where it listens; `Host` must name it or a loopback name.
     pub(crate) address: SocketAddr,
+    /// What was counted.
+    pub(crate) registry: Arc<Registry>,
 }
 
 impl State {

@@ -14,7 +14,7 @@ use std::{
 use onlyonce_backends::Place;
 use onlyonce_core::{LedgerKey, problem::URN_BASE};
 use onlyonce_http::{Layer, Once, Shared, layer::Starts};
-use onlyonce_ledger::{Found, Ledger, Options};
+use onlyonce_ledger::{Found, Ledger, Meter, Options};
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::watch,
@@ -25,6 +25,7 @@ use crate::{
     admin,
     config::{Admin, Config},
     principal::Identify,
+    registry::Registry,
     routes::Routes,
     server::{self, Connections, Front},
     start_error::{StartError, StartErrorKind},
@@ -89,7 +90,8 @@ impl Gateway {
             Admin::At(address) => Some(bind(address, "admin", "--admin ADDRESS, or --admin off")?),
             Admin::Off => None,
         };
-        let (ledger, found) = open(&config, secrets.ledger).await?;
+        let registry = Arc::new(Registry::default());
+        let (ledger, found) = open(&config, secrets.ledger, Meter::of(Arc::clone(&registry))).await?;
         let routes = Arc::new(Routes::new(&config, ledger.key())?);
         let shared = Arc::new(Shared::new(ledger.clone(), NAMESPACE));
         let layer = Layer::new(
@@ -119,7 +121,8 @@ impl Gateway {
                 let address = local(&listener)?;
                 let token = secrets.admin.map(Arc::from);
                 let (shared, accepting) = (Arc::clone(&shared), Arc::clone(&accepting));
-                let router = admin::router(admin::State { shared, identify, accepting, token, address });
+                let router =
+                    admin::router(admin::State { shared, identify, accepting, token, address, registry });
                 tokio::spawn(server::serve_operators(listener, router));
                 Some(address)
             }
@@ -224,12 +227,12 @@ fn check(config: &Config, secrets: &Secrets) -> Result<(), StartError> {
     }
 }
 
-async fn open(config: &Config, secret: Option<String>) -> Result<(Ledger, Found), StartError> {
+async fn open(config: &Config, secret: Option<String>, meter: Meter) -> Result<(Ledger, Found), StartError> {
     let max_bytes = config.ledger.max_bytes.0;
     let options = onlyonce_backends::Options {
         secret,
         max_bytes: (max_bytes > 0).then_some(max_bytes),
-        ledger: Options { must_exist: config.ledger.must_exist, ..Options::default() },
+        ledger: Options { must_exist: config.ledger.must_exist, meter, ..Options::default() },
     };
     let place: Place = config.ledger.url.parse()?;
     Ok(place.open(options).await?)

@@ -12,6 +12,7 @@ mod admission;
 mod descriptors;
 mod operations;
 mod principal;
+mod registry;
 mod routes;
 mod server;
 mod upstream;

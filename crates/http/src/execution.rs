@@ -310,7 +310,7 @@ fn handlers_word(attempt: &Attempt, parts: &response::Parts) -> Option<Outcome> 
         b"release" => Some(Outcome::Released),
         b"unknown" => Some(Outcome::Unknown),
         _ => {
-            tracing::warn!(operation = %attempt.operation_ref(), "Idempotency-Outcome has a value that means nothing");
+            tracing::warn!(idempotency.operation_ref = %attempt.operation_ref(), "Idempotency-Outcome has a value that means nothing");
             None
         }
     }
@@ -372,7 +372,7 @@ async fn doubted<R>(rules: &Rules, attempt: &Attempt, doubt: Doubt) -> Response<
 }
 
 fn log(attempt: &Attempt, unrecorded: &Unrecorded) {
-    tracing::error!(operation = %attempt.operation_ref(), ?unrecorded, "an answer goes out that is not on record");
+    tracing::error!(idempotency.operation_ref = %attempt.operation_ref(), ?unrecorded, "an answer goes out that is not on record");
 }
 
 /// `None` instead of a panic.

@@ -15,7 +15,7 @@ use onlyonce_core::{
     event::{Completion, Doubt},
     record::{ReleaseCause, UnknownCause},
 };
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use crate::{
     attempts::{Held, Stage},
@@ -44,6 +44,8 @@ struct Execution {
     lead: Mutex<Option<Lead>>,
     /// Held until the record is no longer in progress: who only listens for a late answer takes nobody's place.
     admission: Mutex<Option<OwnedSemaphorePermit>>,
+    /// When its claim was acknowledged.
+    claimed: Instant,
 }
 
 /// Why an attempt may not start: it does not hold its lease any more.
@@ -87,6 +89,7 @@ impl Attempt {
             rerun,
             lead,
             admission: Mutex::new(Some(admission)),
+            claimed: Instant::now(),
         }))
     }
 
@@ -174,6 +177,7 @@ impl Attempt {
 impl Execution {
     /// Writes an end. What the ledger does not confirm within its time goes on being tried after this returns.
     async fn end(this: &Arc<Self>, mut end: End) -> Result<Arc<Record>, Unrecorded> {
+        this.engine.counters.ended(&end.change.event);
         let patience = this.engine.options.store_wait;
         let error = loop {
             let tried = this.try_end(&end, Patience::For(patience));
@@ -184,7 +188,7 @@ impl Execution {
                 Err(_) => break Error::unavailable("no reply in time"),
             }
         };
-        tracing::warn!(operation = %this.reference, %error, "an outcome is not on record yet; it is tried on");
+        tracing::warn!(idempotency.operation_ref = %this.reference, %error, "an outcome is not on record yet; it is tried on");
         // From here on this end is seen to: whoever drops the attempt makes no other.
         this.held.reached(Stage::Doubted);
         let this = Arc::clone(this);
@@ -208,7 +212,7 @@ impl Execution {
                 continue;
             }
             let error = failure.into_error();
-            tracing::error!(operation = %self.reference, %error, "an outcome could not be recorded");
+            tracing::error!(idempotency.operation_ref = %self.reference, %error, "an outcome could not be recorded");
             break;
         }
         if fits {
@@ -253,7 +257,11 @@ impl Execution {
     fn reached(&self, record: &Record) {
         self.held.reached(if record.is_open() { Stage::Doubted } else { Stage::Over });
         self.held.told();
-        self.admission.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let admission = self.admission.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if admission.is_some() {
+            // The first word on how it ended; a late one is counted elsewhere.
+            self.engine.counters.critical_section.record(self.claimed.elapsed());
+        }
     }
 
     fn tell_followers(&self, end: &End, record: &Arc<Record>) {
@@ -269,8 +277,9 @@ impl Execution {
     /// its own operation, also where a new one of the same key stands or none.
     async fn late(&self, before: Option<&Record>, after: Option<&Record>, verdict: &str) {
         self.engine.late_outcomes.fetch_add(1, Ordering::Relaxed);
+        self.engine.counters.late_outcomes.increment(1);
         let state = after.map_or("absent", |record| record.state.name().as_str());
-        tracing::error!(operation = %self.reference, state, verdict, "late outcome");
+        tracing::error!(idempotency.operation_ref = %self.reference, state, verdict, "late outcome");
         let author = Author {
             who: "onlyonce".to_owned(),
             why: format!("the attempt with fence {} answered late", self.held.holder.fence),
@@ -279,7 +288,7 @@ impl Execution {
         let now = self.engine.store.now();
         let entry = audit::entry(&author, self.reference, before, after, now);
         if let Err(error) = self.engine.store.note(entry).await {
-            tracing::error!(operation = %self.reference, %error, "the audit entry of a late outcome was not written");
+            tracing::error!(idempotency.operation_ref = %self.reference, %error, "the audit entry of a late outcome was not written");
         }
     }
 

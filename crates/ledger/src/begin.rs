@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use onlyonce_core::{
-    Decision, Event, Fingerprint, Owner, Policy, Record, RecordId, Refusal, decide,
+    Decision, Event, Fence, Fingerprint, Owner, Policy, Record, RecordId, Refusal, decide,
     event::{Claim, Holder},
     fingerprint::Recipe,
     record::ReleaseCause,
@@ -123,6 +123,14 @@ impl Ledger {
     /// # Errors
     /// [`Error`] if the ledger cannot be read; a record that is there and unreadable is an error too.
     pub async fn look_up(&self, request: &Request, wait: Duration) -> Result<Look, Error> {
+        let look = self.look(request, wait).await?;
+        if let Look::Stands(standing) = &look {
+            self.0.counters.repeated(standing.record(), self.now());
+        }
+        Ok(look)
+    }
+
+    async fn look(&self, request: &Request, wait: Duration) -> Result<Look, Error> {
         let engine = &self.0;
         let claim = request.claim(Bytes::new());
         let until = Instant::now() + wait;
@@ -168,6 +176,18 @@ impl Ledger {
     }
 }
 
+impl Standing {
+    /// The record that stands.
+    pub fn record(&self) -> &Record {
+        match self {
+            Self::Result { record, .. }
+            | Self::Shared { record, .. }
+            | Self::Refused { record, .. }
+            | Self::Damaged { record } => record,
+        }
+    }
+}
+
 impl Request {
     fn claim(&self, parameters: Bytes) -> Event {
         Event::Claim(Claim {
@@ -187,7 +207,7 @@ impl Engine {
     async fn read_in_time(&self, id: RecordId, nothing_known: bool) -> Result<Option<Record>, Error> {
         let unreachable = |error: Error| if nothing_known { error.at_look_up() } else { error };
         match tokio::time::timeout(self.options.store_wait, self.row(id)).await {
-            Ok(Ok(row)) => Self::decoded(id, row),
+            Ok(Ok(row)) => self.decoded(id, row),
             Ok(Err(error)) => Err(unreachable(error.into())),
             Err(_) => Err(unreachable(Error::unavailable("no reply in time"))),
         }
@@ -210,7 +230,7 @@ impl Engine {
         Ok(match result {
             Some(result) => Standing::Result { record, result },
             None => {
-                tracing::error!(operation = %record.operation_ref(id), "a result is missing or damaged");
+                tracing::error!(idempotency.operation_ref = %record.operation_ref(id), "a result is missing or damaged");
                 Standing::Damaged { record }
             }
         })
@@ -244,6 +264,9 @@ impl Leader {
             standing = match tokio::time::timeout(wait, transition).await {
                 Ok(Ok(Transition::Written { record, .. } | Transition::Already(record))) => {
                     let Self { engine, lead, .. } = self;
+                    if record.fence != Fence::FIRST {
+                        engine.counters.repeated(&record, engine.store.now());
+                    }
                     return Ok(Claimed::Attempt(Attempt::begin(engine, lead, record, sent, admission)));
                 }
                 Ok(Ok(Transition::Refused(Refusal::Lapsed, found))) => {
@@ -263,6 +286,7 @@ impl Leader {
                     return Err(self.exorcise(change, admission));
                 }
                 Ok(Ok(Transition::Refused(refusal, Some(found)))) => {
+                    self.engine.counters.repeated(&found, self.engine.store.now());
                     return self.engine.stands(self.request.id, refusal, found).await.map(Claimed::Stands);
                 }
                 Ok(Ok(Transition::Refused(_, None))) => None,
@@ -288,7 +312,7 @@ impl Leader {
             return Err(Error::capacity("room in the ledger"));
         }
         let new = !self.standing.as_ref().is_some_and(Record::is_open);
-        if new && engine.unknowns.of(&self.request.route) >= engine.options.unknowns_per_route {
+        if new && engine.tally.unknown(&self.request.route) >= engine.options.unknowns_per_route {
             return Err(Error::capacity("unknown records of the route"));
         }
         Ok(admission)

@@ -4,27 +4,25 @@
 //! stands. A reply that was lost is answered by sending the same bytes again: finding them there is success.
 
 use std::{
-    collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
 use bytes::Bytes;
-use onlyonce_core::{
-    Decision, Event, Record, RecordId, Refusal, State, Timestamp, codec, decide,
-    record::{StateName, UnknownCause},
-};
+use onlyonce_core::{Decision, Event, Record, RecordId, Refusal, State, Timestamp, codec, decide};
 use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
     attempts::Attempts,
     audit::{self, Author},
+    counters::Counters,
     error::{Error, Failure},
     flights::Flights,
     identity::Identity,
     seal::Sealer,
     store::{self, Applied, Body, Command, ErrorKind, Store},
+    tally::Tally,
     writer::{Class, Writer},
 };
 
@@ -42,7 +40,8 @@ pub(crate) struct Engine {
     pub(crate) flights: Arc<Flights>,
     pub(crate) attempts: Attempts,
     pub(crate) admission: Arc<Semaphore>,
-    pub(crate) unknowns: Unknowns,
+    pub(crate) tally: Tally,
+    pub(crate) counters: Counters,
     /// Bytes of results whose completion is still being tried.
     pub(crate) pending_bytes: AtomicU64,
     pub(crate) late_outcomes: AtomicU64,
@@ -102,7 +101,7 @@ impl fmt::Debug for Engine {
 impl Engine {
     /// Reads a record. What is there and cannot be read is an error, never absent.
     pub(crate) async fn read(&self, id: RecordId) -> Result<Option<Record>, Error> {
-        Self::decoded(id, self.row(id).await?)
+        self.decoded(id, self.row(id).await?)
     }
 
     /// The row of a record.
@@ -112,8 +111,8 @@ impl Engine {
     }
 
     /// What a row says.
-    pub(crate) fn decoded(id: RecordId, row: Option<Bytes>) -> Result<Option<Record>, Error> {
-        row.map(|row| codec::decode(&row)).transpose().map_err(|unreadable| alarm(id, unreadable).into())
+    pub(crate) fn decoded(&self, id: RecordId, row: Option<Bytes>) -> Result<Option<Record>, Error> {
+        row.map(|row| codec::decode(&row)).transpose().map_err(|unreadable| self.alarm(id, unreadable).into())
     }
 
     /// A page of open records after the one given. Rows that cannot be read are left out and logged.
@@ -127,6 +126,7 @@ impl Engine {
         let read = |(id, row): (RecordId, Bytes)| match codec::decode(&row) {
             Ok(record) => Some((id, record)),
             Err(error) => {
+                self.counters.unreadable(error);
                 tracing::error!(record = ?id, %error, "an open record cannot be read");
                 None
             }
@@ -175,15 +175,17 @@ impl Engine {
                     audit::entry(author, reference, standing.as_ref(), Some(&record), now)
                 }),
             };
+            let _changing = self.tally.changing();
             match self.write(command, class, &mut tries).await? {
                 Landed::Yes => {
-                    self.unknowns.moved(standing.as_ref(), &record);
+                    self.tally.changed(change.id, &change.event, standing.as_ref(), &record);
                     return Ok(Transition::Written { record, before: standing.map(Box::new) });
                 }
                 Landed::Conflict(found) => {
                     let found = found.map(|row| codec::decode(&row)).transpose();
-                    standing = found
-                        .map_err(|unreadable| Failure::NotApplied(alarm(change.id, unreadable).into()))?;
+                    standing = found.map_err(|unreadable| {
+                        Failure::NotApplied(self.alarm(change.id, unreadable).into())
+                    })?;
                 }
             }
         }
@@ -222,6 +224,12 @@ impl Engine {
             }
         }
     }
+
+    fn alarm(&self, id: RecordId, unreadable: codec::Unreadable) -> codec::Unreadable {
+        self.counters.unreadable(unreadable);
+        tracing::error!(record = ?id, error = %unreadable, "a record cannot be read; its key is refused, not taken for new");
+        unreadable
+    }
 }
 
 enum Landed {
@@ -237,11 +245,6 @@ fn body(before: Option<&Record>, after: &Record, result: Option<&Bytes>) -> Body
         (None, _) if before.is_some_and(|record| record.result_until().is_some()) => Body::Remove,
         (None, _) => Body::Keep,
     }
-}
-
-fn alarm(id: RecordId, unreadable: codec::Unreadable) -> codec::Unreadable {
-    tracing::error!(record = ?id, error = %unreadable, "a record cannot be read; its key is refused, not taken for new");
-    unreadable
 }
 
 struct Tries {
@@ -275,57 +278,5 @@ impl Tries {
         tokio::time::sleep(self.pause).await;
         self.pause = (self.pause * 2).min(BACKOFF_MAX);
         true
-    }
-}
-
-/// How many records of each route are unknown; a named bound on what people have to settle. Counted as they change, and
-/// anew once a minute: a reply that was lost for good, or another process, may have changed them unseen.
-#[derive(Debug, Default)]
-pub(crate) struct Unknowns(Mutex<HashMap<String, usize>>);
-
-impl Unknowns {
-    pub(crate) fn of(&self, route: &str) -> usize {
-        self.lock().get(route).copied().unwrap_or_default()
-    }
-
-    pub(crate) fn all(&self) -> Vec<(String, usize)> {
-        self.lock().iter().map(|(route, count)| (route.clone(), *count)).collect()
-    }
-
-    pub(crate) fn found(&self, record: &Record) {
-        self.moved(None, record);
-    }
-
-    pub(crate) fn counted(&self, counts: HashMap<String, usize>) {
-        let mut held = self.lock();
-        // A route that has none left is still shown.
-        held.values_mut().for_each(|count| *count = 0);
-        held.extend(counts);
-    }
-
-    fn moved(&self, before: Option<&Record>, after: &Record) {
-        let unknown = |record: &Record| record.state.name() == StateName::Unknown;
-        match (before.is_some_and(unknown), unknown(after)) {
-            (false, true) => {
-                *self.lock().entry(after.route.clone()).or_default() += 1;
-                if let State::Unknown { cause, .. } = after.state
-                    && cause != UnknownCause::RerunRefused
-                {
-                    tracing::warn!(route = after.route, ?cause, "an outcome is unknown");
-                }
-            }
-            (true, false) => {
-                // The claim of a re-run may have come by another route.
-                let route = before.map_or(&after.route, |before| &before.route);
-                if let Some(count) = self.lock().get_mut(route) {
-                    *count = count.saturating_sub(1);
-                }
-            }
-            (true, true) | (false, false) => {}
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

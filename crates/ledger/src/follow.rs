@@ -41,9 +41,21 @@ impl Engine {
         let Some(flight) = self.flights.of(id) else { return Ok(Followed::Nobody) };
         let bounds = &self.options;
         let follower = self.flights.follow(flight, bounds.waiters_per_key, bounds.waiters);
-        let Some(mut follower) = follower else {
+        let Some(follower) = follower else {
             return self.not_waiting(id, claim).await.map(Followed::from);
         };
+        let since = Instant::now();
+        let ended = self.to_its_end(follower, claim, until).await;
+        self.counters.wait.record(since.elapsed());
+        ended
+    }
+
+    async fn to_its_end(
+        &self,
+        mut follower: Follower,
+        claim: &Event,
+        until: Instant,
+    ) -> Result<Followed, Error> {
         // Who may not wait for the outcome still waits for the claim: without it there is nothing to judge by.
         let acknowledged_by = until.max(Instant::now() + self.options.store_wait);
         loop {

@@ -16,12 +16,16 @@ use tokio::sync::Semaphore;
 
 use crate::{
     attempts::{self, Attempts, Held, Stage},
-    engine::{Change, Engine, Patience, Transition, Unknowns},
+    counters::{self, Counters},
+    engine::{Change, Engine, Patience, Transition},
     flights::Flights,
     identity::{self, OpenError, OpenErrorKind, Secret},
+    measured::Measured,
+    meter::Meter,
     rounds,
     seal::Sealer,
     store::{Capabilities, Store},
+    tally::Tally,
     writer::{Class, Writer},
 };
 
@@ -43,10 +47,13 @@ pub struct Options {
     pub unknowns_per_route: usize,
     /// How long a request waits for the store's word on a write.
     pub store_wait: Duration,
+    /// Where it counts.
+    pub meter: Meter,
 }
 
 impl Default for Options {
-    /// 4 096 attempts, 10 000 waiters on a key and 20 000 in all, 10 000 unknown records on a route, 2 s.
+    /// 4 096 attempts, 10 000 waiters on a key and 20 000 in all, 10 000 unknown records on a route, 2 s. Counts in the
+    /// process's own recorder.
     fn default() -> Self {
         Self {
             must_exist: false,
@@ -55,6 +62,7 @@ impl Default for Options {
             waiters: 20_000,
             unknowns_per_route: 10_000,
             store_wait: Duration::from_secs(2),
+            meter: Meter::global(),
         }
     }
 }
@@ -83,6 +91,9 @@ impl Ledger {
         secret: &Secret,
         options: Options,
     ) -> Result<(Self, Found), OpenError> {
+        let meter = &options.meter;
+        meter.describe();
+        let store: Arc<dyn Store> = Arc::new(Measured::new(store, meter));
         let identity = identity::open(&*store, secret, options.must_exist).await?;
         let engine = Arc::new(Engine {
             writer: Writer::start(Arc::clone(&store)),
@@ -90,7 +101,8 @@ impl Ledger {
             flights: Arc::new(Flights::default()),
             attempts: Attempts::default(),
             admission: Arc::new(Semaphore::new(options.attempts)),
-            unknowns: Unknowns::default(),
+            tally: Tally::new(meter),
+            counters: Counters::new(meter),
             pending_bytes: AtomicU64::new(0),
             late_outcomes: AtomicU64::new(0),
             identity,
@@ -100,6 +112,7 @@ impl Ledger {
         let found = engine.start_up().await?;
         tokio::spawn(attempts::keep_leases(Arc::downgrade(&engine)));
         tokio::spawn(rounds::make(Arc::downgrade(&engine)));
+        tokio::spawn(counters::keep_gauges(Arc::downgrade(&engine)));
         Ok((Self(engine), found))
     }
 
@@ -148,12 +161,22 @@ impl Ledger {
 
     /// Unknown records by route.
     pub fn unknowns(&self) -> Vec<(String, usize)> {
-        self.0.unknowns.all()
+        self.0.tally.unknowns()
     }
 
     /// Outcomes that came after their record was given up.
     pub fn late_outcomes(&self) -> u64 {
         self.0.late_outcomes.load(Ordering::Relaxed)
+    }
+
+    /// Where it counts.
+    pub fn meter(&self) -> &Meter {
+        &self.0.options.meter
+    }
+
+    /// Sets the gauges to what is so now. They are set every few seconds anyway; whoever shows them asks for it first.
+    pub fn set_gauges(&self) {
+        self.0.set_gauges();
     }
 
     /// Ends what is under way because the process stops: what has not started is released, the rest is unknown.
@@ -219,7 +242,7 @@ impl Engine {
                 })??;
                 found.converted += usize::from(converted);
             }
-            found.unknown = self.unknowns.all().iter().map(|(_, count)| count).sum();
+            found.unknown = self.tally.unknowns().iter().map(|(_, count)| count).sum();
         }
     }
 
@@ -230,7 +253,7 @@ impl Engine {
         record: onlyonce_core::Record,
         convert: bool,
     ) -> Result<bool, OpenError> {
-        self.unknowns.found(&record);
+        self.tally.found(&record);
         let in_progress = matches!(record.state, onlyonce_core::State::InProgress { .. });
         if !(in_progress && convert) {
             return Ok(false);

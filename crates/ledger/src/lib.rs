@@ -15,18 +15,23 @@ pub mod error;
 pub mod identity;
 pub mod ledger;
 pub mod memory;
+pub mod meter;
 pub mod operator;
 pub mod store;
 
 mod attempts;
+mod counters;
 mod engine;
 mod flights;
 mod follow;
+mod measured;
 mod random;
 mod rounds;
 mod seal;
+mod tally;
 mod writer;
 
 pub use attempt::Attempt;
 pub use error::{Error, ErrorKind};
 pub use ledger::{Found, Ledger, Options};
+pub use meter::Meter;

@@ -51,6 +51,8 @@ impl Engine {
     }
 
     async fn look_after_open_records(self: &Arc<Self>) -> Result<(), Error> {
+        let quiet = self.tally.quiet();
+        let mut open = 0;
         let mut unknown = HashMap::new();
         let mut lapsed = Vec::new();
         let mut after = None;
@@ -60,6 +62,7 @@ impl Engine {
                 break;
             }
             after = page.next;
+            open += page.records.len();
             for (id, record) in page.records {
                 if matches!(record.state, State::Unknown { .. }) {
                     *unknown.entry(record.route).or_default() += 1;
@@ -68,7 +71,10 @@ impl Engine {
                 }
             }
         }
-        self.unknowns.counted(unknown);
+        let undisturbed = quiet.is_some() && quiet == self.tally.quiet();
+        if undisturbed || self.store.capabilities().shared {
+            self.tally.counted(open, unknown);
+        }
         for (id, record) in lapsed {
             if let Err(error) = self.lapse_left_behind(id, record).await {
                 tracing::warn!(record = ?id, %error, "a lapse was not written; it is tried again");
@@ -83,7 +89,7 @@ impl Engine {
     }
 
     async fn lapse_left_behind(&self, id: RecordId, record: Record) -> Result<(), Error> {
-        tracing::warn!(operation = %record.operation_ref(id), "nobody renews this lease any more");
+        tracing::warn!(idempotency.operation_ref = %record.operation_ref(id), "nobody renews this lease any more");
         self.lapse(id, Some(record)).await
     }
 }

@@ -106,6 +106,11 @@ pub trait Store: Send + Sync + 'static {
     /// Whether claims may be admitted; `in_flight_bytes` is what the attempts under way may still want to write.
     fn room(&self, in_flight_bytes: u64) -> Room;
 
+    /// What it takes up where it is kept, where that can be said at once.
+    fn bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// Applies each command on its own and answers in their order. At most one command per record in a batch.
     ///
     /// # Errors

@@ -67,10 +67,10 @@ impl Space {
         Some(Seen { at: Boot::now(), free: disk.f_bavail.saturating_mul(disk.f_frsize), used })
     }
 
-    fn used(&self, spaces: &Keyspaces) -> Option<u64> {
-        let journals = journal::used(&self.path).inspect_err(
-            |error| tracing::error!(%error, "the ledger's size is not known: no claims are admitted"),
-        );
+    /// What journals and tables take up; `None` if the system does not say.
+    pub(crate) fn used(&self, spaces: &Keyspaces) -> Option<u64> {
+        let journals = journal::used(&self.path)
+            .inspect_err(|error| tracing::error!(%error, "the ledger's size is not known"));
         Some(journals.ok()?.saturating_add(spaces.table_bytes()))
     }
 }

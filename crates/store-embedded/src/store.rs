@@ -166,6 +166,10 @@ impl Store for EmbeddedStore {
         self.space.room(&self.spaces, in_flight_bytes)
     }
 
+    fn bytes(&self) -> Option<u64> {
+        self.space.used(&self.spaces)
+    }
+
     fn apply(&self, batch: Vec<Command>) -> Reply<'_, Vec<Applied>> {
         Box::pin(self.write(|answer| Job::Apply(batch, answer)))
     }

@@ -39,7 +39,7 @@ pub(super) async fn forget(
     let forgotten = detached(async move { ledger.forget(reference, seen, author).await }).await?;
     match forgotten {
         Ok(record) => {
-            tracing::info!(operation = %reference, "an operator removed a result");
+            tracing::info!(idempotency.operation_ref = %reference, "an operator removed a result");
             let operation = Operation::new(reference, &record, state.ledger().now());
             Ok(answer::json(&json!({ "operation": operation })))
         }

@@ -92,12 +92,14 @@ pub(super) async fn now(
     let settlement = Settlement { seen, verdict, result: decision::result(verdict), author };
     let ended = ledger.settle(reference, settlement).await;
     match &ended {
-        Ok(Ok(_)) => tracing::info!(operation = %reference, action, "an operator settled an operation"),
+        Ok(Ok(_)) => {
+            tracing::info!(idempotency.operation_ref = %reference, action, "an operator settled an operation")
+        }
         Ok(Err(refusal)) => {
-            tracing::info!(operation = %reference, action, ?refusal, "an operator was refused")
+            tracing::info!(idempotency.operation_ref = %reference, action, ?refusal, "an operator was refused")
         }
         Err(error) => {
-            tracing::error!(operation = %reference, action, %error, "a settlement may not be on record")
+            tracing::error!(idempotency.operation_ref = %reference, action, %error, "a settlement may not be on record")
         }
     }
     ended

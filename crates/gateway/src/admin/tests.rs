@@ -30,7 +30,7 @@ use onlyonce_core::{
 };
 use onlyonce_http::Shared;
 use onlyonce_ledger::{
-    Attempt, Ledger, Options,
+    Attempt, Ledger, Meter, Options,
     begin::{self, Claimed, Look},
     identity::Secret,
     memory::MemoryStore,
@@ -39,7 +39,7 @@ use serde_json::{Value, json};
 use tower_service::Service;
 
 use super::{State, router};
-use crate::principal::Identify;
+use crate::{principal::Identify, registry::Registry};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -75,7 +75,9 @@ impl Desk {
     async fn open(identify: Identify) -> Self {
         let store = Arc::new(MemoryStore::new());
         let secret = Secret::new(Secret::generate()).unwrap();
-        let (ledger, _) = Ledger::open(Arc::clone(&store) as _, &secret, Options::default()).await.unwrap();
+        let registry = Arc::new(Registry::default());
+        let options = Options { meter: Meter::of(Arc::clone(&registry)), ..Options::default() };
+        let (ledger, _) = Ledger::open(Arc::clone(&store) as _, &secret, options).await.unwrap();
         let shared = Shared::new(ledger, "gateway");
         let state = State {
             shared: Arc::new(shared),
@@ -83,6 +85,7 @@ impl Desk {
             accepting: Arc::new(AtomicBool::new(true)),
             token: None,
             address: SocketAddr::from(([127, 0, 0, 1], 9180)),
+            registry,
         };
         Self { state, store }
     }

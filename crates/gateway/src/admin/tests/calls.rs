@@ -31,17 +31,39 @@ async fn metrics_count_unknowns_by_route() {
     let _running = desk.claim(&Principal::anonymous(), "d", "POST /a", None).await;
     let answer = desk.get("/metrics").await;
     assert_eq!(answer.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
-    let samples: Vec<_> = answer.text.lines().filter(|line| !line.starts_with('#')).collect();
-    assert_eq!(
-        samples,
-        [
-            "onlyonce_unknown_records{route=\"POST /a\"} 2",
-            "onlyonce_unknown_records{route=\"POST /b\"} 1",
-            "onlyonce_attempts_in_flight 1",
-            "onlyonce_waiters 0",
-            "onlyonce_late_outcomes_total 0",
-        ]
-    );
+    for sample in [
+        "onlyonce_unknown_records{route=\"POST /a\"} 2",
+        "onlyonce_unknown_records{route=\"POST /b\"} 1",
+        "onlyonce_open_records 4",
+        "onlyonce_attempts_in_flight 1",
+        "onlyonce_waiters 0",
+        "onlyonce_late_outcomes_total 0",
+        "onlyonce_critical_section_seconds_count 3",
+        "onlyonce_batch_size_count 7",
+        "onlyonce_store_seconds_count{operation=\"apply\"} 7",
+    ] {
+        assert!(answer.text.lines().any(|line| line == sample), "{sample} is not in {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_that_is_settled_is_counted_by_whom() {
+    let desk = Desk::anonymous().await;
+    let reference = desk.unknown("a", "POST /a", None).await;
+    let body = json!({
+        "as": "applied", "status": 200, "state": "unknown", "fence": 1, "reason": "row 8123", "by": "ana"
+    });
+    let answer = desk.post(&format!("/api/v1/records/{reference}/settle"), &body).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    let text = desk.get("/metrics").await.text;
+    for sample in [
+        "onlyonce_settled_total{by=\"attempt\"} 0",
+        "onlyonce_settled_total{by=\"operator\"} 1",
+        "onlyonce_unknown_records{route=\"POST /a\"} 0",
+        "onlyonce_open_records 0",
+    ] {
+        assert!(text.lines().any(|line| line == sample), "{sample} is not in {text}");
+    }
 }
 
 #[tokio::test]

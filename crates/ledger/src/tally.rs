@@ -1,0 +1,168 @@
+//! How many records are open, and how many of each route unknown: a named bound on what people have to settle.
+//!
+//! Counted as records change, and anew once a minute: a reply that was lost for good, or another process, may have
+//! changed them unseen. What changes while all are looked at would be counted twice or not at all, so where no other
+//! process writes, such a count is thrown away. An outcome that becomes unknown, or known after all, is told here, whoever it was.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use metrics::Counter;
+use onlyonce_core::{
+    Event, Record, RecordId, State, metric,
+    record::{Source, StateName, UnknownCause},
+};
+
+use crate::meter::Meter;
+
+pub(crate) struct Tally {
+    unknowns: Mutex<HashMap<String, usize>>,
+    open: AtomicUsize,
+    /// Changes that were begun, and those of them that have ended.
+    begun: AtomicUsize,
+    ended: AtomicUsize,
+    by_attempt: Counter,
+    by_probe: Counter,
+    by_operator: Counter,
+    by_rerun: Counter,
+}
+
+impl Tally {
+    pub(crate) fn new(meter: &Meter) -> Self {
+        let settled = |by| meter.counter(&metric::SETTLED, &[by]);
+        Self {
+            unknowns: Mutex::default(),
+            open: AtomicUsize::new(0),
+            begun: AtomicUsize::new(0),
+            ended: AtomicUsize::new(0),
+            by_attempt: settled("attempt"),
+            by_probe: settled("probe"),
+            by_operator: settled("operator"),
+            by_rerun: settled("rerun"),
+        }
+    }
+
+    /// Unknown records of one route.
+    pub(crate) fn unknown(&self, route: &str) -> usize {
+        self.lock().get(route).copied().unwrap_or_default()
+    }
+
+    /// Unknown records of each route; one that has none left is still named.
+    pub(crate) fn unknowns(&self) -> Vec<(String, usize)> {
+        self.lock().iter().map(|(route, count)| (route.clone(), *count)).collect()
+    }
+
+    /// Records in progress or unknown.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// An open record that start-up found.
+    pub(crate) fn found(&self, record: &Record) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        if is_unknown(record) {
+            *self.lock().entry(record.route.clone()).or_default() += 1;
+        }
+    }
+
+    /// To be held from before a change may reach the store until after it is counted.
+    pub(crate) fn changing(&self) -> Changing<'_> {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        Changing(self)
+    }
+
+    /// How many changes were begun, to be asked before all records are looked at; `None`: some are under way.
+    pub(crate) fn quiet(&self) -> Option<usize> {
+        let ended = self.ended.load(Ordering::SeqCst);
+        let begun = self.begun.load(Ordering::SeqCst);
+        (begun == ended).then_some(begun)
+    }
+
+    /// All open records were looked at.
+    pub(crate) fn counted(&self, open: usize, unknowns: HashMap<String, usize>) {
+        self.open.store(open, Ordering::Relaxed);
+        let mut held = self.lock();
+        // A route that has none left is still shown.
+        held.values_mut().for_each(|count| *count = 0);
+        held.extend(unknowns);
+    }
+
+    /// A record was changed by this process.
+    pub(crate) fn changed(&self, id: RecordId, event: &Event, before: Option<&Record>, after: &Record) {
+        match (before.is_some_and(Record::is_open), after.is_open()) {
+            (false, true) => _ = self.open.fetch_add(1, Ordering::Relaxed),
+            // Counted anew meanwhile, it may be less than what is known here.
+            (true, false) => {
+                let less = |open: usize| Some(open.saturating_sub(1));
+                let _ = self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+            }
+            (true, true) | (false, false) => {}
+        }
+        match (before.is_some_and(is_unknown), is_unknown(after)) {
+            (false, true) => self.lost(id, after),
+            (true, false) => {
+                // The claim of a re-run may have come by another route.
+                let route = before.map_or(&after.route, |before| &before.route);
+                if let Some(count) = self.lock().get_mut(route) {
+                    *count = count.saturating_sub(1);
+                }
+            }
+            (true, true) | (false, false) => {}
+        }
+        if before.is_some_and(is_in_doubt) && !after.is_open() {
+            self.settled(id, event, before, after);
+        }
+    }
+
+    fn lost(&self, id: RecordId, record: &Record) {
+        *self.lock().entry(record.route.clone()).or_default() += 1;
+        if let State::Unknown { cause, .. } = record.state
+            && cause != UnknownCause::RerunRefused
+        {
+            let operation = record.operation_ref(id);
+            tracing::warn!(idempotency.operation_ref = %operation, route = record.route, ?cause, "an outcome is unknown");
+        }
+    }
+
+    fn settled(&self, id: RecordId, event: &Event, before: Option<&Record>, after: &Record) {
+        let (by, counter) = match event {
+            Event::Settle(settle) => match settle.by {
+                Source::Operator => ("operator", &self.by_operator),
+                Source::Probe => ("probe", &self.by_probe),
+                Source::Attempt => ("attempt", &self.by_attempt),
+            },
+            _ if before.is_some_and(is_unknown) => ("attempt", &self.by_attempt),
+            _ => ("rerun", &self.by_rerun),
+        };
+        counter.increment(1);
+        let (operation, state) = (after.operation_ref(id), after.state.name().as_str());
+        tracing::info!(idempotency.operation_ref = %operation, route = after.route, by, state, "an unknown outcome is settled");
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.unknowns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A change that may be in the store and is not counted yet.
+pub(crate) struct Changing<'a>(&'a Tally);
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn is_unknown(record: &Record) -> bool {
+    record.state.name() == StateName::Unknown
+}
+
+/// Whether nobody knows what became of this attempt, or of one before it.
+fn is_in_doubt(record: &Record) -> bool {
+    is_unknown(record) || (record.is_open() && record.doubt.is_some())
+}
