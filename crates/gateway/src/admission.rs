@@ -5,12 +5,9 @@
 
 use http::{HeaderMap, HeaderName, Method, Request, header};
 use onlyonce_core::problem;
-use onlyonce_http::{headers, problem::Refused};
+use onlyonce_http::{headers, pattern, problem::Refused};
 
-use crate::{
-    principal::{Identify, Peer},
-    routes,
-};
+use crate::principal::{Identify, Peer};
 
 /// What only this gateway says, to the upstream or from it.
 const OURS: [HeaderName; 3] = [headers::OPERATION, headers::ATTEMPT, headers::OUTCOME];
@@ -35,7 +32,7 @@ pub(crate) fn admit<B>(
 ) -> Result<(), Box<Refused>> {
     refuse_hidden(request.headers(), identify)?;
     refuse_doubled(request.method(), request.headers())?;
-    if guard_paths && !is_safe(request.method()) && routes::is_ambiguous(request.uri().path()) {
+    if guard_paths && !is_safe(request.method()) && pattern::is_ambiguous(request.uri().path()) {
         return Err(ambiguous(
             "The path can be read in more than one way (doubled slashes, dot segments, encoded letters or slashes), \
              so it is not certain which route it is. Nothing was done. Send the plain path.",

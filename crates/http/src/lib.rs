@@ -9,10 +9,12 @@
 //! → `execution` (claim, call, record; outlives its client) → `answer`.
 
 pub mod body;
+pub mod carriers;
 pub mod fault;
 pub mod headers;
 pub mod layer;
 pub mod observed;
+pub mod pattern;
 pub mod problem;
 pub mod request_body;
 pub mod rules;
@@ -30,8 +32,10 @@ mod inner;
 mod open;
 
 pub use body::Body;
+pub use carriers::Carriers;
 pub use layer::Layer;
 pub use observed::{Observed, Start};
+pub use pattern::Pattern;
 pub use request_body::RequestBody;
 pub use rules::Rules;
 pub use service::Once;

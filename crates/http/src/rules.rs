@@ -4,9 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use http::{HeaderName, Method, StatusCode};
 use onlyonce_core::{
-    Policy, carrier::Carrier, json::Pointer, key::Syntax, outcome::Overrides, parameters::Redaction,
-    problem::URN_BASE,
+    Policy, json::Pointer, key::Syntax, outcome::Overrides, parameters::Redaction, problem::URN_BASE,
 };
+
+use crate::{carriers::Carriers, pattern::Pattern};
 
 /// Whether a route's requests need a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,8 +98,10 @@ pub struct Rules {
     pub requirement: Requirement,
     /// The methods that may carry a key; GET, HEAD and OPTIONS never do.
     pub methods: Vec<Method>,
-    /// What a key may come by, in this order.
-    pub carriers: Vec<Carrier>,
+    /// The paths of the route, where its parameters have a meaning.
+    pub pattern: Option<Pattern>,
+    /// What a key may come by.
+    pub carriers: Carriers,
     /// How strictly keys are read.
     pub syntax: Syntax,
     /// What goes upstream as the key.
@@ -147,7 +150,8 @@ impl Rules {
             mode: Mode::Enforce,
             requirement: Requirement::Optional,
             methods: vec![Method::POST, Method::PATCH],
-            carriers: vec![Carrier::Header("idempotency-key".into())],
+            pattern: None,
+            carriers: Carriers::default(),
             syntax: Syntax::Lenient,
             forward_key: ForwardKey::AsSent,
             late: Late::New,

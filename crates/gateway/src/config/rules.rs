@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use onlyonce_core::{LedgerKey, Policy, carrier::Carrier, outcome::Overrides, parameters::Redaction, policy};
 use onlyonce_http::{
-    Rules,
+    Carriers, Rules,
     rules::{self, Requirement, Sameness},
 };
 
@@ -30,11 +30,17 @@ impl Settings {
         if let Some((_, key, why)) = self.faults().into_iter().find(|(found, ..)| *found) {
             return Err(StartError::new(StartErrorKind::Config, format!("route `{name}`: `{key}` {why}")));
         }
+        let carriers = match self.carriers.as_slice() {
+            [] => Carriers::default(),
+            list => Carriers::new(list.iter().cloned()).map_err(|why| {
+                StartError::new(StartErrorKind::Config, format!("route `{name}`: `carriers` {why}"))
+            })?,
+        };
         Ok(Rules {
             mode: self.mode,
             requirement: self.key,
             methods: self.methods.clone(),
-            carriers: self.carriers.clone(),
+            carriers,
             syntax: self.syntax,
             forward_key: self.forward_key,
             late: match self.late {
