@@ -6,7 +6,7 @@
 use std::num::{NonZeroU32, ParseIntError};
 
 use crate::failure::Failure;
-use crate::storm;
+use crate::{bench, storm};
 
 /// What `cargo xtask` and `cargo xtask help` print.
 pub(crate) const HELP: &str = "\
@@ -15,6 +15,8 @@ cargo xtask COMMAND
   test                            everything CI runs, in order; stops at the first failure
   tidy                            the rules of this repository that a machine can keep
   storm [--kills N] [--seed S]    the whole kill -9 storm (default 40 kills in each window)
+  bench gateway [--seconds N] [--quick]
+                                  builds the release, measures the gateway beside nginx and a bare upstream
   tools                           finds or installs what the tests need (apt-get, as root)
   screenshot                      builds the release, plays the demo in headless Chromium, writes docs/demo.png
   help                            this text";
@@ -30,6 +32,8 @@ pub(crate) enum Command {
     Tidy,
     /// The full crash storm.
     Storm(storm::Options),
+    /// Measure the gateway.
+    Bench(bench::Options),
     /// Find or install what the tests need.
     Tools,
     /// Write `docs/demo.png`.
@@ -43,6 +47,7 @@ impl Command {
         let command = match name.as_str() {
             "help" | "--help" | "-h" => return Ok(Self::Help),
             "storm" => return storm_options(rest).map(Self::Storm),
+            "bench" => return bench_options(rest).map(Self::Bench),
             "test" => Self::Test,
             "tidy" => Self::Tidy,
             "tools" => Self::Tools,
@@ -70,6 +75,25 @@ fn storm_options(words: &[String]) -> Result<storm::Options, Failure> {
     Ok(options)
 }
 
+fn bench_options(words: &[String]) -> Result<bench::Options, Failure> {
+    let mut options = bench::Options::default();
+    let mut words = words.iter();
+    match words.next().map(String::as_str) {
+        Some("gateway") => {}
+        Some(other) => return Err(Failure::usage(format!("bench measures no {other:?}"))),
+        None => return Err(Failure::usage("bench needs the word gateway")),
+    }
+    while let Some(name) = words.next() {
+        let mut value = || words.next().ok_or_else(|| Failure::usage(format!("{name} needs a number")));
+        match name.as_str() {
+            "--seconds" => options.seconds = Some(number::<NonZeroU32>(name, value()?)?),
+            "--quick" => options.quick = true,
+            other => return Err(Failure::usage(format!("bench takes no {other:?}"))),
+        }
+    }
+    Ok(options)
+}
+
 fn number<N: std::str::FromStr<Err = ParseIntError>>(name: &str, value: &str) -> Result<N, Failure> {
     value.parse().map_err(|error| Failure::usage(format!("{name} {value}: {error}")))
 }
@@ -89,9 +113,9 @@ mod tests {
 
     #[test]
     fn help_names_every_command() {
-        for name in ["test", "tidy", "storm", "tools", "screenshot"] {
-            assert!(parse(name).is_ok(), "{name} is a command");
-            assert!(HELP.contains(&format!("\n  {name} ")), "{name} is in the help text");
+        for line in ["test", "tidy", "storm", "bench gateway", "tools", "screenshot"] {
+            assert!(parse(line).is_ok(), "{line} is a command");
+            assert!(HELP.contains(&format!("\n  {line} ")), "{line} is in the help text");
         }
     }
 
@@ -103,8 +127,24 @@ mod tests {
     }
 
     #[test]
+    fn bench_reads_seconds_and_quick() {
+        let expected = bench::Options { seconds: NonZeroU32::new(3), quick: true };
+        assert_eq!(parse("bench gateway --quick --seconds 3").unwrap(), Command::Bench(expected));
+        assert_eq!(parse("bench gateway").unwrap(), Command::Bench(bench::Options::default()));
+    }
+
+    #[test]
     fn a_word_that_is_not_understood_is_refused() {
-        for line in ["tset", "test --fast", "storm --kills", "storm --kills 0", "storm --seed x", "storm 3"] {
+        for line in [
+            "tset",
+            "test --fast",
+            "storm --kills",
+            "storm --kills 0",
+            "storm --seed x",
+            "storm 3",
+            "bench",
+            "bench wall",
+        ] {
             assert!(parse(line).is_err(), "{line} is refused");
         }
     }

@@ -5,6 +5,7 @@
 //! It is never part of `onlyonce`, and it decides nothing about how `onlyonce` behaves.
 
 mod arguments;
+mod bench;
 mod console;
 mod failure;
 mod metadata;
@@ -39,6 +40,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Test => test::run()?,
         Command::Tidy => tidy::run()?,
         Command::Storm(options) => storm::run(&options)?,
+        Command::Bench(options) => bench::run(&options)?,
         Command::Tools => tools::ensure_all()?,
         Command::Screenshot => screenshot::run()?,
     }

@@ -20,6 +20,8 @@ pub(crate) enum Tool {
     Chromium,
     /// What the example client in a shell is made of.
     Curl,
+    /// The plain proxy with which the gateway's speed is compared.
+    Nginx,
 }
 
 impl Tool {
@@ -30,6 +32,8 @@ impl Tool {
             Self::Python => &["python3"],
             Self::Chromium => &["chromium", "chromium-browser", "google-chrome"],
             Self::Curl => &["curl"],
+            // Debian puts it where only root looks.
+            Self::Nginx => &["nginx", "/usr/sbin/nginx"],
         }
     }
 
@@ -41,12 +45,30 @@ impl Tool {
             // Without fonts a page is drawn without text.
             Self::Chromium => &["chromium", "fonts-liberation"],
             Self::Curl => &["curl"],
+            Self::Nginx => &["nginx"],
+        }
+    }
+
+    /// The option with which it says its version and ends.
+    fn version_option(self) -> &'static str {
+        match self {
+            Self::Strace | Self::Python | Self::Chromium | Self::Curl => "--version",
+            Self::Nginx => "-v",
+        }
+    }
+
+    /// The service that its package starts, which nobody has asked for.
+    fn service(self) -> Option<&'static str> {
+        match self {
+            Self::Strace | Self::Python | Self::Chromium | Self::Curl => None,
+            Self::Nginx => Some("nginx"),
         }
     }
 
     /// The name under which the program is installed, if it is.
     pub(crate) fn find(self) -> Option<&'static str> {
-        self.programs().iter().copied().find(|program| process::exists(program))
+        let is_here = |program: &&str| process::succeeds(Command::new(program).arg(self.version_option()));
+        self.programs().iter().copied().find(is_here)
     }
 }
 
@@ -95,6 +117,11 @@ fn install(tool: Tool) -> Result<(), Failure> {
             process::run(&mut apt_install(packages))
         })
         .map_err(|failure| failure.or_hint(by_hand))?;
+    if let Some(service) = tool.service() {
+        // It may not have been started, and then there is nothing to stop.
+        let _ = process::succeeds(Command::new("invoke-rc.d").args([service, "stop"]));
+        console::note(format_args!("{service}: the service that came with it was stopped"));
+    }
     tool.find().map(|_| ()).ok_or_else(|| missing("its package did not bring it"))
 }
 

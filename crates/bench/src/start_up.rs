@@ -1,0 +1,54 @@
+//! How long a gateway takes to start on a ledger that is full, and what each record takes on disk.
+
+use std::{path::Path, time::Duration};
+
+use crate::{failure::Failure, fill, gateway::Running, system};
+
+/// How often it is started. The first start reads the journal of the process that filled the ledger.
+const STARTS: usize = 3;
+/// Bytes of each result's body.
+const RESULT: usize = 500;
+
+/// What a full ledger costs.
+#[derive(Clone, Debug)]
+pub(crate) struct Full {
+    pub(crate) records: u64,
+    /// All of the directory, like `du`.
+    pub(crate) disk_bytes: u64,
+    /// From the start of the process to its first answer being possible, once for each start.
+    pub(crate) started_in: Vec<Duration>,
+    /// The last one's.
+    pub(crate) resident: u64,
+}
+
+impl Full {
+    pub(crate) fn bytes_per_record(&self) -> u64 {
+        self.disk_bytes / self.records.max(1)
+    }
+
+    /// The slowest: what somebody waits for.
+    pub(crate) fn slowest(&self) -> Duration {
+        self.started_in.iter().max().copied().unwrap_or_default()
+    }
+}
+
+pub(crate) async fn measure(onlyonce: &Path, directory: &Path, records: u64) -> Result<Full, Failure> {
+    let ledger = directory.join("full");
+    // Another process, so that nothing of it stays in this one's memory.
+    let mut filler = std::process::Command::new(std::env::current_exe()?);
+    let filled = filler.arg("fill").arg(&ledger).args(["--records", &records.to_string()]);
+    let status = filled.args(["--bytes", &RESULT.to_string(), "--secret", fill::SECRET]).status()?;
+    if !status.success() {
+        return Err(Failure::new(format!("the ledger was not filled: {status}")));
+    }
+    let disk_bytes = system::disk_bytes(&ledger)?;
+    let nowhere = ([127, 0, 0, 1], 9).into();
+    let (mut started_in, mut resident) = (Vec::new(), 0);
+    for _ in 0..STARTS {
+        let gateway = Running::start(onlyonce, &ledger, nowhere, "").await?;
+        started_in.push(gateway.started_in);
+        resident = gateway.processes.resident()?;
+        gateway.stop().await?;
+    }
+    Ok(Full { records, disk_bytes, started_in, resident })
+}

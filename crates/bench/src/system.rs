@@ -1,0 +1,124 @@
+//! What `/proc` says of the processes that are measured.
+
+use std::{fs, time::Duration};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::failure::Failure;
+
+/// Processes that are one thing to whoever measures them.
+#[derive(Clone, Debug)]
+pub(crate) struct Processes(Vec<u32>);
+
+impl Processes {
+    pub(crate) fn of(pids: impl IntoIterator<Item = u32>) -> Self {
+        Self(pids.into_iter().collect())
+    }
+
+    /// A process and its children.
+    pub(crate) fn family(parent: u32) -> Result<Self, Failure> {
+        let mut pids = vec![parent];
+        for entry in fs::read_dir("/proc")? {
+            let name = entry?.file_name();
+            let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+            // It may have ended since the directory was read.
+            if stat(pid).is_ok_and(|stat| stat.parent == parent) {
+                pids.push(pid);
+            }
+        }
+        Ok(Self(pids))
+    }
+
+    /// Processor time so far, user and system, all threads.
+    pub(crate) fn cpu(&self) -> Result<Duration, Failure> {
+        let ticks = self.0.iter().try_fold(0, |sum, pid| Ok::<_, Failure>(sum + stat(*pid)?.ticks))?;
+        let per_second = rustix::param::clock_ticks_per_second();
+        Ok(Duration::from_micros(ticks * 1_000_000 / per_second.max(1)))
+    }
+
+    /// Bytes of memory that are resident now.
+    pub(crate) fn resident(&self) -> Result<u64, Failure> {
+        self.status("VmRSS:")
+    }
+
+    /// The most that were at any time.
+    pub(crate) fn resident_peak(&self) -> Result<u64, Failure> {
+        self.status("VmHWM:")
+    }
+
+    /// Asks all of them to end.
+    pub(crate) fn terminate(&self) {
+        let pids = self.0.iter().filter_map(|pid| i32::try_from(*pid).ok()).filter_map(Pid::from_raw);
+        // Those that have ended need not be asked.
+        pids.for_each(|pid| _ = kill_process(pid, Signal::TERM));
+    }
+
+    fn status(&self, name: &str) -> Result<u64, Failure> {
+        self.0.iter().try_fold(0, |sum, pid| {
+            let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            let kib = line.and_then(|line| line.trim().strip_suffix("kB"));
+            let kib = kib.and_then(|number| number.trim().parse::<u64>().ok());
+            Ok(sum + 1024 * kib.ok_or_else(|| Failure::new(format!("process {pid} has no {name}")))?)
+        })
+    }
+}
+
+struct Stat {
+    parent: u32,
+    ticks: u64,
+}
+
+/// proc(5): after the name in parentheses come state and parent; user and system time are 12 and 13 fields further on.
+fn stat(pid: u32) -> Result<Stat, Failure> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let rest = text.rsplit(')').next().unwrap_or_default();
+    let fields: Vec<i64> = rest.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
+    let at = |index: usize| fields.get(index).and_then(|field| u64::try_from(*field).ok());
+    let (Some(parent), Some(user), Some(system)) = (at(0), at(10), at(11)) else {
+        return Err(Failure::new(format!("/proc/{pid}/stat cannot be read")));
+    };
+    Ok(Stat { parent: u32::try_from(parent)?, ticks: user + system })
+}
+
+/// Bytes that a directory takes on its disk, like `du`.
+pub(crate) fn disk_bytes(directory: &std::path::Path) -> Result<u64, Failure> {
+    use std::os::unix::fs::MetadataExt;
+
+    let mut bytes = fs::metadata(directory)?.blocks() * 512;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        bytes += match entry.file_type()?.is_dir() {
+            true => disk_bytes(&entry.path())?,
+            false => entry.metadata()?.blocks() * 512,
+        };
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_has_used_time_and_memory() {
+        let this = Processes::of([std::process::id()]);
+        let before = this.cpu().unwrap();
+        let mut number = 1_u64;
+        while this.cpu().unwrap() == before {
+            number = number.wrapping_mul(3);
+        }
+        assert!(number > 0 && this.cpu().unwrap() > before);
+        assert!(this.resident().unwrap() > 1 << 20);
+        assert!(this.resident_peak().unwrap() >= this.resident().unwrap());
+    }
+
+    #[test]
+    fn a_child_belongs_to_the_family() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let family = Processes::family(std::process::id()).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(family.0.contains(&child.id()));
+    }
+}
