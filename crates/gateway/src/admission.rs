@@ -5,12 +5,13 @@
 
 use http::{HeaderMap, HeaderName, Method, Request, header};
 use onlyonce_core::problem;
-use onlyonce_http::{headers, pattern, problem::Refused};
+use onlyonce_http::{
+    headers::{self, OURS},
+    pattern,
+    problem::Refused,
+};
 
 use crate::principal::{Identify, Peer};
-
-/// What only this gateway says, to the upstream or from it.
-const OURS: [HeaderName; 3] = [headers::OPERATION, headers::ATTEMPT, headers::OUTCOME];
 
 /// What counts for keys, principals and fingerprints, besides the configured headers.
 const PROTECTED: [HeaderName; 8] = [

@@ -13,12 +13,11 @@ use std::{
 
 use onlyonce_backends::Place;
 use onlyonce_core::{LedgerKey, problem::URN_BASE};
-use onlyonce_http::{Layer, Once, Shared, layer::Starts};
+use onlyonce_http::{Drained, Layer, Once, Shared, layer::Starts};
 use onlyonce_ledger::{Found, Ledger, Meter, Options};
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::watch,
-    time::Instant,
 };
 
 use crate::{
@@ -37,9 +36,6 @@ const NAMESPACE: &str = "gateway";
 /// Connections that wait to be accepted, as far as the system allows. With tokio's default of 128, of a larger burst
 /// the rest comes a second later.
 const BACKLOG: u32 = 4096;
-const DRAIN_TICK: Duration = Duration::from_millis(20);
-/// How long the last outcomes and answers may take to be written, after the drain limit or a failure of the ledger.
-const GIVE_UP_TIME: Duration = Duration::from_secs(3);
 
 /// A gateway that listens.
 pub struct Gateway;
@@ -162,21 +158,14 @@ impl Running {
     pub async fn poisoned(&self) {
         self.ledger.poisoned().await;
         self.stop_accepting();
-        self.quiet(GIVE_UP_TIME).await;
+        self.shared.last_words(|| self.connections.count() > 0).await;
     }
 
     /// Stops accepting and waits for what is running, up to the drain limit. What has not started by then is
     /// released, and the rest is unknown; its clients are told.
     pub async fn drain(self) -> Drained {
         self.stop_accepting();
-        if self.quiet(self.drain).await {
-            return Drained { given_up: 0 };
-        }
-        let given_up = self.ledger.attempts();
-        self.shared.give_up();
-        self.quiet(GIVE_UP_TIME).await;
-        self.ledger.give_up_attempts().await;
-        Drained { given_up }
+        self.shared.drain(self.drain, || self.connections.count() > 0).await
     }
 
     /// Takes no new connections and is not ready any more; what is open is served to the end of its request.
@@ -184,25 +173,6 @@ impl Running {
         self.accepting.store(false, Ordering::Relaxed);
         self.draining.send_replace(true);
     }
-
-    /// Waits until no connection and no attempt is left; `false` if `limit` came first.
-    async fn quiet(&self, limit: Duration) -> bool {
-        let until = Instant::now() + limit;
-        while self.connections.count() > 0 || self.ledger.attempts() > 0 {
-            if Instant::now() >= until {
-                return false;
-            }
-            tokio::time::sleep(DRAIN_TICK).await;
-        }
-        true
-    }
-}
-
-/// How a drain ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Drained {
-    /// Attempts that were still running at the limit.
-    pub given_up: usize,
 }
 
 /// Mistakes in the configuration are told before anything is bound or made.

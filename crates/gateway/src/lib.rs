@@ -10,7 +10,6 @@ pub mod start_error;
 
 mod admission;
 mod descriptors;
-mod operations;
 mod principal;
 mod registry;
 mod routes;

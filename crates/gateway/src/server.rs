@@ -15,7 +15,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use onlyonce_http::{Body, Layer, Observed, Once, body::BoxError};
+use onlyonce_http::{Body, Layer, Observed, Once, body::BoxError, operations};
 use serde_json::json;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -24,7 +24,7 @@ use tokio::{
 use tower_service::Service;
 
 use crate::{
-    admission, descriptors, operations,
+    admission, descriptors,
     principal::{Identify, Peer},
     upstream::{AnswerBody, Proxy},
 };
@@ -182,7 +182,7 @@ impl Front {
         }
         if let Some(reference) = operations::asked_for(request.uri().path()).map(ToOwned::to_owned) {
             let (parts, _) = request.into_parts();
-            return operations::answer(&self.layer, parts, &reference, &self.problem_base).await;
+            return operations::answer(&self.layer, &parts, &reference, &self.problem_base).await;
         }
         let mut service = self.service.clone();
         let answer = match service.call(request).await {

@@ -176,7 +176,8 @@ fn refused<B>(ledger: &Ledger, asked: &Asked<'_>, refusal: Refusal, record: &Rec
         // The others answer attempts and operators; a request that meets one lost a race, and may come again.
         _ => in_progress(ledger, record),
     };
-    let mut answer = problem.about(reference, state.as_str(), first).into_response(&asked.rules.problem_base);
+    let problem = problem.within(asked.rules).about(reference, state.as_str(), first);
+    let mut answer = problem.into_response(&asked.rules.problem_base);
     if state == StateName::Unknown && refusal == Refusal::Unknown {
         mark(&mut answer, Status::Unknown, None);
     }
@@ -240,12 +241,14 @@ fn unknown(now: Timestamp, rules: &Rules, record: &Record) -> Refused {
                 format!("{detail} It will be run again when it is sent with the same key after the wait.");
             Refused::new(problem::OUTCOME_UNKNOWN, detail).same_key().retry_after(whole_seconds(left))
         }
-        _ => Refused::new(
-            problem::OUTCOME_UNKNOWN,
-            format!(
-                "{detail} Do not use a new key. Ask what became of it at `operation`, or ask the operator."
-            ),
-        ),
+        _ => {
+            let ask = if rules.operations {
+                "Ask what became of it at `operation`, or ask the operator."
+            } else {
+                "Ask the operator."
+            };
+            Refused::new(problem::OUTCOME_UNKNOWN, format!("{detail} Do not use a new key. {ask}"))
+        }
     }
 }
 
@@ -261,7 +264,7 @@ pub(crate) fn lost<B>(rules: &Rules, attempt: &Attempt, doubt: Doubt, status: St
     };
     let reference = attempt.operation_ref();
     let first = reference.first_claim_at;
-    let problem = problem.about(reference, StateName::Unknown.as_str(), first);
+    let problem = problem.within(rules).about(reference, StateName::Unknown.as_str(), first);
     let mut answer = problem.into_response(&rules.problem_base);
     mark(&mut answer, status, None);
     answer

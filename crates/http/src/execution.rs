@@ -303,8 +303,12 @@ fn kept(rules: &Rules, parts: &response::Parts, whole: Option<Whole<'_>>) -> Opt
     fits.map(|whole| whole.stored(rules, parts))
 }
 
-/// What the handler itself says of the operation, by `Idempotency-Outcome`: it goes before all else.
+/// What the handler itself says of the operation, by an [`Outcome`] in the answer's extensions or by
+/// `Idempotency-Outcome`: it goes before all else.
 fn handlers_word(attempt: &Attempt, parts: &response::Parts) -> Option<Outcome> {
+    if let Some(said) = parts.extensions.get::<Outcome>() {
+        return Some(*said);
+    }
     match parts.headers.get(headers::OUTCOME)?.as_bytes() {
         b"keep" => Some(Outcome::Kept),
         b"release" => Some(Outcome::Released),

@@ -23,6 +23,9 @@ pub const SETTLED: HeaderName = HeaderName::from_static("idempotency-settled");
 /// Set by whoever took the request from TLS early data (RFC 8470, section 5.1).
 pub const EARLY_DATA: HeaderName = HeaderName::from_static("early-data");
 
+/// What only a layer says, to the service within it or to nobody: from a client it would be a claim to be believed.
+pub const OURS: [HeaderName; 3] = [OPERATION, ATTEMPT, OUTCOME];
+
 /// Hop-by-hop by nature (RFC 9110, section 7.6.1), whether or not `Connection` names them. `Trailer` is not: without it
 /// the trailers that it announces would not be sent on.
 pub const HOP_BY_HOP: &[&str] = &[

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use onlyonce_core::{Fence, OperationRef};
 use onlyonce_ledger::{Attempt, attempt::LeaseLost};
 
 /// Put into an answer's extensions by a service that saw no answer. The answer itself is thrown away.
@@ -20,7 +21,7 @@ pub enum Observed {
     },
 }
 
-/// In a keyed request's extensions, for services that start attempts themselves.
+/// In a keyed request's extensions: the attempt that it is, and the way to start it, for services that do so themselves.
 #[derive(Clone, Debug)]
 pub struct Start(pub(crate) Arc<Attempt>);
 
@@ -31,5 +32,20 @@ impl Start {
     /// [`LeaseLost`]: nothing may be sent; answer with [`Observed::NotSent`].
     pub async fn confirm(&self) -> Result<(), LeaseLost> {
         self.0.start().await
+    }
+
+    /// The operation's public name.
+    pub fn operation_ref(&self) -> OperationRef {
+        self.0.operation_ref()
+    }
+
+    /// How many claims the record has had, this one included.
+    pub fn fence(&self) -> Fence {
+        self.0.fence()
+    }
+
+    /// Whether an earlier attempt of the operation is in doubt.
+    pub fn is_rerun(&self) -> bool {
+        self.0.is_rerun()
     }
 }

@@ -8,7 +8,7 @@ use onlyonce_core::{
 };
 use serde_json::{Map, Value};
 
-use crate::body::Body;
+use crate::{body::Body, rules::Rules};
 
 /// Where an operation's owner asks what became of it; its `operation_ref` follows.
 pub const OPERATIONS_PATH: &str = "/.well-known/idempotency/operations/";
@@ -53,6 +53,15 @@ impl Refused {
     pub fn same_key(mut self) -> Self {
         self.retryable = true;
         self.next = Next::SameKey;
+        self
+    }
+
+    /// Where nobody serves the operations endpoint, nobody is sent there: a person has to find out.
+    #[must_use]
+    pub(crate) fn within(mut self, rules: &Rules) -> Self {
+        if self.next == Next::Poll && !rules.operations {
+            self.next = Next::Check;
+        }
         self
     }
 

@@ -140,6 +140,8 @@ pub struct Rules {
     pub publish: bool,
     /// What the `type` of its problem documents begins with.
     pub problem_base: Arc<str>,
+    /// Whether the operations endpoint is served, so that answers may send their owner there.
+    pub operations: bool,
 }
 
 impl Rules {
@@ -171,6 +173,7 @@ impl Rules {
             resource: None,
             publish: false,
             problem_base: URN_BASE.into(),
+            operations: true,
         }
     }
 

@@ -21,6 +21,7 @@ use crate::{
     exchange::{self, Keyed},
     headers,
     layer::Layer,
+    observed::Start,
     problem::Refused,
     request_body::RequestBody,
     rules::{Requirement, Rules},
@@ -55,6 +56,10 @@ enum Judged {
 
 impl Layer {
     fn judge(&self, parts: &Parts) -> Judged {
+        if parts.extensions.get::<Start>().is_some() {
+            // A layer further out has claimed for this very request, which must not wait for itself.
+            return Judged::Untouched;
+        }
         let Some(rules) = self.select(parts).filter(|rules| rules.covers(&parts.method)) else {
             return Judged::Untouched;
         };
@@ -126,9 +131,12 @@ where
         // The clone is not ready, the original is: tower's contract, see `Service::call`.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         match self.layer.judge(&parts) {
             Judged::Untouched => {
+                if parts.extensions.get::<Start>().is_none() {
+                    headers::OURS.iter().for_each(|name| _ = parts.headers.remove(name));
+                }
                 let answer = inner.call(Request::from_parts(parts, RequestBody::through(body)));
                 Box::pin(async move {
                     let mut answer = answer.await?.map(Body::through);

@@ -3,16 +3,29 @@
 //! Invariant: there is one [`Shared`] for each ledger and namespace in a process, however many layers with however
 //! different rules stand on it: whoever stops the process ends all of their attempts with one word.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use onlyonce_core::{fingerprint::Fingerprinter, scope::Scopes};
 use onlyonce_ledger::Ledger;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::Instant,
+};
 
 use crate::buffers::{BUFFERED_BYTES, Buffers};
 
 /// Most attempts whose record is unknown and that still listen for a late answer; beyond it, connections are closed.
 const LATE_LISTENERS: usize = 4096;
+const DRAIN_TICK: Duration = Duration::from_millis(20);
+/// How long the last outcomes and answers may take to be written, after the drain limit or a failure of the ledger.
+const GIVE_UP_TIME: Duration = Duration::from_secs(3);
+
+/// How a drain ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// Attempts that were still running at the limit.
+    pub given_up: usize,
+}
 
 /// What all layers on one ledger share.
 #[derive(Debug)]
@@ -65,6 +78,40 @@ impl Shared {
     /// How record ids are made here.
     pub fn scopes(&self) -> &Scopes {
         &self.scopes
+    }
+
+    /// Waits for the attempts that run, up to `limit`; what has not started by then is released, and the rest is unknown.
+    /// `busy`: whether there is something else to wait for, such as connections; it is asked every few milliseconds.
+    ///
+    /// To be called when no new requests are taken. Takes a few seconds more than `limit` at most. Dropped half way, it
+    /// may be called again.
+    pub async fn drain(&self, limit: Duration, busy: impl Fn() -> bool) -> Drained {
+        if self.quiet(limit, &busy).await {
+            return Drained::default();
+        }
+        let given_up = self.ledger.attempts();
+        self.give_up();
+        self.quiet(GIVE_UP_TIME, &busy).await;
+        self.ledger.give_up_attempts().await;
+        Drained { given_up }
+    }
+
+    /// Gives those who are refused because the ledger has failed, or whose answer could not be recorded, a moment to be
+    /// told; `busy` as for [`drain`](Self::drain).
+    pub async fn last_words(&self, busy: impl Fn() -> bool) {
+        self.quiet(GIVE_UP_TIME, &busy).await;
+    }
+
+    /// Waits until nothing is left; `false` if `limit` came first.
+    async fn quiet(&self, limit: Duration, busy: &impl Fn() -> bool) -> bool {
+        let until = Instant::now() + limit;
+        while busy() || self.ledger.attempts() > 0 {
+            if Instant::now() >= until {
+                return false;
+            }
+            tokio::time::sleep(DRAIN_TICK).await;
+        }
+        true
     }
 
     /// Ends what is still running, because the process stops: what has not started is released, the rest becomes

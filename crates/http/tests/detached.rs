@@ -168,6 +168,22 @@ async fn a_handler_that_fails_leaves_its_outcome_unknown() {
     assert_eq!(service.call(unkeyed).await.unwrap_err().to_string(), "the card network hung up");
 }
 
+/// Two layers of one ledger around one service, as a router that has one for all routes and one for some: the inner one
+/// found its own request's claim and waited for it, and its answer was *in progress*.
+#[tokio::test]
+async fn a_layer_within_a_layer_does_not_wait_for_its_own_request() {
+    let handler = Handler::default();
+    let ledger = ledger().await;
+    let mut service = once_with(once_with(handler.clone(), ledger.clone()), ledger);
+    for _ in 0..2 {
+        let answer = service.call(request("k")).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(body, "call 0");
+    }
+    assert_eq!(handler.0.load(Ordering::SeqCst), 1);
+}
+
 /// Both were recorded as *answered*, as if their status had decided.
 #[tokio::test]
 async fn what_the_handler_says_itself_is_recorded_as_its_own_word() {

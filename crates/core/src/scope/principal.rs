@@ -33,9 +33,16 @@ impl Principal {
         Self { mode: PrincipalMode::Header, value: value.into() }
     }
 
-    /// A name that the application has verified, such as a user's id.
-    pub fn verified(name: &str) -> Self {
-        Self { mode: PrincipalMode::Verified, value: name.as_bytes().into() }
+    /// A name that the application has verified, such as a user's id: a number, a UUID or a text. It has to stay the same
+    /// for as long as keys are remembered.
+    pub fn verified(id: impl fmt::Display) -> Self {
+        Self { mode: PrincipalMode::Verified, value: id.to_string().into_bytes().into() }
+    }
+
+    /// Whether it names nobody though it was to name somebody: an empty id is a mistake, and would be one scope for all
+    /// who come with it.
+    pub fn is_empty(&self) -> bool {
+        self.mode != PrincipalMode::Anonymous && self.value.is_empty()
     }
 
     /// The keyed hash of credentials; made by [`super::Scopes::credential`].

@@ -4,30 +4,26 @@
 
 use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use onlyonce_core::{OperationRef, Record, State, problem, record::TombstoneCause};
-use onlyonce_http::{
-    Body, Layer,
-    problem::{OPERATIONS_PATH, Refused},
-};
 use serde_json::{Map, Value};
 
-use crate::upstream::AnswerBody;
+use crate::{
+    body::Body,
+    layer::Layer,
+    problem::{OPERATIONS_PATH, Refused},
+};
 
 /// The reference in a path that asks for an operation; `None` for every other path.
-pub(crate) fn asked_for(path: &str) -> Option<&str> {
+pub fn asked_for(path: &str) -> Option<&str> {
     path.strip_prefix(OPERATIONS_PATH)
 }
 
-/// What became of it.
-pub(crate) async fn answer(
-    layer: &Layer,
-    parts: Parts,
-    reference: &str,
-    base: &str,
-) -> Response<Body<AnswerBody>> {
+/// What became of it, for whom the layer takes to be asking; the `type` of a problem begins with `base`. Dropped half way,
+/// nothing has changed: it only reads.
+pub async fn answer<B>(layer: &Layer, parts: &Parts, reference: &str, base: &str) -> Response<Body<B>> {
     if !matches!(parts.method, Method::GET | Method::HEAD) {
         return not_allowed();
     }
-    let owner = match layer.identify(&parts) {
+    let owner = match layer.identify(parts) {
         Ok(principal) => layer.shared().scopes().owner(&principal),
         Err(detail) => return Refused::new(problem::PRINCIPAL_REQUIRED, detail).into_response(base),
     };
@@ -44,7 +40,7 @@ pub(crate) async fn answer(
     }
 }
 
-fn not_allowed() -> Response<Body<AnswerBody>> {
+fn not_allowed<B>() -> Response<Body<B>> {
     let mut answer = Response::new(Body::whole("An operation can be asked for with GET and HEAD only.\n"));
     *answer.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -54,7 +50,7 @@ fn not_allowed() -> Response<Body<AnswerBody>> {
     answer
 }
 
-fn not_found(base: &str) -> Response<Body<AnswerBody>> {
+fn not_found<B>(base: &str) -> Response<Body<B>> {
     Refused::new(
         problem::NOT_FOUND,
         "There is no such operation, or it is not yours, or it is no longer remembered.",
@@ -62,7 +58,7 @@ fn not_found(base: &str) -> Response<Body<AnswerBody>> {
     .into_response(base)
 }
 
-fn describe(reference: OperationRef, record: &Record) -> Response<Body<AnswerBody>> {
+fn describe<B>(reference: OperationRef, record: &Record) -> Response<Body<B>> {
     let mut document = Map::new();
     let mut put = |name: &str, value: Value| document.insert(name.to_owned(), value);
     put("operation_ref", reference.to_string().into());
