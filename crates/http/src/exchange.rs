@@ -147,6 +147,7 @@ fn seen_by_ledger(shared: &Shared, keyed: &Keyed, parts: &Parts, body: &Bytes) -
         recipe: Recipe::V1,
         fingerprint,
         owner: shared.scopes.owner(&keyed.principal),
+        one_of_many: keyed.principal.mode() != PrincipalMode::Anonymous,
         route: rules.name.to_string(),
         policy: rules.policy.clone(),
         parameters: shown.into(),

@@ -15,9 +15,10 @@ use onlyonce_core::{
     event::{Completion, Doubt},
     record::{ReleaseCause, UnknownCause},
 };
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
+    admission::Place,
     attempts::{Held, Stage},
     audit::{self, Author},
     begin::RESERVED_RESULT,
@@ -43,7 +44,7 @@ struct Execution {
     rerun: bool,
     lead: Mutex<Option<Lead>>,
     /// Held until the record is no longer in progress: who only listens for a late answer takes nobody's place.
-    admission: Mutex<Option<OwnedSemaphorePermit>>,
+    admission: Mutex<Option<Place>>,
     /// When its claim was acknowledged.
     claimed: Instant,
 }
@@ -74,7 +75,7 @@ impl Attempt {
         lead: Lead,
         record: Record,
         sent: Boot,
-        admission: OwnedSemaphorePermit,
+        admission: Place,
     ) -> Self {
         let reference = record.operation_ref(lead.id);
         let rerun = record.doubt.is_some();

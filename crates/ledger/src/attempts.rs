@@ -184,6 +184,11 @@ impl Attempts {
         self.lock().remove(&attempt);
     }
 
+    /// Whether one of them is an attempt at this record, also one that only listens.
+    pub(crate) fn has_one_at(&self, id: RecordId) -> bool {
+        self.lock().values().any(|held| held.id == id)
+    }
+
     pub(crate) fn has(&self, attempt: AttemptId) -> bool {
         self.lock().contains_key(&attempt)
     }

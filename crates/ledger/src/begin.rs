@@ -12,10 +12,11 @@ use onlyonce_core::{
     fingerprint::Recipe,
     record::ReleaseCause,
 };
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
     Ledger,
+    admission::Place,
     attempt::Attempt,
     clock::Boot,
     engine::{Change, Engine, Patience, Transition},
@@ -49,6 +50,8 @@ pub struct Request {
     pub fingerprint: Fingerprint,
     /// Whose it is.
     pub owner: Owner,
+    /// Whether that is one of many, who takes no more than his share of the attempts in flight.
+    pub one_of_many: bool,
     /// The route's name.
     pub route: String,
     /// What the route promises.
@@ -205,7 +208,9 @@ impl Request {
 impl Engine {
     /// Reads a record for somebody who waits. A store that does not answer in time cannot be reached.
     async fn read_in_time(&self, id: RecordId, nothing_known: bool) -> Result<Option<Record>, Error> {
-        let unreachable = |error: Error| if nothing_known { error.at_look_up() } else { error };
+        let unreachable = |error: Error| {
+            if nothing_known && !self.is_at_stake(id) { error.at_look_up() } else { error }
+        };
         match tokio::time::timeout(self.options.store_wait, self.row(id)).await {
             Ok(Ok(row)) => self.decoded(id, row),
             Ok(Err(error)) => Err(unreachable(error.into())),
@@ -302,12 +307,10 @@ impl Leader {
     }
 
     /// Room for the end is reserved at the beginning.
-    fn admit(&self) -> Result<OwnedSemaphorePermit, Error> {
+    fn admit(&self) -> Result<Place, Error> {
         let engine = &self.engine;
-        let admission = Arc::clone(&engine.admission)
-            .try_acquire_owned()
-            .map_err(|_| Error::capacity("attempts in flight"))?;
-        let in_flight = engine.options.attempts - engine.admission.available_permits();
+        let admission = engine.admission.admit(self.request.one_of_many.then_some(self.request.owner))?;
+        let in_flight = engine.admission.taken();
         if engine.store.room(in_flight as u64 * BYTES_PER_ATTEMPT) == Room::Short {
             return Err(Error::capacity("room in the ledger"));
         }
@@ -335,10 +338,12 @@ impl Leader {
 
     /// A claim that may land, or may have: claims until the store confirms, then releases, so that no ghost wedges the
     /// key. It keeps its place among the attempts until then.
-    fn exorcise(self, change: Change, admission: OwnedSemaphorePermit) -> Error {
+    fn exorcise(self, change: Change, admission: Place) -> Error {
         let error = self.fail(Error::unavailable("the claim was not acknowledged in time"));
         let Self { engine, .. } = self;
+        let doubted = engine.doubted.enter(change.id);
         tokio::spawn(async move {
+            let _doubted = doubted;
             let claimed = engine.transition(None, &change, Class::End, Patience::Endless).await;
             let found = match claimed {
                 Ok(Transition::Written { record, .. } | Transition::Already(record)) => record,

@@ -11,12 +11,14 @@ use std::{
 
 use bytes::Bytes;
 use onlyonce_core::{Decision, Event, Record, RecordId, Refusal, State, Timestamp, codec, decide};
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
+    admission::Admission,
     attempts::Attempts,
     audit::{self, Author},
     counters::Counters,
+    doubted::Doubted,
     error::{Error, Failure},
     flights::Flights,
     identity::Identity,
@@ -39,7 +41,8 @@ pub(crate) struct Engine {
     pub(crate) options: crate::Options,
     pub(crate) flights: Arc<Flights>,
     pub(crate) attempts: Attempts,
-    pub(crate) admission: Arc<Semaphore>,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) doubted: Arc<Doubted>,
     pub(crate) tally: Tally,
     pub(crate) counters: Counters,
     /// Bytes of results whose completion is still being tried.
@@ -143,6 +146,11 @@ impl Engine {
             Some(record) if record.at(sure).is_some() => sure,
             _ => self.store.now(),
         }
+    }
+
+    /// Whether this process knows something of a record that the store would have to say.
+    pub(crate) fn is_at_stake(&self, id: RecordId) -> bool {
+        self.doubted.has(id) || self.attempts.has_one_at(id)
     }
 
     /// Makes one change, starting from what `standing` is believed to be.

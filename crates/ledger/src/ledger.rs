@@ -12,9 +12,9 @@ use onlyonce_core::{
     Event, LedgerKey, RecordId,
     record::{ReleaseCause, UnknownCause},
 };
-use tokio::sync::Semaphore;
 
 use crate::{
+    admission::Admission,
     attempts::{self, Attempts, Held, Stage},
     counters::{self, Counters},
     engine::{Change, Engine, Patience, Transition},
@@ -39,6 +39,8 @@ pub struct Options {
     pub must_exist: bool,
     /// Most attempts in flight.
     pub attempts: usize,
+    /// Most of them of one owner; not where everybody is the same.
+    pub attempts_per_owner: usize,
     /// Most waiters on one key.
     pub waiters_per_key: usize,
     /// Most waiters in all.
@@ -52,12 +54,13 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// 4 096 attempts, 10 000 waiters on a key and 20 000 in all, 10 000 unknown records on a route, 2 s. Counts in the
-    /// process's own recorder.
+    /// 4 096 attempts, 256 of one owner, 10 000 waiters on a key and 20 000 in all, 10 000 unknown records on a route, 2 s.
+    /// Counts in the process's own recorder.
     fn default() -> Self {
         Self {
             must_exist: false,
             attempts: 4096,
+            attempts_per_owner: 256,
             waiters_per_key: 10_000,
             waiters: 20_000,
             unknowns_per_route: 10_000,
@@ -100,8 +103,9 @@ impl Ledger {
             sealer: Sealer::new(&identity.key, identity.id),
             flights: Arc::new(Flights::default()),
             attempts: Attempts::default(),
-            admission: Arc::new(Semaphore::new(options.attempts)),
-            tally: Tally::new(meter),
+            doubted: Arc::default(),
+            admission: Arc::new(Admission::new(options.attempts, options.attempts_per_owner)),
+            tally: Tally::new(meter, options.unknowns_per_route),
             counters: Counters::new(meter),
             pending_bytes: AtomicU64::new(0),
             late_outcomes: AtomicU64::new(0),

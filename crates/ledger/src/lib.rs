@@ -19,8 +19,10 @@ pub mod meter;
 pub mod operator;
 pub mod store;
 
+mod admission;
 mod attempts;
 mod counters;
+mod doubted;
 mod engine;
 mod flights;
 mod follow;

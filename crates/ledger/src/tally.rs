@@ -21,7 +21,9 @@ use onlyonce_core::{
 use crate::meter::Meter;
 
 pub(crate) struct Tally {
-    unknowns: Mutex<HashMap<String, usize>>,
+    unknowns: Mutex<HashMap<String, Unknowns>>,
+    /// So many of one route alarm people: half of what it may have.
+    alarm: usize,
     open: AtomicUsize,
     /// Changes that were begun, and those of them that have ended.
     begun: AtomicUsize,
@@ -32,11 +34,20 @@ pub(crate) struct Tally {
     by_rerun: Counter,
 }
 
+/// The unknown records of one route.
+#[derive(Clone, Copy, Debug, Default)]
+struct Unknowns {
+    count: usize,
+    /// People were told that there are many, and it has not fallen below since.
+    alarmed: bool,
+}
+
 impl Tally {
-    pub(crate) fn new(meter: &Meter) -> Self {
+    pub(crate) fn new(meter: &Meter, unknowns_per_route: usize) -> Self {
         let settled = |by| meter.counter(&metric::SETTLED, &[by]);
         Self {
             unknowns: Mutex::default(),
+            alarm: unknowns_per_route.div_ceil(2).max(1),
             open: AtomicUsize::new(0),
             begun: AtomicUsize::new(0),
             ended: AtomicUsize::new(0),
@@ -49,12 +60,12 @@ impl Tally {
 
     /// Unknown records of one route.
     pub(crate) fn unknown(&self, route: &str) -> usize {
-        self.lock().get(route).copied().unwrap_or_default()
+        self.lock().get(route).map_or(0, |unknowns| unknowns.count)
     }
 
     /// Unknown records of each route; one that has none left is still named.
     pub(crate) fn unknowns(&self) -> Vec<(String, usize)> {
-        self.lock().iter().map(|(route, count)| (route.clone(), *count)).collect()
+        self.lock().iter().map(|(route, unknowns)| (route.clone(), unknowns.count)).collect()
     }
 
     /// Records in progress or unknown.
@@ -66,7 +77,7 @@ impl Tally {
     pub(crate) fn found(&self, record: &Record) {
         self.open.fetch_add(1, Ordering::Relaxed);
         if is_unknown(record) {
-            *self.lock().entry(record.route.clone()).or_default() += 1;
+            self.one_more(&record.route);
         }
     }
 
@@ -84,12 +95,16 @@ impl Tally {
     }
 
     /// All open records were looked at.
-    pub(crate) fn counted(&self, open: usize, unknowns: HashMap<String, usize>) {
+    pub(crate) fn counted(&self, open: usize, mut unknowns: HashMap<String, usize>) {
         self.open.store(open, Ordering::Relaxed);
         let mut held = self.lock();
         // A route that has none left is still shown.
-        held.values_mut().for_each(|count| *count = 0);
-        held.extend(unknowns);
+        for route in held.keys().cloned().collect::<Vec<_>>() {
+            unknowns.entry(route).or_default();
+        }
+        for (route, count) in unknowns {
+            held.entry(route.clone()).or_default().are(count, &route, self.alarm);
+        }
     }
 
     /// A record was changed by this process.
@@ -108,8 +123,8 @@ impl Tally {
             (true, false) => {
                 // The claim of a re-run may have come by another route.
                 let route = before.map_or(&after.route, |before| &before.route);
-                if let Some(count) = self.lock().get_mut(route) {
-                    *count = count.saturating_sub(1);
+                if let Some(unknowns) = self.lock().get_mut(route) {
+                    unknowns.are(unknowns.count.saturating_sub(1), route, self.alarm);
                 }
             }
             (true, true) | (false, false) => {}
@@ -120,13 +135,19 @@ impl Tally {
     }
 
     fn lost(&self, id: RecordId, record: &Record) {
-        *self.lock().entry(record.route.clone()).or_default() += 1;
+        self.one_more(&record.route);
         if let State::Unknown { cause, .. } = record.state
             && cause != UnknownCause::RerunRefused
         {
             let operation = record.operation_ref(id);
             tracing::warn!(idempotency.operation_ref = %operation, route = record.route, ?cause, "an outcome is unknown");
         }
+    }
+
+    fn one_more(&self, route: &str) {
+        let mut held = self.lock();
+        let unknowns = held.entry(route.to_owned()).or_default();
+        unknowns.are(unknowns.count + 1, route, self.alarm);
     }
 
     fn settled(&self, id: RecordId, event: &Event, before: Option<&Record>, after: &Record) {
@@ -144,8 +165,27 @@ impl Tally {
         tracing::info!(idempotency.operation_ref = %operation, route = after.route, by, state, "an unknown outcome is settled");
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Unknowns>> {
         self.unknowns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Unknowns {
+    /// There are so many now; says whether people were told. They are once when there have become many, and again only
+    /// after there had become few.
+    fn are(&mut self, count: usize, route: &str, alarm: usize) -> bool {
+        self.count = count;
+        let many = count >= alarm;
+        let tell = many && !self.alarmed;
+        if tell {
+            tracing::error!(
+                route,
+                unknown = count,
+                "half of the unknown outcomes that a route may have are there: settle them, or its new keys are refused"
+            );
+        }
+        self.alarmed = many;
+        tell
     }
 }
 
@@ -165,4 +205,34 @@ fn is_unknown(record: &Record) -> bool {
 /// Whether nobody knows what became of this attempt, or of one before it.
 fn is_in_doubt(record: &Record) -> bool {
     is_unknown(record) || (record.is_open() && record.doubt.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_told_once_that_there_are_many_until_there_are_few_again() {
+        let tally = Tally::new(&Meter::global(), 10_000);
+        assert_eq!(tally.alarm, 5_000, "at half of what a route may have");
+        let mut unknowns = Unknowns::default();
+        let told = [4_999, 5_000, 5_001, 10_000, 5_000, 4_999, 5_000].map(|count| {
+            let told = unknowns.are(count, "POST /transfers", tally.alarm);
+            assert_eq!(unknowns.count, count);
+            told
+        });
+        assert_eq!(told, [false, true, false, false, false, false, true]);
+    }
+
+    /// A recount that finds none of a route still shows it, and ends its alarm.
+    #[test]
+    fn a_count_of_all_records_begins_and_ends_an_alarm() {
+        let tally = Tally::new(&Meter::global(), 4);
+        let alarmed = || tally.lock()["POST /transfers"].alarmed;
+        tally.counted(2, [("POST /transfers".to_owned(), 2)].into());
+        assert!(alarmed());
+        tally.counted(0, HashMap::new());
+        assert!(!alarmed());
+        assert_eq!(tally.unknowns(), [("POST /transfers".to_owned(), 0)]);
+    }
 }

@@ -17,10 +17,11 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use crate::store::{self, Applied, BATCH_BYTES, BATCH_COMMANDS, Body, Command, ErrorKind, Store};
 
-/// Most claims that wait to be written.
+/// Most claims that wait to be written. With [`OTHER_QUEUE`] the 8 192 commands of the contract; the ends of attempts find
+/// room beyond them, one for each attempt that was admitted or listens.
 pub(crate) const CLAIM_QUEUE: usize = 4096;
 /// Most changes that wait and are neither a claim nor an attempt's.
-pub(crate) const OTHER_QUEUE: usize = 2048;
+pub(crate) const OTHER_QUEUE: usize = 4096;
 
 /// What became of one command: a failure is shared by all that were in its batch.
 pub(crate) type Answer = Result<Applied, Arc<store::Error>>;

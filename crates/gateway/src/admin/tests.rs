@@ -148,6 +148,7 @@ impl Desk {
             recipe: Recipe::V1,
             fingerprint: Fingerprint([0; 32]),
             owner: scopes.owner(principal),
+            one_of_many: true,
             route: route.to_owned(),
             policy: Policy { settle_after, ..Policy::default() },
             parameters: Bytes::new(),

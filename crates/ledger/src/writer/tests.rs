@@ -284,6 +284,11 @@ async fn a_batch_whose_fate_is_unknown_is_not_split() {
     }
 }
 
+#[test]
+fn the_queue_holds_as_many_commands_as_the_contract_says() {
+    assert_eq!(CLAIM_QUEUE + OTHER_QUEUE, 8_192);
+}
+
 /// A full queue refused completions. Claims are turned away; ends always find room.
 #[tokio::test]
 async fn a_full_queue_turns_claims_away_and_takes_every_end() {

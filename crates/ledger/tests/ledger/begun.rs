@@ -62,6 +62,7 @@ pub(crate) fn request(key: u8) -> Request {
         recipe: Recipe::V1,
         fingerprint: Fingerprint([1; 32]),
         owner: Owner([1; 16]),
+        one_of_many: false,
         route: "POST /transfers".to_owned(),
         policy: Policy { settle_after: Some(Duration::from_secs(120)), ..Policy::default() },
         parameters: Bytes::from_static(b"{\"amount\":100}"),

@@ -1,7 +1,11 @@
 //! Everything that queues or grows has a bound, and reaching one never costs an attempt its end.
 
 use onlyonce_core::{Refusal, record::ReleaseCause};
-use onlyonce_ledger::{ErrorKind, Options, begin::Request, store::ErrorKind as StoreError};
+use onlyonce_ledger::{
+    ErrorKind, Options,
+    begin::Request,
+    store::{BATCH_BYTES, BATCH_COMMANDS, ErrorKind as StoreError},
+};
 
 use crate::{
     begun::{Begun, CREATED, LOST, begin, begin_with, refused, replayed, request, rerunnable, result},
@@ -27,6 +31,32 @@ async fn attempts_in_flight_are_bounded_and_end_all_the_same() {
     second.release(ReleaseCause::NotSent, None).await.unwrap();
     third.lose_track(LOST).await.unwrap();
     assert_eq!(replayed(&begun.standing(&request(1)).await), b"paid", "replays need no room");
+}
+
+/// The bounds of CONTRACT 8 that the ledger keeps.
+#[test]
+fn the_bounds_are_the_contracts() {
+    let Options { attempts, attempts_per_owner, waiters_per_key, waiters, unknowns_per_route, .. } =
+        Options::default();
+    assert_eq!((attempts, attempts_per_owner), (4_096, 256));
+    assert_eq!((waiters_per_key, waiters, unknowns_per_route), (10_000, 20_000, 10_000));
+    assert_eq!((BATCH_COMMANDS, BATCH_BYTES), (512, 4 << 20));
+}
+
+/// One caller who has many requests under way must leave room for the others.
+#[tokio::test(start_paused = true)]
+async fn attempts_in_flight_of_one_principal_are_bounded_and_others_find_room() {
+    let begun = begin_with(Options { attempts_per_owner: 2, ..Options::default() }).await;
+    let of_one = |key| Request { one_of_many: true, ..request(key) };
+    let (first, second) = (begun.run(&of_one(1)).await, begun.run(&of_one(2)).await);
+    no_room(&begun, &of_one(3)).await;
+    assert_eq!(begun.state(&request(3)).await, "absent", "nothing was written for it");
+    let other = Request { owner: onlyonce_core::Owner([2; 16]), ..of_one(4) };
+    begun.execute(&other, "paid").await;
+    begun.execute(&request(5), "where everybody is the same there is no share").await;
+    first.complete(CREATED, result("paid")).await.unwrap();
+    begun.execute(&of_one(3), "paid").await;
+    second.release(ReleaseCause::NotSent, None).await.unwrap();
 }
 
 /// An endpoint that hangs for minutes must not lock out every other: who only listens for a late answer holds no place,

@@ -22,4 +22,5 @@ mod operators;
 mod pending;
 mod reruns;
 mod start_up;
+mod unreachable;
 mod waiting;

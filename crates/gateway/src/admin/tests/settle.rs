@@ -21,6 +21,7 @@ impl Desk {
             recipe: Recipe::V1,
             fingerprint: Fingerprint([0; 32]),
             owner: scopes.owner(&Principal::anonymous()),
+            one_of_many: true,
             route: "POST /transfers".to_owned(),
             policy: Policy::default(),
             parameters: Bytes::new(),
