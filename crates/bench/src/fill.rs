@@ -91,6 +91,7 @@ impl Filling {
             recipe: Recipe::V1,
             fingerprint: Fingerprint(fingerprint),
             owner: Owner([1; 16]),
+            one_of_many: false,
             route: "default".into(),
             policy: Policy::default(),
             parameters: self.parameters.clone(),
