@@ -42,7 +42,7 @@ pub const BUILT_IN: &str = layers::BUILT_IN;
 pub struct Config {
     /// Where requests are taken.
     pub listen: SocketAddr,
-    /// Where they go: `http://host:port`.
+    /// Where they go: `http://host:port` or `https://host:port`.
     pub upstream: String,
     /// The certificates that are trusted there, instead of the system's.
     #[serde(deserialize_with = "maybe")]

@@ -28,7 +28,7 @@ use crate::{
     routes::Routes,
     server::{self, Connections, Front},
     start_error::{StartError, StartErrorKind},
-    upstream::{Pool, Proxy},
+    upstream::{Pool, Proxy, Target},
 };
 
 /// Two layers in front of each other on one ledger need different namespaces; this is the gateway's.
@@ -77,7 +77,7 @@ impl Gateway {
     /// # Errors
     /// [`StartError`] that says what is wrong and what to do.
     pub async fn start(config: Config, secrets: Secrets) -> Result<Running, StartError> {
-        let authority = upstream(&config.upstream)?;
+        let target = Target::new(&config.upstream, config.upstream_ca.as_deref())?;
         let identify = Arc::new(Identify::new(&config.principal)?);
         check(&config, &secrets)?;
         // Bound before the ledger is opened: a second gateway on the same machine fails here, and changes nothing.
@@ -102,7 +102,7 @@ impl Gateway {
                 move |parts, scopes| identify.of(parts, scopes)
             }),
         );
-        let pool = Pool::new(authority, config.upstream_connect.0, config.upstream_idle.0);
+        let pool = Pool::new(target, config.upstream_connect.0, config.upstream_idle.0);
         let front = Arc::new(Front {
             service: Once::new(Proxy::new(pool), layer.clone()),
             layer,
@@ -206,27 +206,6 @@ async fn open(config: &Config, secret: Option<String>, meter: Meter) -> Result<(
     };
     let place: Place = config.ledger.url.parse()?;
     Ok(place.open(options).await?)
-}
-
-/// `host:port` of an upstream URL.
-fn upstream(url: &str) -> Result<String, StartError> {
-    let wrong = |why: &str| {
-        StartError::new(
-            StartErrorKind::Config,
-            format!("upstream `{url}`: {why}; write http://127.0.0.1:3000"),
-        )
-    };
-    let uri: http::Uri = url.parse().map_err(|_| wrong("not a URL"))?;
-    match uri.scheme_str() {
-        Some("http") => {}
-        Some("https") => return Err(wrong("TLS to the upstream is not built yet")),
-        _ => return Err(wrong("no http:// in front")),
-    }
-    if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-        return Err(wrong("it must not have a path: paths are forwarded as they are"));
-    }
-    let authority = uri.authority().ok_or_else(|| wrong("no host"))?;
-    Ok(format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(80)))
 }
 
 fn bind(address: SocketAddr, key: &str, flag: &str) -> Result<TcpListener, StartError> {

@@ -7,6 +7,7 @@
 //! | [`hostile::Hostile`] | `hostile.rs` | an upstream with one named fault |
 //! | [`client::Connection`] | `client.rs` | raw HTTP/1.1, byte-exact answers, hanging up at a chosen point |
 //! | [`process::Server`] | `process.rs` | a child process: readiness, signals, exit code, transcript |
+//! | [`tls::Front`] | `tls.rs` | TLS in front of any of them, certificates, handshakes that fail |
 //! | [`proxy::Proxy`] | `proxy.rs` | cuts, drops, holds and delays between a client and a server |
 //!
 //! Everything listens on loopback, waits by signal rather than by sleeping, and is bounded by a named
@@ -18,6 +19,7 @@ pub mod effects;
 pub mod hostile;
 pub mod process;
 pub mod proxy;
+pub mod tls;
 
 mod chance;
 mod gate;

@@ -27,5 +27,6 @@ mod full;
 mod keep_alive;
 mod large;
 mod start_up;
+mod tls;
 mod unreached;
 mod unusual;

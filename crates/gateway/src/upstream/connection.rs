@@ -18,11 +18,12 @@ use http::{HeaderMap, Version};
 use hyper::{Request, Response, body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use onlyonce_ledger::clock::Boot;
-use tokio::{net::TcpStream, task::JoinHandle};
+use tokio::task::JoinHandle;
 
 use super::{
     RequestBody,
     tap::{Heard, Tap, Tapped},
+    target::Target,
 };
 
 /// Header lines of an answer.
@@ -74,11 +75,10 @@ pub(super) enum Afterwards {
 }
 
 impl Connection {
-    pub(super) async fn open(authority: &str, within: Duration) -> io::Result<Self> {
-        let connect = TcpStream::connect(authority);
-        let stream = tokio::time::timeout(within, connect).await.map_err(|_| io::ErrorKind::TimedOut)??;
-        stream.set_nodelay(true)?;
-        let (tap, tapped) = Tap::new(stream);
+    /// Opens one, with all that it takes before a request can go: `within` is for the name, TCP and TLS together.
+    pub(super) async fn open(target: &Target, within: Duration) -> io::Result<Self> {
+        let open = tokio::time::timeout(within, Tap::open(target)).await;
+        let (tap, tapped) = open.map_err(|_| io::ErrorKind::TimedOut)??;
         let (sender, connection) = http1::Builder::new()
             .max_headers(ANSWER_HEADERS)
             .handshake(TokioIo::new(tap))
@@ -150,7 +150,7 @@ impl Connection {
         if self.sender.ready().await.is_ok() {
             return match self.tapped.heard() {
                 Heard::Silence if self.is_worth_keeping() => Afterwards::Reusable,
-                Heard::Silence | Heard::End => Afterwards::Ended,
+                Heard::Silence | Heard::End | Heard::Beginning => Afterwards::Ended,
                 Heard::Words => Afterwards::Dirty,
             };
         }
@@ -164,9 +164,11 @@ impl Connection {
     /// Not after an answer that came before the request was written to its end: the upstream may take the rest of it
     /// for the next request. And not where HTTP/1.0 was spoken: hyper would go on in it, and cut unsized bodies off.
     fn is_worth_keeping(&self) -> bool {
-        self.last
-            .as_ref()
-            .is_some_and(|last| last.written == self.tapped.written() && last.version == Version::HTTP_11)
+        self.tapped.is_flushed()
+            && self
+                .last
+                .as_ref()
+                .is_some_and(|last| last.written == self.tapped.written() && last.version == Version::HTTP_11)
     }
 }
 

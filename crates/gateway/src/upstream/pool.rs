@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::connection::Connection;
+use super::{connection::Connection, target::Target};
 
 /// Most idle connections.
 const IDLE_MAX: usize = 512;
@@ -20,7 +20,7 @@ const IDLE_TIME: Duration = Duration::from_secs(30);
 
 /// Idle connections to one upstream.
 pub(crate) struct Pool {
-    authority: String,
+    target: Target,
     connect: Duration,
     keyed_idle: Duration,
     idle: Mutex<VecDeque<Connection>>,
@@ -37,12 +37,12 @@ pub(super) enum Use {
 
 impl Pool {
     /// `keyed_idle` is the shortest time after which the upstream may close an idle connection.
-    pub(crate) fn new(authority: String, connect: Duration, keyed_idle: Duration) -> Arc<Self> {
-        Arc::new(Self { authority, connect, keyed_idle, idle: Mutex::default() })
+    pub(crate) fn new(target: Target, connect: Duration, keyed_idle: Duration) -> Arc<Self> {
+        Arc::new(Self { target, connect, keyed_idle, idle: Mutex::default() })
     }
 
     pub(crate) fn authority(&self) -> &str {
-        &self.authority
+        self.target.authority()
     }
 
     /// An idle connection that is fit, or a fresh one.
@@ -56,7 +56,7 @@ impl Pool {
     }
 
     pub(super) async fn fresh(&self) -> io::Result<Connection> {
-        Connection::open(&self.authority, self.connect).await
+        Connection::open(&self.target, self.connect).await
     }
 
     pub(super) fn give_back(&self, connection: Connection) {

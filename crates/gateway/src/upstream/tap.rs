@@ -1,25 +1,22 @@
-//! A TCP stream that counts the bytes which the socket has taken, and looks at the peer before the first of them.
+//! What hyper reads from and writes to, and what others may ask about it meanwhile.
 //!
-//! Counting happens at the socket, below everything that buffers: a count that has not moved proves that no byte of a
-//! request left. The look before the first byte is a system call, not what the reactor knew a moment ago: hyper reads
-//! right before it writes, and what it is told then (`poll_loop` in hyper's `proto/h1/dispatch.rs`) makes it hand the
-//! request back unwritten.
+//! The look before the first byte is a system call, not what the reactor knew a moment ago: hyper reads right before it
+//! writes, and what it is told then (`poll_loop` in hyper's `proto/h1/dispatch.rs`) makes it hand the request back
+//! unwritten. Under TLS the look goes through to the plaintext: a session ticket or a new key is no word.
 
 use std::{
     io::{self, IoSlice},
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
 };
 
-use rustix::net::{RecvFlags, Shutdown};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
+
+use super::{session::Session, socket::Socket, target::Target};
 
 /// The end that the connection task reads and writes.
 pub(super) struct Tap(Arc<Tapped>);
@@ -27,9 +24,9 @@ pub(super) struct Tap(Arc<Tapped>);
 /// What others may ask about it.
 #[derive(Debug)]
 pub(super) struct Tapped {
-    stream: TcpStream,
-    written: AtomicU64,
-    looks: AtomicBool,
+    socket: Socket,
+    /// Locked for moments, never across an await.
+    session: Option<Mutex<Session>>,
 }
 
 /// What is to be read from the peer, without reading it.
@@ -41,46 +38,77 @@ pub(super) enum Heard {
     End,
     /// Bytes.
     Words,
+    /// The beginning of something that may become words, or nothing that concerns us.
+    Beginning,
 }
 
 impl Tap {
-    pub(super) fn new(stream: TcpStream) -> (Self, Arc<Tapped>) {
-        let tapped = Arc::new(Tapped { stream, written: AtomicU64::new(0), looks: AtomicBool::new(false) });
-        (Self(Arc::clone(&tapped)), tapped)
+    /// Connects, and under TLS shakes hands. Whatever fails here, no byte of a request was sent.
+    pub(super) async fn open(target: &Target) -> io::Result<(Self, Arc<Tapped>)> {
+        let stream = TcpStream::connect(target.authority()).await?;
+        stream.set_nodelay(true)?;
+        let socket = Socket::new(stream);
+        let session = match target.tls() {
+            Some(tls) => Some(Mutex::new(Session::open(tls, &socket).await?)),
+            None => None,
+        };
+        let tapped = Arc::new(Tapped { socket, session });
+        Ok((Self(Arc::clone(&tapped)), tapped))
     }
 }
 
 impl Tapped {
-    /// How many bytes the socket has taken.
+    /// How many bytes of requests the socket has taken.
     pub(super) fn written(&self) -> u64 {
-        self.written.load(Ordering::Acquire)
+        self.socket.written()
     }
 
-    /// Until the next byte is taken, every read begins with a look at the socket itself.
+    /// Whether nothing of a request waits above the socket.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.session().is_none_or(|session| session.is_flushed())
+    }
+
+    /// Until the next byte of a request is taken, every read begins with a look at the socket itself.
     pub(super) fn look_before_writing(&self) {
-        self.looks.store(true, Ordering::Release);
+        self.socket.look_before_writing();
     }
 
     pub(super) fn heard(&self) -> Heard {
-        let mut byte = [0; 1];
-        match rustix::net::recv(&self.stream, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
-            Err(rustix::io::Errno::AGAIN) => Heard::Silence,
-            Ok((_, 1..)) => Heard::Words,
-            Ok((_, 0)) | Err(_) => Heard::End,
+        match self.session() {
+            Some(mut session) => session.heard(&self.socket),
+            None => match self.socket.peek_now(&mut [0; 1]) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Heard::Silence,
+                Ok(1..) => Heard::Words,
+                Ok(0) | Err(_) => Heard::End,
+            },
         }
     }
 
-    /// The socket, for tests that break it.
-    #[cfg(test)]
-    pub(super) fn stream(&self) -> &TcpStream {
-        &self.stream
+    /// What a read that looks has to do instead of reading.
+    fn look(&self) -> Option<io::Result<()>> {
+        match self.heard() {
+            Heard::Silence => None,
+            Heard::End => Some(Ok(())),
+            Heard::Words => Some(Err(out_of_turn())),
+            // On a connection that has served, it may be the rest of something that is nobody's answer. On a fresh one
+            // it is as good as what comes a moment later, and there would be no other connection to take.
+            Heard::Beginning => (self.written() > 0).then(|| Err(out_of_turn())),
+        }
     }
 
-    fn took(&self, bytes: usize) -> usize {
-        self.written.fetch_add(bytes as u64, Ordering::AcqRel);
-        self.looks.store(false, Ordering::Release);
-        bytes
+    fn session(&self) -> Option<MutexGuard<'_, Session>> {
+        self.session.as_ref().map(|session| session.lock().unwrap_or_else(PoisonError::into_inner))
     }
+
+    /// The stream, for tests that break it.
+    #[cfg(test)]
+    pub(super) fn stream(&self) -> &TcpStream {
+        self.socket.stream()
+    }
+}
+
+fn out_of_turn() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the upstream spoke before it was asked")
 }
 
 impl AsyncRead for Tap {
@@ -89,25 +117,19 @@ impl AsyncRead for Tap {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.0.looks.load(Ordering::Acquire) {
-            match self.0.heard() {
-                Heard::Silence => {}
-                Heard::End => return Poll::Ready(Ok(())),
-                Heard::Words => return Poll::Ready(Err(out_of_turn())),
-            }
+        let socket = &self.0.socket;
+        if socket.looks()
+            && let Some(instead) = self.0.look()
+        {
+            return Poll::Ready(instead);
         }
-        loop {
-            ready!(self.0.stream.poll_read_ready(context))?;
-            match self.0.stream.try_read_buf(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => return Poll::Ready(read.map(drop)),
+        match self.0.session() {
+            Some(mut session) => session.poll_read(socket, context, buffer),
+            None => {
+                Poll::Ready(ready!(socket.poll_read(context, |stream| stream.try_read_buf(buffer))).map(drop))
             }
         }
     }
-}
-
-fn out_of_turn() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "the upstream spoke before it was asked")
 }
 
 impl AsyncWrite for Tap {
@@ -120,12 +142,9 @@ impl AsyncWrite for Tap {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.0.stream.poll_write_ready(context))?;
-            match self.0.stream.try_write_vectored(slices) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                written => return Poll::Ready(written.map(|bytes| self.0.took(bytes))),
-            }
+        match self.0.session() {
+            Some(mut session) => session.poll_write(&self.0.socket, context, slices),
+            None => self.0.socket.poll_send(context, slices),
         }
     }
 
@@ -133,11 +152,14 @@ impl AsyncWrite for Tap {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.0.session() {
+            Some(mut session) => session.poll_flush(&self.0.socket, context),
+            None => Poll::Ready(Ok(())),
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(rustix::net::shutdown(&self.0.stream, Shutdown::Write).map_err(io::Error::from))
+        Poll::Ready(self.0.socket.shut_down())
     }
 }

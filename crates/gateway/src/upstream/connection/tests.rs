@@ -1,5 +1,7 @@
 //! A peer on a blocking socket, so that what it does is in the kernel before the reactor knows of it.
 
+mod tls;
+
 use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
@@ -15,8 +17,8 @@ const ENOUGH: Duration = Duration::from_secs(10);
 
 async fn pair() -> (Connection, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let authority = listener.local_addr().unwrap().to_string();
-    let connection = Connection::open(&authority, ENOUGH).await.unwrap();
+    let target = Target::new(&format!("http://{}", listener.local_addr().unwrap()), None).unwrap();
+    let connection = Connection::open(&target, ENOUGH).await.unwrap();
     (connection, listener.accept().unwrap().0)
 }
 

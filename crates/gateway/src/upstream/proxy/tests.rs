@@ -7,12 +7,16 @@ use onlyonce_testbed::{
     hostile::{Behaviour, End, Hostile, Piece, Plan, Reads},
 };
 
-use super::*;
+use super::{super::target::Target, *};
 
 const ENOUGH: std::time::Duration = std::time::Duration::from_secs(10);
 
+fn target(authority: impl ToString) -> Target {
+    Target::new(&format!("http://{}", authority.to_string()), None).unwrap()
+}
+
 fn pool(authority: impl ToString) -> Arc<Pool> {
-    Pool::new(authority.to_string(), ENOUGH, ENOUGH)
+    Pool::new(target(authority), ENOUGH, ENOUGH)
 }
 
 fn request() -> Request<RequestBody> {
@@ -53,7 +57,7 @@ async fn a_request_that_was_handed_back_is_not_sent_if_there_is_no_fresh_connect
 #[tokio::test]
 async fn a_connection_that_is_too_old_for_a_keyed_request_stays_for_others() {
     let upstream = Upstream::counting().await;
-    let pool = Pool::new(upstream.addr().to_string(), ENOUGH, std::time::Duration::ZERO);
+    let pool = Pool::new(target(upstream.addr()), ENOUGH, std::time::Duration::ZERO);
     let proxy = Proxy::new(Arc::clone(&pool));
     proxy.clone().forward(request()).await.into_body().collect().await.unwrap();
     assert!(!pool.take(Use::Keyed).await.unwrap().is_used());
