@@ -4,7 +4,7 @@
 //! are whole; then the clock, and one look at every row to know which are open.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     fs::File,
     io::Write,
     ops::Bound,
@@ -13,7 +13,7 @@ use std::{
     thread,
 };
 
-use onlyonce_core::{RecordId, codec};
+use onlyonce_core::{RecordId, Version, codec};
 
 use crate::{
     OpenError, OpenErrorKind,
@@ -63,7 +63,7 @@ impl Default for Options {
 pub(crate) struct Opened {
     pub(crate) spaces: Keyspaces,
     pub(crate) clock: Arc<Clock>,
-    pub(crate) open: BTreeSet<RecordId>,
+    pub(crate) open: BTreeMap<RecordId, Version>,
     pub(crate) directory: Directory,
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn open(path: &Path, options: &Options) -> Result<Opened, OpenError> 
     Ok(Opened { spaces, clock, open, directory })
 }
 
-type Read = (Keyspaces, Arc<Clock>, BTreeSet<RecordId>);
+type Read = (Keyspaces, Arc<Clock>, BTreeMap<RecordId, Version>);
 
 fn read(data: &Path, options: &Options) -> Result<Read, OpenError> {
     // fjall may begin to merge files as soon as it is open; until the clock is known, nothing expires.
@@ -134,8 +134,8 @@ fn check_names(data: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// The ids of all open rows. Ids are hashes, so each thread takes an equal part of them by their first byte.
-fn open_rows(spaces: &Keyspaces) -> Result<BTreeSet<RecordId>, fjall::Error> {
+/// All open rows with their versions. Ids are hashes, so each thread takes an equal part of them by their first byte.
+fn open_rows(spaces: &Keyspaces) -> Result<BTreeMap<RecordId, Version>, fjall::Error> {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(SCANNERS);
     let parts = thread::scope(|scope| {
         let parts: Vec<_> = (0..threads)
@@ -144,7 +144,7 @@ fn open_rows(spaces: &Keyspaces) -> Result<BTreeSet<RecordId>, fjall::Error> {
             .collect();
         parts.into_iter().map(|part| part.join().expect("the scan does not panic")).collect::<Vec<_>>()
     });
-    let mut open = BTreeSet::new();
+    let mut open = BTreeMap::new();
     let mut unreadable = 0_usize;
     for part in parts {
         let mut part = part?;
@@ -164,7 +164,7 @@ fn first_byte(part: usize, parts: usize) -> Option<u8> {
 
 #[derive(Default)]
 struct Part {
-    open: BTreeSet<RecordId>,
+    open: BTreeMap<RecordId, Version>,
     unreadable: usize,
 }
 
@@ -176,7 +176,7 @@ impl Part {
         for row in spaces.records.range((from, to)) {
             let (key, row) = row.into_inner()?;
             match (key.as_ref().try_into(), codec::peek(&row)) {
-                (Ok(id), Ok(peek)) if peek.open => _ = part.open.insert(RecordId(id)),
+                (Ok(id), Ok(peek)) if peek.open => _ = part.open.insert(RecordId(id), peek.version),
                 (Ok(_), Ok(_)) => {}
                 _ => part.unreadable += 1,
             }

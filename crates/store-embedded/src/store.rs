@@ -32,7 +32,7 @@ use crate::{
     keyspaces::Keyspaces,
     open::{self, Opened},
     space::Space,
-    writer::{Answer, Job, OpenIds, Writer},
+    writer::{Answer, Job, Open, Writer},
 };
 
 /// Most rows that one sweep looks at, on the caller's thread; the next goes on from there.
@@ -47,7 +47,7 @@ pub struct EmbeddedStore {
     writer: Option<JoinHandle<()>>,
     watch: Option<Watch>,
     health: Health,
-    open: OpenIds,
+    open: Open,
     clock: Arc<Clock>,
     space: Space,
     swept: Mutex<Option<RecordId>>,
@@ -112,7 +112,7 @@ impl EmbeddedStore {
     }
 
     #[cfg(test)]
-    pub(crate) fn open_ids(&self) -> &OpenIds {
+    pub(crate) fn open_rows(&self) -> &Open {
         &self.open
     }
 
@@ -188,7 +188,8 @@ impl Store for EmbeddedStore {
             let mut page = Vec::new();
             let mut from = after.map_or(Bound::Unbounded, Bound::Excluded);
             while page.len() < limit {
-                let Some(id) = lock(&self.open).range((from, Bound::Unbounded)).next().copied() else {
+                let Some(id) = lock(&self.open).range((from, Bound::Unbounded)).next().map(|(id, _)| *id)
+                else {
                     break;
                 };
                 from = Bound::Excluded(id);

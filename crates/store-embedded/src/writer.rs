@@ -8,7 +8,7 @@
 //! nothing any more and answers every job *poisoned*.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -17,7 +17,7 @@ use std::{
 
 use bytes::Bytes;
 use fjall::PersistMode;
-use onlyonce_core::RecordId;
+use onlyonce_core::{RecordId, Version};
 use onlyonce_ledger::store::{Applied, Command, Error};
 use tokio::sync::{mpsc, oneshot};
 
@@ -38,8 +38,9 @@ use changes::Changes;
 /// Most jobs that wait; the engine sends one batch at a time, so more are notes and sweeps.
 const JOBS: usize = 16;
 
-/// Ids of the open rows, in order.
-pub(crate) type OpenIds = Arc<Mutex<BTreeSet<RecordId>>>;
+/// The open rows and their versions, in the order of their ids. Only the writer changes it, after each commit, so for the
+/// writer it is as good as the rows themselves.
+pub(crate) type Open = Arc<Mutex<BTreeMap<RecordId, Version>>>;
 /// Where an answer goes.
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, Error>>;
 
@@ -60,7 +61,7 @@ pub(crate) struct Writer {
     pub(crate) spaces: Keyspaces,
     pub(crate) clock: Arc<Clock>,
     pub(crate) health: Health,
-    pub(crate) open: OpenIds,
+    pub(crate) open: Open,
 }
 
 impl Writer {
@@ -112,10 +113,12 @@ impl Running {
         self.writer.health.check()?;
         changes::refuse_content(&batch)?;
         let mut changes = Changes::default();
+        let open = self.writer.open.lock().unwrap_or_else(PoisonError::into_inner);
         let applied = batch
             .into_iter()
-            .map(|command| changes.apply(&self.writer.spaces, command).map_err(error::unread))
+            .map(|command| changes.apply(&self.writer.spaces, &open, command).map_err(error::unread))
             .collect::<Result<_, _>>()?;
+        drop(open);
         self.commit(changes)?;
         Ok(applied)
     }

@@ -36,7 +36,7 @@ async fn a_write_that_hangs_in_a_failed_engine_is_answered() {
     let place = tempfile::tempdir().unwrap();
     let store = open(place.path());
     // Any lock that the writer needs stands for fjall's waiting.
-    let ids = Arc::clone(store.open_ids());
+    let ids = Arc::clone(store.open_rows());
     let (holds, held) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
     let holder = thread::spawn(move || {

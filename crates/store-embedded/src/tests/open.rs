@@ -114,7 +114,7 @@ async fn the_open_rows_are_known_again() {
         }
     }
     let before = store.open(None, 1000).await.unwrap();
-    assert_eq!(store.open_ids().lock().unwrap().len(), 100, "completed records are not remembered");
+    assert_eq!(store.open_rows().lock().unwrap().len(), 100, "completed records are not remembered");
     drop(store);
     let after = open(place.path()).open(None, 1000).await.unwrap();
     assert_eq!(before.len(), 100);
