@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use onlyonce_core::{
-    Decision, Event, Fence, Fingerprint, Owner, Policy, Record, RecordId, Refusal, decide,
+    AttemptId, Decision, Event, Fence, Fingerprint, Owner, Policy, Record, RecordId, Refusal, decide,
     event::{Claim, Holder},
     fingerprint::Recipe,
     record::ReleaseCause,
@@ -135,7 +135,7 @@ impl Ledger {
 
     async fn look(&self, request: &Request, wait: Duration) -> Result<Look, Error> {
         let engine = &self.0;
-        let claim = request.claim(Bytes::new());
+        let claim = request.question();
         let until = Instant::now() + wait;
         let mut in_progress = None;
         let mut nothing_known = true;
@@ -167,7 +167,9 @@ impl Ledger {
                     Decision::Refuse(refusal) => {
                         return engine.stands(request.id, refusal, record.clone()).await.map(Look::Stands);
                     }
-                    Decision::Already => unreachable!("a look-up's attempt id is new, so no record holds it"),
+                    Decision::Already => {
+                        unreachable!("no record is held by the name that a look-up asks under")
+                    }
                 }
             }
             if let Some(lead) = engine.flights.lead(request.id) {
@@ -192,9 +194,14 @@ impl Standing {
 }
 
 impl Request {
-    fn claim(&self, parameters: Bytes) -> Event {
+    /// What a look-up asks `decide`: a claim that is never written, under a name that no attempt has.
+    fn question(&self) -> Event {
+        self.claim(AttemptId([0; 16]), Bytes::new())
+    }
+
+    fn claim(&self, attempt: AttemptId, parameters: Bytes) -> Event {
         Event::Claim(Claim {
-            attempt: random::attempt(),
+            attempt,
             recipe: self.recipe,
             fingerprint: self.fingerprint,
             owner: self.owner,
@@ -322,7 +329,7 @@ impl Leader {
     }
 
     fn change(&self) -> Change {
-        let mut event = self.request.claim(Bytes::new());
+        let mut event = self.request.claim(random::attempt(), Bytes::new());
         if let Event::Claim(claim) = &mut event {
             let Request { id, parameters, .. } = &self.request;
             claim.parameters = self.engine.sealer.seal(Content::Parameters, *id, claim.attempt, parameters);

@@ -145,6 +145,9 @@ fn stopped() -> store::Error {
 
 async fn run(store: Arc<dyn Store>, queue: Arc<Queue>, poison: watch::Sender<bool>) {
     loop {
+        // Those whom the last batch has woken, and whoever else can run, may add to the next one first: on a busy
+        // machine that makes fewer and larger batches, on an idle one there is nobody to wait for.
+        tokio::task::yield_now().await;
         match queue.next() {
             Next::Batch(batch) => write(&*store, batch, &poison).await,
             Next::Poisoned => _ = poison.send_replace(true),
