@@ -10,6 +10,7 @@ pub mod start_error;
 
 mod admission;
 mod descriptors;
+mod head;
 mod principal;
 mod registry;
 mod routes;

@@ -24,7 +24,7 @@ use tokio::{
 use tower_service::Service;
 
 use crate::{
-    admission, descriptors,
+    admission, descriptors, head,
     principal::{Identify, Peer},
     upstream::{AnswerBody, Proxy},
 };
@@ -173,8 +173,13 @@ async fn connection<S, B>(
 
 impl Front {
     async fn answer(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response<Body<AnswerBody>> {
+        if head::size(&request) > HEADER_BYTES {
+            return too_large();
+        }
         request.extensions_mut().insert(Peer(peer));
-        if let Err(refused) = admission::admit(&mut request, &self.identify, self.guard_paths) {
+        let admitted = head::check(&request, self.guard_paths)
+            .and_then(|()| admission::admit(&mut request, &self.identify, self.guard_paths));
+        if let Err(refused) = admitted {
             let mut answer = refused.into_response(&self.problem_base);
             // The body was not read, so the connection ends here.
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -191,6 +196,14 @@ impl Front {
         };
         unkeyed_failure(answer)
     }
+}
+
+/// As bare as the parser's own answer to a head that does not fit its buffer.
+fn too_large() -> Response<Body<AnswerBody>> {
+    let mut answer = Response::new(Body::whole(Bytes::new()));
+    *answer.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    answer
 }
 
 /// An unkeyed request that did not come through gets a plain problem, without a word about keys.

@@ -144,10 +144,10 @@ pub fn is_ambiguous(path: &str) -> bool {
     let dotted = path.split('/').any(|segment| matches!(decoded(segment).as_str(), "." | ".."));
     let escapes = path.split('%').skip(1);
     let hidden = escapes.into_iter().any(|digits| {
-        let slash = digits.get(..2).is_some_and(|code| ["2f", "2F", "5c", "5C"].contains(&code));
-        slash
-            || unreserved(digits).is_some()
-            || digits.get(..2).is_none_or(|code| u8::from_str_radix(code, 16).is_err())
+        let byte = digits.get(..2).and_then(|code| u8::from_str_radix(code, 16).ok());
+        // Some upstreams end a path at an encoded NUL, and read an encoded slash as one.
+        unreserved(digits).is_some()
+            || byte.is_none_or(|byte| matches!(byte, b'/' | b'\\') || byte.is_ascii_control())
     });
     doubled || dotted || hidden
 }
@@ -215,6 +215,9 @@ mod tests {
             "/%2e%2e/x",
             "/x;v=1",
             "/%zz",
+            "/transfers%00.html",
+            "/transfers%0A",
+            "/a%5Cb",
         ] {
             assert!(is_ambiguous(path), "{path}");
         }
