@@ -1,6 +1,10 @@
 //! `onlyonce gateway`: flags over the file, then run until told to stop.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use onlyonce_gateway::{
@@ -73,15 +77,7 @@ impl Arguments {
     fn config(&self) -> Result<Config, StartError> {
         let mut config = match &self.config {
             None => Config::default(),
-            Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|error| {
-                    StartError::new(
-                        StartErrorKind::Config,
-                        format!("failed to read the configuration {}: {error}", path.display()),
-                    )
-                })?;
-                Config::parse(&text, path)?
-            }
+            Some(path) => Config::parse(&read(path)?, path)?,
         };
         if let Some(listen) = self.listen {
             config.listen = listen;
@@ -105,8 +101,16 @@ impl Arguments {
     }
 }
 
+/// The text of a configuration file.
+pub(crate) fn read(path: &Path) -> Result<String, StartError> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let detail = format!("failed to read the configuration {}: {error}", path.display());
+        StartError::new(StartErrorKind::Config, detail)
+    })
+}
+
 /// What the environment holds beside the configuration.
-fn secrets(config: &Config) -> Result<Secrets, StartError> {
+pub(crate) fn secrets(config: &Config) -> Result<Secrets, StartError> {
     let text = |name| environment(name).map_err(|why| StartError::new(StartErrorKind::Config, why));
     let mut named = BTreeMap::new();
     for name in config.variables() {

@@ -1,10 +1,12 @@
 //! The command line: arguments in, exit code out. Holds no logic of its own.
 
+mod config;
 mod demo;
 mod exit;
 mod gateway;
 mod keys;
 mod logging;
+mod table;
 
 use clap::{Parser, Subcommand};
 
@@ -22,6 +24,8 @@ struct Arguments {
 enum Command {
     /// Stand in front of an HTTP API: keyed requests run once, repeats get the stored result.
     Gateway(gateway::Arguments),
+    /// The configuration: its keys and defaults, whether a file is right, and what it means for a request.
+    Config(config::Arguments),
     /// Look at operations and end unknown outcomes, over the admin API of a running gateway.
     Keys(keys::Arguments),
     /// The bank, the gateway and a page to double-click, on loopback, nothing else needed.
@@ -54,6 +58,7 @@ fn main() -> std::process::ExitCode {
     let exit = runtime.block_on(async {
         match arguments.command {
             Command::Gateway(arguments) => gateway::run(arguments).await,
+            Command::Config(arguments) => config::run(&arguments),
             Command::Keys(arguments) => {
                 match environment(arguments.token_variable()) {
                     Ok(token) => {

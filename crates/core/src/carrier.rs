@@ -8,6 +8,8 @@ mod search;
 pub use search::Unfit;
 pub(crate) use search::json;
 
+use std::fmt;
+
 use crate::{canonical::is_token, json::Pointer};
 
 /// One entry of a route's list of carriers.
@@ -61,6 +63,22 @@ impl Carrier {
     }
 }
 
+impl fmt::Display for Carrier {
+    /// As it is written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header(name) => write!(f, "header:{name}"),
+            Self::Body(pointer) => write!(f, "body:{pointer}"),
+            Self::Form(name) => write!(f, "form:{name}"),
+            Self::Path(name) => write!(f, "path:{name}"),
+            Self::Derive(pointers) => {
+                let pointers: Vec<_> = pointers.iter().map(ToString::to_string).collect();
+                write!(f, "derive:{}", pointers.join(","))
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +93,8 @@ mod tests {
             ("path:id", Carrier::Path("id".into())),
             ("derive:/a, /b", Carrier::Derive([pointer("/a"), pointer("/b")].into())),
         ] {
+            assert_eq!(Carrier::parse(&carrier.to_string()).as_ref(), Ok(&carrier), "{text}");
+            assert_eq!(Carrier::parse(&carrier.to_string()).as_ref(), Ok(&carrier), "{text}");
             assert_eq!(Carrier::parse(text), Ok(carrier), "{text}");
         }
         for text in

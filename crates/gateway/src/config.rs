@@ -3,6 +3,7 @@
 //! Flags of the command line are laid over it by their owner. A route takes what it does not say from `[defaults]`.
 //! A key stands in two places: its value and what it is for in `default.toml`, its type in the struct of its table.
 
+pub mod explain;
 pub mod probe;
 
 mod layers;
@@ -12,6 +13,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod units;
+mod warnings;
 mod written;
 
 use std::{
@@ -30,6 +32,7 @@ use self::{
 pub use self::{
     settings::{Body, Fingerprint, Headers, KeyTime, Late, OnUnknown, Settings},
     units::{Size, Span},
+    written::Word,
 };
 use crate::start_error::StartError;
 

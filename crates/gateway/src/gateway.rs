@@ -72,14 +72,43 @@ impl fmt::Debug for Secrets {
 }
 
 impl Gateway {
+    /// Tells mistakes in the configuration before anything is bound or made.
+    ///
+    /// # Errors
+    /// [`StartError`] that says what is wrong and what to do.
+    pub fn check(config: &Config, secrets: &Secrets) -> Result<(), StartError> {
+        Target::new(&config.upstream, config.upstream_ca.as_deref())?;
+        Identify::new(&config.principal)?;
+        // Which key they get makes no difference to whether the rules are valid, and the ledger's is not known yet.
+        Routes::new(config, &LedgerKey::new([0; 32]))?;
+        config.ledger.url.parse::<Place>()?;
+        for route in &config.route {
+            route.settings.probe.header_map(&secrets.named).map_err(|why| {
+                StartError::new(StartErrorKind::Config, format!("route `{}`: {why}", route.pattern))
+            })?;
+        }
+        match config.admin {
+            Admin::At(address) if secrets.admin.is_none() && !address.ip().is_loopback() => {
+                Err(StartError::new(
+                    StartErrorKind::Config,
+                    format!(
+                        "admin = \"{address}\" can be reached from other machines and needs a token: set \
+                         ONLYONCE_ADMIN_TOKEN, or listen on 127.0.0.1"
+                    ),
+                ))
+            }
+            Admin::At(_) | Admin::Off => Ok(()),
+        }
+    }
+
     /// Opens the ledger, binds the listeners and serves.
     ///
     /// # Errors
     /// [`StartError`] that says what is wrong and what to do.
     pub async fn start(config: Config, secrets: Secrets) -> Result<Running, StartError> {
+        Self::check(&config, &secrets)?;
         let target = Target::new(&config.upstream, config.upstream_ca.as_deref())?;
         let identify = Arc::new(Identify::new(&config.principal)?);
-        check(&config, &secrets)?;
         // Bound before the ledger is opened: a second gateway on the same machine fails here, and changes nothing.
         let listener = bind(config.listen, "listen", "--listen")?;
         let admin_listener = match config.admin {
@@ -172,28 +201,6 @@ impl Running {
     pub fn stop_accepting(&self) {
         self.accepting.store(false, Ordering::Relaxed);
         self.draining.send_replace(true);
-    }
-}
-
-/// Mistakes in the configuration are told before anything is bound or made.
-fn check(config: &Config, secrets: &Secrets) -> Result<(), StartError> {
-    // Which key they get makes no difference to whether the rules are valid, and the ledger's is not known yet.
-    Routes::new(config, &LedgerKey::new([0; 32]))?;
-    config.ledger.url.parse::<Place>()?;
-    for route in &config.route {
-        route.settings.probe.header_map(&secrets.named).map_err(|why| {
-            StartError::new(StartErrorKind::Config, format!("route `{}`: {why}", route.pattern))
-        })?;
-    }
-    match config.admin {
-        Admin::At(address) if secrets.admin.is_none() && !address.ip().is_loopback() => Err(StartError::new(
-            StartErrorKind::Config,
-            format!(
-                "admin = \"{address}\" can be reached from other machines and needs a token: set \
-                     ONLYONCE_ADMIN_TOKEN, or listen on 127.0.0.1"
-            ),
-        )),
-        Admin::At(_) | Admin::Off => Ok(()),
     }
 }
 

@@ -77,9 +77,17 @@ impl Routes {
 
     /// The rules of a request.
     pub(crate) fn of(&self, parts: &Parts) -> Arc<Rules> {
-        let path = parts.uri.path();
-        let found = self.routes.iter().find(|route| route.matches(&parts.method, path));
-        Arc::clone(found.map_or(&self.rest, |route| &route.rules))
+        Arc::clone(self.rules(self.find(&parts.method, parts.uri.path())))
+    }
+
+    /// Which route a request falls under, counted from zero.
+    pub(crate) fn find(&self, method: &Method, path: &str) -> Option<usize> {
+        self.routes.iter().position(|route| route.matches(method, path))
+    }
+
+    /// The rules of the route with this number.
+    pub(crate) fn rules(&self, number: Option<usize>) -> &Arc<Rules> {
+        number.and_then(|number| self.routes.get(number)).map_or(&self.rest, |route| &route.rules)
     }
 
     /// Whether some route protects requests that bring no key in a header, so that no path may read two ways.

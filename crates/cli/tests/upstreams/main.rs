@@ -20,6 +20,7 @@ mod files;
 mod outcome;
 
 mod broken;
+mod config;
 mod crowd;
 mod drain;
 mod framed;

@@ -87,8 +87,8 @@ async fn a_configuration_that_is_wrong_names_the_key_and_what_would_be_valid() {
     let elsewhere = format!("embedded:{}", ledger.display());
     let usual = ["--listen", &address, "--admin", "off", "--ledger", &elsewhere];
     for (text, arguments, names) in [
-        ("[defaults]\nkeyy = \"required\"", &usual[..], &["`keyy`", "`key`"][..]),
-        ("[defaults]\nkey = \"always\"", &usual, &["always", "`required`", "`optional`", "`off`"]),
+        ("[defaults]\nkeyy = \"required\"", &usual[..], &["line 2", "`keyy`", "did you mean `key`?"][..]),
+        ("[defaults]\nkey = \"always\"", &usual, &["always", "required, optional or off"]),
         ("[defaults]\ndeadline = \"soon\"", &usual, &["deadline", "soon"]),
         ("[defaults]\non_unknown = \"rerun\"", &usual, &["settle_after", "rerun"]),
         ("[defaults]\non_mismatch = 418", &usual, &["on_mismatch", "422, 409 or 400"]),
@@ -97,7 +97,7 @@ async fn a_configuration_that_is_wrong_names_the_key_and_what_would_be_valid() {
             &usual,
             &["POST /x", "retain_key", "retain_result"],
         ),
-        ("[principal]\nfrom = \"jwt\"", &usual, &["jwt", "`credential`", "`header`", "`anonymous`"]),
+        ("[principal]\nfrom = \"jwt\"", &usual, &["jwt", "credential, header or anonymous"]),
         ("upstream = \"ftp://127.0.0.1\"", &usual, &["ftp://127.0.0.1", "http://127.0.0.1:3000"]),
         ("upstream = \"http://127.0.0.1:3000/api\"", &usual, &["must not have a path"]),
         ("ledger = 3", &usual, &["ledger"]),

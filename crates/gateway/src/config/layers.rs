@@ -7,14 +7,14 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::mistake::Mistake;
+use super::{explain::OPEN, mistake::Mistake};
 
 /// All keys with their defaults, as they are printed for people.
 pub(super) const BUILT_IN: &str = include_str!("default.toml");
 
 /// Lists of the defaults that a route adds to. What was to be hidden, dropped or told apart everywhere, no route shows,
 /// keeps or confuses by naming one more.
-const ADDED: [&str; 3] = ["redact", "headers.drop", "fingerprint.headers"];
+pub(super) const ADDED: [&str; 3] = ["redact", "headers.drop", "fingerprint.headers"];
 
 /// How long a key is remembered.
 const RETENTION: &str = "retain_key";
@@ -49,6 +49,42 @@ pub(super) fn layered(mut file: DeTable<'_>) -> Result<DeTable<'_>, Mistake> {
 
 pub(super) fn built_in() -> DeTable<'static> {
     DeTable::parse(BUILT_IN).expect("the built-in configuration is TOML, as tests see").into_inner()
+}
+
+/// The built-in file with what stands behind a `#` brought to life: all keys, also those without a default.
+pub(super) fn everything() -> String {
+    let live = |line: &'static str| {
+        let bare = line.strip_prefix("# ").unwrap_or(line);
+        let key = bare.split_once(" = ").map(|(key, _)| key.trim());
+        let is_toml = bare.starts_with('[') || key.is_some_and(|key| !key.contains(' '));
+        if is_toml { bare } else { line }
+    };
+    BUILT_IN.lines().map(live).collect::<Vec<_>>().join("\n")
+}
+
+/// The dotted names of what a route can say, in the order of the built-in file.
+pub(super) fn keys_of_a_route() -> Vec<String> {
+    let everything = everything();
+    let tree = DeTable::parse(&everything).expect("the built-in configuration is TOML, as tests see");
+    let defaults = tree.get_ref().get("defaults").and_then(|defaults| defaults.get_ref().as_table());
+    let mut keys = Vec::new();
+    collect("", defaults.expect("the built-in configuration has defaults"), &mut keys);
+    keys.sort_unstable();
+    keys.into_iter().map(|(_, key)| key).collect()
+}
+
+fn collect(path: &str, table: &DeTable<'_>, keys: &mut Vec<(usize, String)>) {
+    for (name, value) in table {
+        let key = dotted(path, name.get_ref());
+        match value.get_ref() {
+            DeValue::Table(table) if !OPEN.contains(&key.as_str()) => collect(&key, table, keys),
+            _ => keys.push((name.span().start, key)),
+        }
+    }
+}
+
+fn dotted(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
 /// Leaves `match` and `settings` in the table: all of them.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use onlyonce_core::{LedgerKey, parameters::Redaction};
 use onlyonce_http::Rules;
 
-use super::*;
+use super::{explain::Source, *};
 
 fn parse(text: &str) -> Result<Config, String> {
     Config::parse(text, Path::new("onlyonce.toml")).map_err(|error| error.to_string())
@@ -242,20 +242,9 @@ fn what_is_built_in_is_what_the_contract_says() {
     );
 }
 
-/// The built-in file with what stands behind a `#` brought to life.
-fn everything() -> String {
-    let live = |line: &'static str| {
-        let bare = line.strip_prefix("# ").unwrap_or(line);
-        let is_toml =
-            bare.starts_with('[') || bare.split_once(" = ").is_some_and(|(key, _)| !key.trim().contains(' '));
-        if is_toml { bare } else { line }
-    };
-    BUILT_IN.lines().map(live).collect::<Vec<_>>().join("\n")
-}
-
 #[test]
 fn what_is_commented_out_in_the_built_in_file_is_valid_too() {
-    let config = parse(&everything()).unwrap();
+    let config = parse(&layers::everything()).unwrap();
     assert_eq!(config.route.len(), 1);
     assert_eq!(config.defaults.settle_after.unwrap().0, Duration::from_secs(120));
     assert!(config.defaults.probe.stands.is_some() && config.defaults.outcome.len() == 1);
@@ -263,7 +252,7 @@ fn what_is_commented_out_in_the_built_in_file_is_valid_too() {
 
 #[test]
 fn the_built_in_file_has_every_key() {
-    let everything = everything();
+    let everything = layers::everything();
     let tree = DeTable::parse(&everything).unwrap();
     for path in [
         "",
@@ -320,5 +309,63 @@ fn what_cannot_be_kept_is_refused_by_the_key_that_asks_for_it() {
     }
     for text in ["lease = \"100ms\"", "answer_limit = \"128MiB\"", "deadline = \"7d\""] {
         assert_eq!(rules(text), Ok(()), "{text}");
+    }
+}
+
+#[test]
+fn each_setting_is_explained_by_where_it_is_written() {
+    let text = "[defaults]\nwait = \"2s\"\nredact = [\"ssn\"]\n\n[[route]]\nmatch = \"PUT /a\"\nlease = \"90s\"\nredact = [\"iban\"]\n\
+                on_unknown = \"probe\"\n[route.probe]\nurl = \"/{operation_ref}\"\nsettle_after = \"2m\"\n\
+                headers = { x-key = \"hush\" }";
+    let explain = |method, path| Config::explain(text, Path::new("onlyonce.toml"), &method, path).unwrap();
+    let explained = explain(http::Method::PUT, "/a");
+    assert_eq!(explained.route, Some(("PUT /a".to_owned(), 5)));
+    assert!(explained.keyed);
+    let found = |key: &str| {
+        let setting = explained.settings.iter().find(|setting| setting.key == key).unwrap();
+        (setting.value.as_deref(), setting.from)
+    };
+    for (key, value, from) in [
+        ("methods", Some("[\"PUT\"]"), Source::Match),
+        ("wait", Some("\"2s\""), Source::Defaults),
+        ("lease", Some("\"90s\""), Source::Route),
+        ("deadline", Some("\"60s\""), Source::BuiltIn),
+        ("redact", Some("[\"ssn\", \"iban\"]"), Source::Both),
+        ("settle_after", Some("\"2m\""), Source::Route),
+        ("probe.headers", Some("{ x-key = \"…\" }"), Source::Route),
+        ("probe.final", None, Source::BuiltIn),
+    ] {
+        assert_eq!(found(key), (value, from), "{key}");
+    }
+    let elsewhere = explain(http::Method::GET, "/a");
+    assert_eq!((elsewhere.route, elsewhere.keyed), (None, false));
+}
+
+#[test]
+fn what_deserves_a_second_thought_is_said_once() {
+    let warnings = |text: &str| parse(text).unwrap().warnings();
+    let quiet = "[ledger]\nmust_exist = true\n[principal]\ncredential = [\"header:x-api-key\"]\n";
+    assert_eq!(warnings(quiet), Vec::<String>::new());
+    for (text, about) in [
+        ("[ledger]\nurl = \"memory:\"", "ledger.url"),
+        ("[ledger]\nmust_exist = false", "ledger.must_exist"),
+        ("[ledger]\nmust_exist = true", "principal.credential"),
+        ("[principal]\nfrom = \"anonymous\"", "principal.from"),
+        ("[principal]\nfrom = \"header\"\ntrusted = [\"0.0.0.0/0\"]", "principal.trusted"),
+    ] {
+        assert!(warnings(text).iter().any(|warning| warning.starts_with(about)), "{text}");
+    }
+    for text in [
+        "mode = \"observe\"",
+        "fail_open = true",
+        "on_unknown = \"rerun\"\nsettle_after = \"1m\"",
+        "carriers = [\"derive:/a\"]\nretain_key = \"1h\"\nretain_result = \"1h\"",
+        "outcome = { 500 = \"release\" }",
+    ] {
+        let of_route = warnings(&format!("{quiet}[[route]]\nmatch = \"POST /a\"\n{text}"));
+        assert_eq!(of_route.len(), 1, "{text}: {of_route:?}");
+        assert!(of_route[0].starts_with("route `POST /a`: "), "{of_route:?}");
+        let of_defaults = warnings(&format!("{quiet}[defaults]\n{text}\n[[route]]\nmatch = \"POST /a\""));
+        assert_eq!(of_defaults.len(), 1, "{text}: {of_defaults:?}");
     }
 }

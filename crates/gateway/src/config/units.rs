@@ -1,6 +1,6 @@
 //! Durations and sizes as people write them: `250ms`, `60s`, `5m`, `24h`, `7d`; `0`, `512KiB`, `8MiB`, `1GiB`.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Deserializer};
 
@@ -17,6 +17,9 @@ pub struct Size(pub u64);
 const SPANS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 const SIZES: [(&str, u64); 5] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1), ("", 1)];
 
+/// People say 24 hours.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
 impl From<Duration> for Span {
     fn from(duration: Duration) -> Self {
         Self(duration)
@@ -30,6 +33,19 @@ impl Span {
     /// What would be valid.
     pub fn parse(text: &str) -> Result<Self, String> {
         Self::checked(text)
+    }
+}
+
+impl fmt::Display for Span {
+    /// In the largest unit that it is a whole number of; one day is 24 hours.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = self.0.as_millis();
+        let fits = |unit: u128| ms > 0 && ms.is_multiple_of(unit) && !(ms == unit && self.0 == DAY);
+        let whole = SPANS.iter().rev().find(|(_, unit)| fits(u128::from(*unit)));
+        match whole {
+            Some((name, unit)) => write!(f, "{}{name}", ms / u128::from(*unit)),
+            None => write!(f, "{ms}ms"),
+        }
     }
 }
 
@@ -77,8 +93,12 @@ mod tests {
         for (text, ms) in
             [("250ms", 250), ("60s", 60_000), ("5m", 300_000), ("24h", 86_400_000), ("7 d", 604_800_000)]
         {
-            assert_eq!(Span::parse(text).unwrap().0, Duration::from_millis(ms), "{text}");
+            let span = Span::parse(text).unwrap();
+            assert_eq!(span.0, Duration::from_millis(ms), "{text}");
+            assert_eq!(Span::parse(&span.to_string()), Ok(span), "{text}");
         }
+        let shown = |ms| Span(Duration::from_millis(ms)).to_string();
+        assert_eq!([0, 250, 90_000, 86_400_000].map(shown), ["0ms", "250ms", "90s", "24h"]);
         for text in ["", "s", "1", "-1s", "1.5s", "1y", "99999999999999999999d"] {
             assert!(Span::parse(text).is_err(), "{text}");
         }

@@ -23,6 +23,12 @@ use super::{
     settings::{Body, KeyTime, Late, OnUnknown},
 };
 
+/// What is written as one of a few words.
+pub trait Word {
+    /// That word.
+    fn word(self) -> &'static str;
+}
+
 /// What is written as a string.
 pub(super) trait Written: Sized {
     /// What would be valid.
@@ -131,43 +137,51 @@ impl<'de, K: Written, V: Written> Visitor<'de> for Pairs<K, V> {
     }
 }
 
-/// Implements [`Written`] for a choice of words.
+/// Implements [`Written`] and [`Word`] for a choice of words.
 macro_rules! words {
-    ($type:ty, $valid:literal: $($word:literal => $value:expr),+ $(,)?) => {
+    ($type:ty, $valid:literal: $($word:literal => $variant:ident),+ $(,)?) => {
         impl Written for $type {
             const VALID: &'static str = $valid;
 
             fn read(text: &str) -> Option<Self> {
                 match text {
-                    $($word => Some($value),)+
+                    $($word => Some(Self::$variant),)+
                     _ => None,
+                }
+            }
+        }
+
+        impl Word for $type {
+            fn word(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
                 }
             }
         }
     };
 }
 
-words!(Mode, "enforce or observe": "enforce" => Self::Enforce, "observe" => Self::Observe);
+words!(Mode, "enforce or observe": "enforce" => Enforce, "observe" => Observe);
 words!(Requirement, "required, optional or off":
-    "required" => Self::Required, "optional" => Self::Optional, "off" => Self::Off);
-words!(Syntax, "lenient or strict": "lenient" => Self::Lenient, "strict" => Self::Strict);
+    "required" => Required, "optional" => Optional, "off" => Off);
+words!(Syntax, "lenient or strict": "lenient" => Lenient, "strict" => Strict);
 words!(ForwardKey, "as-sent, derived or off":
-    "as-sent" => Self::AsSent, "derived" => Self::Derived, "off" => Self::Off);
+    "as-sent" => AsSent, "derived" => Derived, "off" => Off);
 words!(Conflict, "canonical, fields or none":
-    "canonical" => Self::Canonical, "fields" => Self::Fields, "none" => Self::None);
+    "canonical" => Canonical, "fields" => Fields, "none" => None);
 words!(Outcome, "keep, release or unknown":
-    "keep" => Self::Kept, "release" => Self::Released, "unknown" => Self::Unknown);
-words!(Frees, "http or strict": "http" => Self::Http, "strict" => Self::Strict);
+    "keep" => Kept, "release" => Released, "unknown" => Unknown);
+words!(Frees, "http or strict": "http" => Http, "strict" => Strict);
 
-words!(Late, "new or refuse-dated": "new" => Self::New, "refuse-dated" => Self::RefuseDated);
-words!(KeyTime, "uuid or ulid": "uuid" => Self::Uuid, "ulid" => Self::Ulid);
+words!(Late, "new or refuse-dated": "new" => New, "refuse-dated" => RefuseDated);
+words!(KeyTime, "uuid or ulid": "uuid" => Uuid, "ulid" => Ulid);
 words!(OnUnknown, "hold, probe or rerun":
-    "hold" => Self::Hold, "probe" => Self::Probe, "rerun" => Self::Rerun);
-words!(Body, "auto or raw": "auto" => Self::Auto, "raw" => Self::Raw);
-words!(Absent, "unknown or not-applied": "unknown" => Self::Unknown, "not-applied" => Self::NotApplied);
+    "hold" => Hold, "probe" => Probe, "rerun" => Rerun);
+words!(Body, "auto or raw": "auto" => Auto, "raw" => Raw);
+words!(Absent, "unknown or not-applied": "unknown" => Unknown, "not-applied" => NotApplied);
 words!(PrincipalFrom, "credential, header or anonymous":
-    "credential" => Self::Credential, "header" => Self::Header, "anonymous" => Self::Anonymous);
-words!(Cookies, "refuse or ignore": "refuse" => Self::Refuse, "ignore" => Self::Ignore);
+    "credential" => Credential, "header" => Header, "anonymous" => Anonymous);
+words!(Cookies, "refuse or ignore": "refuse" => Refuse, "ignore" => Ignore);
 
 impl Written for Carrier {
     const VALID: &'static str = "header:idempotency-key, body:/idempotency_key, form:idempotency_key, path:id, or \

@@ -1,0 +1,87 @@
+//! `onlyonce config`, as a person types it.
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+/// The configuration is not valid.
+const CONFIG: i32 = 3;
+
+fn config(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_onlyonce"));
+    command.arg("config").args(arguments).env_remove("ONLYONCE_SECRET").env_remove("ONLYONCE_ADMIN_TOKEN");
+    command.output().expect("the program starts")
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("it says text")
+}
+
+fn write(directory: &Path, text: &str) -> String {
+    let file = directory.join("onlyonce.toml");
+    std::fs::write(&file, text).expect("there is room for a file");
+    file.to_str().expect("a plain path").to_owned()
+}
+
+#[test]
+fn the_default_configuration_is_a_file_that_is_right() {
+    let directory = tempfile::tempdir().unwrap();
+    let printed = config(&["default"]);
+    assert!(printed.status.success() && printed.stderr.is_empty());
+    let file = write(directory.path(), text(&printed.stdout));
+    let checked = config(&["check", &file]);
+    assert!(checked.status.success(), "{}", text(&checked.stderr));
+    assert!(text(&checked.stdout).starts_with("OK: "), "{}", text(&checked.stdout));
+    assert!(text(&checked.stderr).contains("warning: ledger.must_exist is off"), "{}", text(&checked.stderr));
+    assert!(!text(&checked.stdout).contains("warning"), "warnings are no data");
+}
+
+#[test]
+fn a_file_that_is_wrong_ends_with_its_own_exit_code_and_says_nothing_on_stdout() {
+    let directory = tempfile::tempdir().unwrap();
+    for (wrong, named) in [
+        (
+            "[[route]]\nmatch = \"POST /a\"\nleese = \"1s\"",
+            "line 3, route `POST /a`: there is no key `leese`; did you mean `lease`?",
+        ),
+        ("upstream = \"ftp://a\"", "upstream `ftp://a`"),
+        ("[principal]\nfrom = \"header\"", "[principal] from = \"header\" needs `trusted`"),
+        ("[ledger]\nurl = \"floppy:a\"", "floppy:a"),
+        ("admin = \"0.0.0.0:9180\"", "ONLYONCE_ADMIN_TOKEN"),
+        (
+            "[[route]]\nmatch = \"POST /a\"\non_unknown = \"probe\"\nsettle_after = \"1m\"\n[route.probe]\n\
+             url = \"/{operation_ref}\"\nheaders = { authorization = \"env:ONLYONCE_TEST_UNSET\" }",
+            "route `POST /a`: `probe.headers.authorization`: the environment variable ONLYONCE_TEST_UNSET is not set",
+        ),
+    ] {
+        let checked = config(&["check", &write(directory.path(), wrong)]);
+        assert_eq!(checked.status.code(), Some(CONFIG), "{wrong}");
+        assert!(text(&checked.stderr).contains(named), "{wrong}: {}", text(&checked.stderr));
+        assert!(checked.stdout.is_empty(), "{wrong}: {}", text(&checked.stdout));
+    }
+    assert!(!directory.path().join("onlyonce-data").exists(), "nothing is made");
+}
+
+#[test]
+fn a_request_is_explained_in_columns() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = write(
+        directory.path(),
+        "[defaults]\nwait = \"2s\"\n\n[[route]]\nmatch = \"POST /transfers\"\nkey = \"required\"\n",
+    );
+    let told = config(&["explain", "POST /transfers?x=1", "--config", &file]);
+    assert!(told.status.success(), "{}", text(&told.stderr));
+    let told = text(&told.stdout);
+    let head =
+        format!("POST /transfers falls under the route `POST /transfers` ({file}, line 4).\n\nSETTING ");
+    assert!(told.starts_with(&head), "{told}");
+    let columns: Vec<Vec<_>> = told.lines().map(|line| line.split_whitespace().collect()).collect();
+    for row in
+        [["key", "\"required\"", "route"], ["wait", "\"2s\"", "defaults"], ["lease", "\"60s\"", "built-in"]]
+    {
+        assert!(columns.iter().any(|columns| columns[..] == row), "{row:?}: {told}");
+    }
+    let elsewhere = config(&["explain", "GET /"]);
+    assert!(text(&elsewhere.stdout).contains("GET / falls under no route"), "{}", text(&elsewhere.stdout));
+}
