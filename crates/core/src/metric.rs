@@ -4,6 +4,8 @@
 //! Invariant: every label has either the fixed values that stand here, or the routes of the configuration. Nothing that
 //! a caller sends becomes a label.
 
+use crate::problem::Problem;
+
 /// One metric.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Metric {
@@ -111,6 +113,24 @@ impl Result {
         Self::Released,
         Self::Executed,
     ];
+
+    /// What a refusal counts as.
+    pub fn of(refusal: &Problem) -> Self {
+        match refusal.name {
+            "principal-required" => Self::Unauthenticated,
+            "key-missing" => Self::Missing,
+            "key-reused" => Self::Mismatch,
+            "outcome-unknown" => Self::Unknown,
+            "result-expired" | "result-unavailable" => Self::ResultGone,
+            "key-expired" => Self::KeyExpired,
+            "in-progress" => Self::InProgress,
+            "capacity" => Self::Capacity,
+            "ledger-unavailable" => Self::Ledger,
+            "upstream-unreachable" => Self::Unreachable,
+            // What could not be read, or read one way only.
+            _ => Self::Invalid,
+        }
+    }
 
     /// The label's value.
     pub const fn as_str(self) -> &'static str {
@@ -296,6 +316,23 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), ALL.len());
+    }
+
+    /// A refusal that is added and forgotten here would count as one that could not be read.
+    #[test]
+    fn every_refusal_of_the_catalogue_counts_as_what_it_is() {
+        let invalid = [
+            "key-invalid",
+            "request-ambiguous",
+            "request-too-large",
+            "request-incomplete",
+            "too-early",
+            "not-found",
+        ];
+        for problem in crate::problem::CATALOGUE {
+            let expected = invalid.contains(&problem.name);
+            assert_eq!(Result::of(problem) == Result::Invalid, expected, "{}", problem.name);
+        }
     }
 
     #[test]

@@ -11,11 +11,13 @@ use onlyonce_core::{
     Key, RecordId,
     canonical::{self, Content},
     fingerprint::{self, Recipe},
+    metric,
     parameters::parameters,
     scope::{Carrier, Principal, PrincipalMode},
 };
 use onlyonce_ledger::begin::{self, Look};
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 use crate::{
     answer::{self, Asked},
@@ -27,6 +29,7 @@ use crate::{
     rules::Rules,
     service::Call,
     shared::Shared,
+    telemetry,
 };
 
 /// A request with a valid key and a known principal.
@@ -44,7 +47,7 @@ pub(crate) async fn run<B, R>(
     keyed: Keyed,
     parts: Parts,
     body: B,
-) -> Response<Body<R>>
+) -> (Response<Body<R>>, metric::Result)
 where
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<BoxError>,
@@ -56,7 +59,7 @@ where
         Ok(body) => match judged(layer, call, keyed, parts, body).await {
             Judged::Answered(answer) => answer,
             // It went as one without a key: nothing about its answer may look as if the key counted.
-            Judged::Passed(answer) => return answer,
+            Judged::Passed(answer) => return (answer, metric::Result::Passed),
         },
         Err(unread) => {
             let mut answer = match unread {
@@ -69,7 +72,8 @@ where
         }
     };
     answer::echo(&mut answer, &sent);
-    answer
+    let result = telemetry::result(&answer);
+    (answer, result)
 }
 
 /// How a request went.
@@ -91,6 +95,7 @@ where
     let shared = Arc::clone(layer.shared());
     let rules = Arc::clone(&keyed.rules);
     let request = seen_by_ledger(&shared, &keyed, &parts, &body);
+    telemetry::key(&shared, request.id);
     let asked = Asked {
         id: request.id,
         rules: &rules,
@@ -99,18 +104,24 @@ where
     };
     let leader = match shared.ledger.look_up(&request, rules.wait).await {
         Ok(Look::Free(leader)) => leader,
-        Ok(Look::Stands(standing)) => return Judged::Answered(answer::standing(&shared, &asked, standing)),
+        Ok(Look::Stands(standing)) => {
+            telemetry::met(&shared, request.id, &standing);
+            return Judged::Answered(answer::standing(&shared, &asked, standing));
+        }
         Err(error) if rules.fail_open && error.knows_nothing() => {
-            return Judged::Passed(open::pass(call, &rules, parts, body, &error).await);
+            return Judged::Passed(open::pass(call, &shared, &rules, parts, body, &error).await);
         }
         Err(error) => return Judged::Answered(refused_by_ledger(&rules, &error)),
     };
     let (reply, answered) = oneshot::channel();
     let execution = Execution { layer, rules: Arc::clone(&rules), key: keyed.key, reply };
-    tokio::spawn(execution.run(leader, call, parts, body));
+    tokio::spawn(execution.run(leader, call, parts, body).in_current_span());
     Judged::Answered(match answered.await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(standing)) => answer::standing(&shared, &asked, standing),
+        Ok(Err(standing)) => {
+            telemetry::met(&shared, request.id, &standing);
+            answer::standing(&shared, &asked, standing)
+        }
         // Only a runtime that is shutting down drops the task without an answer.
         Err(_) => refused_by_ledger(&rules, &onlyonce_ledger::Error::shutting_down()),
     })

@@ -31,7 +31,9 @@ use crate::{
     problem::Refused,
     rules::Rules,
     service::Call,
+    shared::Shared,
     stored::Stored,
+    telemetry,
 };
 
 /// What the client's side is told: an answer, or what stands for the key after all.
@@ -64,6 +66,7 @@ where
                 return self.send(Ok(answer));
             }
         };
+        telemetry::operation(attempt.operation_ref());
         fault::point(Window::ClaimedSent).await;
         let parts = self.seen_by_service(&attempt, parts, body.len());
         let reading = self.reading(&parts);
@@ -82,9 +85,7 @@ where
             seen = &mut call => {
                 let answer = ended(&rules, &attempt, seen).await;
                 fault::point(Window::RecordedDelivered).await;
-                // The client may have gone; the outcome stands.
-                let _ = reply.send(Ok(answer));
-                return;
+                return tell(shared, &rules, reply, answer);
             }
             () = tokio::time::sleep(rules.policy.deadline) => UnknownCause::Deadline,
         };
@@ -92,8 +93,7 @@ where
             // It never got as far as its first byte, and now it cannot.
             drop(call);
             let answer = released(&rules, &attempt, ReleaseCause::NotStarted).await;
-            let _ = reply.send(Ok(answer));
-            return;
+            return tell(shared, &rules, reply, answer);
         }
         let listener = shared.listen_on();
         let listening = listener.as_ref().map_or(Duration::ZERO, |_| rules.listening());
@@ -108,7 +108,7 @@ where
                 doubting.await
             }
         };
-        let _ = reply.send(Ok(answer));
+        tell(shared, &rules, reply, answer);
         if late.is_none() && listener.is_some() {
             late = tokio::time::timeout(listening, call).await.ok();
         }
@@ -146,6 +146,13 @@ where
     fn send(self, reply: Reply<R>) {
         // The client may have gone; then nobody needs it.
         let _ = self.reply.send(reply);
+    }
+}
+
+/// Gives the answer to the client. It may have gone; the outcome stands, and is counted all the same.
+fn tell<R>(shared: &Shared, rules: &Rules, reply: oneshot::Sender<Reply<R>>, answer: Response<Body<R>>) {
+    if let Err(Ok(answer)) = reply.send(Ok(answer)) {
+        telemetry::answered(shared, rules, &answer, telemetry::result(&answer));
     }
 }
 

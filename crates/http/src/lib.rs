@@ -22,6 +22,7 @@ pub mod rules;
 pub mod service;
 pub mod shared;
 pub mod stored;
+pub mod telemetry;
 
 mod answer;
 mod buffers;

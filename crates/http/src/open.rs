@@ -13,15 +13,18 @@ use crate::{
     headers,
     rules::{ForwardKey, Rules},
     service::Call,
+    shared::Shared,
 };
 
 pub(crate) async fn pass<R>(
     call: Call<R>,
+    shared: &Shared,
     rules: &Rules,
     mut parts: Parts,
     body: Bytes,
     why: &Error,
 ) -> Response<Body<R>> {
+    rules.counted.fail_open(shared.ledger.meter(), &rules.name);
     tracing::error!(route = %rules.name, error = %why, "a keyed request passed unprotected");
     unkeyed(rules, &mut parts, body.len());
     match call(parts, body).await {

@@ -8,7 +8,7 @@ use onlyonce_core::{
 };
 use serde_json::{Map, Value};
 
-use crate::{body::Body, rules::Rules};
+use crate::{body::Body, rules::Rules, telemetry::Named};
 
 /// Where an operation's owner asks what became of it; its `operation_ref` follows.
 pub const OPERATIONS_PATH: &str = "/.well-known/idempotency/operations/";
@@ -132,8 +132,10 @@ impl Refused {
 
     /// As an answer.
     pub fn into_response<B>(self, base: &str) -> Response<Body<B>> {
+        let named = Named(self.problem);
         let (status, headers, bytes) = self.document(base);
         let mut response = Response::new(Body::whole(bytes));
+        response.extensions_mut().insert(named);
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         response

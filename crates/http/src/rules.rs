@@ -7,7 +7,7 @@ use onlyonce_core::{
     Policy, json::Pointer, key::Syntax, outcome::Overrides, parameters::Redaction, problem::URN_BASE,
 };
 
-use crate::{carriers::Carriers, pattern::Pattern};
+use crate::{carriers::Carriers, pattern::Pattern, telemetry::Counted};
 
 /// Whether a route's requests need a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +142,8 @@ pub struct Rules {
     pub problem_base: Arc<str>,
     /// Whether the operations endpoint is served, so that answers may send their owner there.
     pub operations: bool,
+    /// Where its requests are counted.
+    pub counted: Counted,
 }
 
 impl Rules {
@@ -174,6 +176,7 @@ impl Rules {
             publish: false,
             problem_base: URN_BASE.into(),
             operations: true,
+            counted: Counted::default(),
         }
     }
 

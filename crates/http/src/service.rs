@@ -12,8 +12,9 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, request::Parts};
-use onlyonce_core::{Key, problem};
+use onlyonce_core::{Key, metric, problem};
 use tower_service::Service;
+use tracing::Instrument;
 
 use crate::{
     answer,
@@ -25,6 +26,7 @@ use crate::{
     problem::Refused,
     request_body::RequestBody,
     rules::{Requirement, Rules},
+    telemetry,
 };
 
 /// A keyed request on its way to the inner service, whatever that is.
@@ -48,28 +50,29 @@ impl<S> Once<S> {
 
 /// What a request is to this layer.
 enum Judged {
-    Untouched,
+    /// With its rules, where it has any.
+    Untouched(Option<Arc<Rules>>),
     Keyed(Box<Keyed>),
-    /// With what the type of the problem begins with, and the key to be echoed.
-    Refused(Box<Refused>, Arc<str>, Option<HeaderValue>),
+    /// With the key to be echoed.
+    Refused(Box<Refused>, Arc<Rules>, Option<HeaderValue>),
 }
 
 impl Layer {
     fn judge(&self, parts: &Parts) -> Judged {
         if parts.extensions.get::<Start>().is_some() {
             // A layer further out has claimed for this very request, which must not wait for itself.
-            return Judged::Untouched;
+            return Judged::Untouched(None);
         }
-        let Some(rules) = self.select(parts).filter(|rules| rules.covers(&parts.method)) else {
-            return Judged::Untouched;
-        };
+        let Some(rules) = self.select(parts) else { return Judged::Untouched(None) };
+        if !rules.covers(&parts.method) {
+            return Judged::Untouched(Some(rules));
+        }
         let mut lines = parts.headers.get_all(headers::KEY).iter();
         let line = lines.next();
         if line.is_none() && rules.requirement != Requirement::Required {
-            return Judged::Untouched;
+            return Judged::Untouched(Some(rules));
         }
-        let refused =
-            |problem| Judged::Refused(Box::new(problem), Arc::clone(&rules.problem_base), line.cloned());
+        let refused = |problem| Judged::Refused(Box::new(problem), Arc::clone(&rules), line.cloned());
         if line.is_some() && parts.headers.get(headers::EARLY_DATA).is_some_and(|value| value == "1") {
             return refused(Refused::new(
                 problem::TOO_EARLY,
@@ -133,7 +136,10 @@ where
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let (mut parts, body) = request.into_parts();
         match self.layer.judge(&parts) {
-            Judged::Untouched => {
+            Judged::Untouched(rules) => {
+                if let Some(rules) = rules {
+                    telemetry::count(self.layer.shared(), &rules, metric::Result::Passed);
+                }
                 if parts.extensions.get::<Start>().is_none() {
                     headers::OURS.iter().for_each(|name| _ = parts.headers.remove(name));
                 }
@@ -145,9 +151,12 @@ where
                     Ok(answer)
                 })
             }
-            Judged::Refused(refused, base, key) => {
-                tracing::debug!(problem = refused.name(), "refused before the ledger was asked");
-                let mut answer = refused.into_response(&base);
+            Judged::Refused(refused, rules, key) => {
+                let mut answer = refused.into_response(&rules.problem_base);
+                let result = telemetry::result(&answer);
+                telemetry::span(&rules).in_scope(|| {
+                    telemetry::answered(self.layer.shared(), &rules, &answer, result);
+                });
                 if let Some(key) = key {
                     answer::echo(&mut answer, &key);
                 }
@@ -156,7 +165,14 @@ where
             Judged::Keyed(keyed) => {
                 let layer = self.layer.clone();
                 let call = once(inner);
-                Box::pin(async move { Ok(exchange::run(layer, call, *keyed, parts, body).await) })
+                let span = telemetry::span(&keyed.rules);
+                let keyed_request = async move {
+                    let (shared, rules) = (Arc::clone(layer.shared()), Arc::clone(&keyed.rules));
+                    let (answer, result) = exchange::run(layer, call, *keyed, parts, body).await;
+                    telemetry::answered(&shared, &rules, &answer, result);
+                    Ok(answer)
+                };
+                Box::pin(keyed_request.instrument(span))
             }
         }
     }
