@@ -1,0 +1,26 @@
+//! An outcome that cannot be recorded: the answer goes out and says so, and the write is tried on.
+
+use http::Response;
+use onlyonce_core::{State, record::StateName};
+
+use crate::scene::{Scene, Setting, body, problem, said, settled, transfer, whole};
+
+#[tokio::test(start_paused = true)]
+async fn the_answer_goes_out_as_unstored_and_is_replayed_once_it_is_on_record() {
+    let scene = Scene::new(Setting::default(), |_| {}, |_| async { Response::new(whole("paid")) }).await;
+    scene.store.refuse(Some(StateName::Completed));
+    let first = scene.send(transfer("k")).await;
+    assert_eq!((first.status().as_u16(), said(&first)), (200, Some("unstored")));
+    assert_eq!(first.headers().get("idempotency-expires"), None, "nothing is kept yet");
+    assert_eq!(body(first).await, "paid");
+    problem(scene.send(transfer("k")).await, 409, "in-progress").await;
+    scene.store.refuse(None);
+    while !matches!(scene.state("k").await, Some(State::Completed { .. })) {
+        // bounded: on a paused clock, by the pauses between two tries
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        settled().await;
+    }
+    let repeat = scene.send(transfer("k")).await;
+    assert_eq!((said(&repeat), scene.seen().len()), (Some("replayed"), 1));
+    assert_eq!(body(repeat).await, "paid");
+}
