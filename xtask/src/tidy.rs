@@ -8,12 +8,19 @@ use std::fmt;
 use crate::console;
 use crate::failure::Failure;
 
+mod cited;
+mod configuration;
+mod exit_codes;
 mod faults;
+mod hazards;
 mod leaks;
 mod licences;
 mod links;
+mod markdown;
+mod metrics;
 mod module_docs;
 mod names;
+mod problems;
 mod repository;
 mod rust;
 mod size;
@@ -36,6 +43,12 @@ const CHECKS: &[Check] = &[
     ("sleeps", sleeps::check),
     ("links", links::check),
     ("faults", faults::check),
+    ("hazards", hazards::check),
+    ("cited", cited::check),
+    ("problems", problems::check),
+    ("metrics", metrics::check),
+    ("configuration", configuration::check),
+    ("exit-codes", exit_codes::check),
     ("licences", licences::check),
     ("tls", tls::check),
 ];

@@ -137,7 +137,7 @@ pub(crate) fn is_of_type(headers: &HeaderMap, name: HeaderName, essence: &str) -
 mod tests {
     use super::*;
 
-    /// Word by word what CONTRACT 4 lists, and what its classes stand for.
+    /// Word by word what the reference lists, and what its classes stand for.
     #[test]
     fn what_is_of_one_answer_only_is_not_kept() {
         for name in [

@@ -33,7 +33,7 @@ async fn attempts_in_flight_are_bounded_and_end_all_the_same() {
     assert_eq!(replayed(&begun.standing(&request(1)).await), b"paid", "replays need no room");
 }
 
-/// The bounds of CONTRACT 8 that the ledger keeps.
+/// The documented bounds that the ledger keeps.
 #[test]
 fn the_bounds_are_the_contracts() {
     let Options { attempts, attempts_per_owner, waiters_per_key, waiters, unknowns_per_route, .. } =
