@@ -1,0 +1,34 @@
+#![doc = include_str!("../README.md")]
+
+mod drain;
+mod handle;
+mod identified;
+mod layer;
+mod opening;
+mod operation;
+mod operations;
+mod problem;
+mod routes;
+
+#[cfg(feature = "axum")]
+mod extract;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use drain::Drained;
+pub use handle::Onlyonce;
+pub use identified::{Identified, PrincipalMissing};
+pub use layer::Layer;
+pub use onlyonce_backends::{Error, ErrorKind};
+pub use onlyonce_core::{OperationRef, carrier::Carrier, json::Pointer, outcome::Outcome, scope::Principal};
+pub use onlyonce_http::rules::Conflict;
+pub use onlyonce_ledger as ledger;
+pub use opening::Opening;
+pub use operation::Operation;
+pub use operations::{OPERATIONS_ROUTE, Operations};
+pub use problem::Problem;
+
+/// The service and the bodies behind a [`Layer`], for those who have to name them.
+pub mod service {
+    pub use onlyonce_http::{Body, Once, RequestBody, body::BoxError};
+}

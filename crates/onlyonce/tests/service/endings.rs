@@ -1,0 +1,102 @@
+//! What a handler says of its operation, and what comes of it.
+
+use axum::{Router, routing::post as on_post};
+use http::StatusCode;
+use onlyonce::{Onlyonce, Operation, Outcome, Problem};
+
+use crate::send::{Answer, Effects, post, send};
+
+async fn answers(
+    handler: impl Fn(Operation, usize) -> Result<String, Problem> + Clone + Send + Sync + 'static,
+) -> Vec<Answer> {
+    let once = Onlyonce::testing().await;
+    let effects = Effects::default();
+    let handler = async move |op: Operation| handler(op, effects.add());
+    let app = Router::new().route("/t", on_post(handler)).route_layer(once.layer().require_key().anonymous());
+    let mut answers = Vec::new();
+    for _ in 0..3 {
+        answers.push(send(&app, post("/t", "k")).await);
+    }
+    answers
+}
+
+#[tokio::test]
+async fn what_is_released_runs_again_under_the_same_name() {
+    let all = answers(|op, run| match run {
+        1 => Err(op.release("no connection to the provider")),
+        _ => Ok(format!("{} {} {}", op.reference(), op.attempt(), op.downstream_key("charge"))),
+    })
+    .await;
+    assert_eq!(
+        (all[0].status, all[0].problem()),
+        (StatusCode::BAD_GATEWAY, "upstream-unreachable".to_owned())
+    );
+    assert_eq!((all[0].header("idempotency-status"), all[0].header("retry-after")), ("released", "1"));
+    assert_eq!(all[0].header("idempotency-outcome"), "", "that is between handler and layer");
+    assert!(!all[0].text.contains("provider"), "errors are for the log: {}", all[0].text);
+    assert!(all[1].text.starts_with("op_") && all[1].text.contains(" 2 "), "{}", all[1].text);
+    assert_eq!((&all[2].text, all[2].header("idempotency-status")), (&all[1].text, "replayed"));
+}
+
+#[tokio::test]
+async fn what_is_unknown_is_refused_until_somebody_settles_it() {
+    let all = answers(|op, run| match run {
+        1 => Err(op.unknown("the provider hung up")),
+        _ => Ok("a second charge".to_owned()),
+    })
+    .await;
+    assert_eq!((all[0].status, all[0].header("idempotency-status")), (StatusCode::BAD_GATEWAY, "unknown"));
+    for answer in &all[1..] {
+        assert_eq!((answer.status, answer.problem()), (StatusCode::CONFLICT, "outcome-unknown".to_owned()));
+        // Nobody serves the operations endpoint here, so nobody is sent there.
+        assert_eq!(answer.json()["next"], "check");
+        assert!(
+            answer.json().get("operation").is_none() && !answer.text.contains("`operation`"),
+            "{}",
+            answer.text
+        );
+    }
+    assert!(all[0].json()["operation_ref"].as_str().unwrap().starts_with("op_"));
+}
+
+#[tokio::test]
+async fn a_panic_is_unknown() {
+    let all = answers(|_, _| panic!("after the effect")).await;
+    assert_eq!((all[0].status, all[0].header("idempotency-status")), (StatusCode::BAD_GATEWAY, "unknown"));
+    assert_eq!(all[1].problem(), "outcome-unknown");
+}
+
+#[tokio::test]
+async fn a_problem_of_the_handlers_own_is_kept_by_its_status_or_by_its_word() {
+    let all = answers(|_, run| {
+        Err(Problem::new(StatusCode::PAYMENT_REQUIRED, format!("there is no money, said {run} times")))
+    })
+    .await;
+    assert_eq!(
+        (all[0].status, all[0].header("content-type")),
+        (StatusCode::PAYMENT_REQUIRED, "application/problem+json")
+    );
+    assert_eq!(all[1].text, all[0].text);
+    let all = answers(|_, run| {
+        let problem =
+            Problem::new(StatusCode::PAYMENT_REQUIRED, format!("there is no money, said {run} times"));
+        Err(problem.outcome(Outcome::Released))
+    })
+    .await;
+    assert!(all[2].text.contains("said 3 times"), "{}", all[2].text);
+}
+
+/// A middleware within that takes all headers it does not know off an answer.
+#[tokio::test]
+async fn a_handlers_word_survives_whoever_strips_headers() {
+    let once = Onlyonce::testing().await;
+    let strips = axum::middleware::map_response(async |mut answer: axum::response::Response| {
+        answer.headers_mut().clear();
+        answer
+    });
+    let app = Router::new()
+        .route("/t", on_post(async |op: Operation| op.release("nothing was sent")))
+        .layer(strips)
+        .layer(once.layer().require_key().anonymous());
+    assert_eq!(send(&app, post("/t", "k")).await.header("idempotency-status"), "released");
+}
