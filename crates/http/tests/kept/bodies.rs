@@ -12,7 +12,7 @@ async fn scene(rules: impl FnOnce(&mut Rules)) -> Scene {
     Scene::new(Setting::default(), rules, |_| async { Response::new(whole("done")) }).await
 }
 
-/// The bounds of CONTRACT 8 that a route sets.
+/// The bounds of the contract that a route sets.
 #[test]
 fn the_bounds_are_the_contracts() {
     let rules = Rules::new("POST /transfers", Redaction::new(&LedgerKey::new([0; 32]), &[]));

@@ -1,4 +1,4 @@
-//! What is kept of an answer, when it is durable, and what happens where a bound of CONTRACT 8 is reached.
+//! What is kept of an answer, when it is durable, and what happens where a bound of the contract is reached.
 //!
 //! The layer around a handler that the test feeds, over a store that the test holds. Clocks are paused where time counts.
 
