@@ -89,6 +89,9 @@ pub const RESULT_EXPIRED: Problem =
 /// The result is too large to keep, or damaged.
 pub const RESULT_UNAVAILABLE: Problem =
     problem("result-unavailable", 409, false, Next::Stop, "The result cannot be shown again");
+/// The key is older than keys are remembered, by its own word, and nothing is on record for it.
+pub const KEY_EXPIRED: Problem =
+    problem("key-expired", 409, false, Next::Stop, "The key is older than keys are remembered");
 /// The ledger cannot be reached.
 pub const LEDGER_UNAVAILABLE: Problem =
     problem("ledger-unavailable", 503, true, Next::SameKey, "The ledger cannot be reached");
@@ -117,6 +120,7 @@ pub const CATALOGUE: &[Problem] = &[
     OUTCOME_UNKNOWN,
     RESULT_EXPIRED,
     RESULT_UNAVAILABLE,
+    KEY_EXPIRED,
     CAPACITY,
     LEDGER_UNAVAILABLE,
     UPSTREAM_UNREACHABLE,

@@ -19,6 +19,7 @@ use crate::{
     headers::{self, EXPIRES, REPLAYED, SETTLED},
     problem::Refused,
     rules::{Conflict, Rules},
+    search::Echo,
     shared::Shared,
     stored::Stored,
 };
@@ -114,15 +115,28 @@ pub(crate) fn failed<B>(rules: &Rules, error: &Error) -> Response<Body<B>> {
 
 /// All requests together have buffered as much as they may, so this one's body was not read. Who repeats what runs here
 /// waits for nothing, and is told so; with which body the key was sent cannot be said.
-pub(crate) fn no_room<B>(shared: &Shared, rules: &Rules, id: RecordId) -> Response<Body<B>> {
-    match shared.ledger.running(id) {
-        Some(record) => {
+pub(crate) fn no_room<B>(shared: &Shared, rules: &Rules, id: Option<RecordId>) -> Response<Body<B>> {
+    match id.and_then(|id| Some((id, shared.ledger.running(id)?))) {
+        Some((id, record)) => {
             let (reference, state) = (record.operation_ref(id), record.state.name().as_str());
             let problem = in_progress(&shared.ledger, &record).about(reference, state, record.first_claim_at);
             problem.into_response(&rules.problem_base)
         }
         None => failed(rules, &Error::capacity("bytes buffered")),
     }
+}
+
+/// The key says of itself that it is older than anything that is remembered.
+pub(crate) fn expired(rules: &Rules) -> Refused {
+    Refused::new(
+        problem::KEY_EXPIRED,
+        format!(
+            "The key was made longer ago than the {} s for which keys are remembered here, and nothing is on record for \
+             it: whether it took effect then cannot be told. Nothing was done. Look the effect up by its own name, and \
+             use a new key only if you mean a new operation.",
+            rules.policy.retain_key.as_secs()
+        ),
+    )
 }
 
 fn replay<B>(stored: Stored, record: &Record) -> Response<Body<B>> {
@@ -353,9 +367,11 @@ fn jitter() -> u64 {
     1 + RandomState::new().hash_one(0) % 3
 }
 
-/// The client's key, as it wrote it.
-pub(crate) fn echo<B>(answer: &mut Response<Body<B>>, key: &HeaderValue) {
-    answer.headers_mut().insert(headers::KEY, key.clone());
+/// The client's key, as it wrote it, in the header by which it came.
+pub(crate) fn echo<B>(answer: &mut Response<Body<B>>, key: Option<&Echo>) {
+    if let Some(Echo { name, value }) = key {
+        answer.headers_mut().insert(name, value.clone());
+    }
 }
 
 /// Names the trailers: hyper sends none that a `Trailer` header does not announce.

@@ -7,15 +7,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header, request::Parts};
-use onlyonce_core::{
-    Key, RecordId,
-    canonical::{self, Content},
-    fingerprint::{self, Recipe},
-    metric,
-    parameters::parameters,
-    scope::{Carrier, Principal, PrincipalMode},
-};
-use onlyonce_ledger::begin::{self, Look};
+use onlyonce_core::{Timestamp, metric, scope::PrincipalMode};
+use onlyonce_ledger::begin::Look;
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
@@ -27,24 +20,16 @@ use crate::{
     layer::Layer,
     open,
     rules::Rules,
+    sameness::{self, Found},
+    search::{Candidate, Keyed},
     service::Call,
-    shared::Shared,
     telemetry,
 };
-
-/// A request with a valid key and a known principal.
-pub(crate) struct Keyed {
-    pub(crate) key: Key,
-    /// The key's field value, as it came.
-    pub(crate) sent: HeaderValue,
-    pub(crate) principal: Principal,
-    pub(crate) rules: Arc<Rules>,
-}
 
 pub(crate) async fn run<B, R>(
     layer: Layer,
     call: Call<R>,
-    keyed: Keyed,
+    candidate: Candidate,
     parts: Parts,
     body: B,
 ) -> (Response<Body<R>>, metric::Result)
@@ -54,24 +39,34 @@ where
     R: http_body::Body<Data = Bytes> + Send + 'static,
     R::Error: Into<BoxError>,
 {
-    let sent = keyed.sent.clone();
-    let mut answer = match incoming::read(body, &keyed.rules, &layer.shared().buffers).await {
-        Ok(body) => match judged(layer, call, keyed, parts, body).await {
-            Judged::Answered(answer) => answer,
-            // It went as one without a key: nothing about its answer may look as if the key counted.
-            Judged::Passed(answer) => return (answer, metric::Result::Passed),
+    let mut echo = candidate.echo().cloned();
+    let rules = Arc::clone(&candidate.rules);
+    let mut answer = match incoming::read(body, &rules, &layer.shared().buffers).await {
+        Ok(body) => match sameness::judge(&layer, candidate, &parts, &body) {
+            Ok(None) => return (open::forward(call, &rules, parts, body).await, metric::Result::Passed),
+            Ok(Some(found)) => {
+                echo.clone_from(&found.0.echo);
+                match judged(layer, call, found, parts, body).await {
+                    Judged::Answered(answer) => answer,
+                    // It went as one without a key: nothing about its answer may look as if the key counted.
+                    Judged::Passed(answer) => return (answer, metric::Result::Passed),
+                }
+            }
+            Err(refused) => refused.into_response(&rules.problem_base),
         },
         Err(unread) => {
             let mut answer = match unread {
-                Unread::Refused(refused) => refused.into_response(&keyed.rules.problem_base),
-                Unread::NoRoom => answer::no_room(layer.shared(), &keyed.rules, record_id(&layer, &keyed)),
+                Unread::Refused(refused) => refused.into_response(&rules.problem_base),
+                Unread::NoRoom => {
+                    answer::no_room(layer.shared(), &rules, candidate.record_id(layer.shared()))
+                }
             };
             // What is left of the body is not read: the connection cannot be used again.
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             answer
         }
     };
-    answer::echo(&mut answer, &sent);
+    answer::echo(&mut answer, echo.as_ref());
     let result = telemetry::result(&answer);
     (answer, result)
 }
@@ -83,18 +78,19 @@ enum Judged<R> {
     Passed(Response<Body<R>>),
 }
 
-fn record_id(layer: &Layer, keyed: &Keyed) -> RecordId {
-    layer.shared().scopes.record_id(&keyed.principal, Carrier::Explicit, &keyed.key)
-}
-
-async fn judged<R>(layer: Layer, call: Call<R>, keyed: Keyed, parts: Parts, body: Bytes) -> Judged<R>
+async fn judged<R>(
+    layer: Layer,
+    call: Call<R>,
+    (keyed, request): Found,
+    parts: Parts,
+    body: Bytes,
+) -> Judged<R>
 where
     R: http_body::Body<Data = Bytes> + Send + 'static,
     R::Error: Into<BoxError>,
 {
     let shared = Arc::clone(layer.shared());
     let rules = Arc::clone(&keyed.rules);
-    let request = seen_by_ledger(&shared, &keyed, &parts, &body);
     telemetry::key(&shared, request.id);
     let asked = Asked {
         id: request.id,
@@ -113,8 +109,12 @@ where
         }
         Err(error) => return Judged::Answered(refused_by_ledger(&rules, &error)),
     };
+    if leader.is_first() && is_late(&keyed, shared.ledger.now()) {
+        return Judged::Answered(answer::expired(&rules).into_response(&rules.problem_base));
+    }
     let (reply, answered) = oneshot::channel();
-    let execution = Execution { layer, rules: Arc::clone(&rules), key: keyed.key, reply };
+    let as_sent = keyed.as_sent();
+    let execution = Execution { layer, rules: Arc::clone(&rules), as_sent, reply };
     tokio::spawn(execution.run(leader, call, parts, body).in_current_span());
     Judged::Answered(match answered.await {
         Ok(Ok(answer)) => answer,
@@ -127,40 +127,13 @@ where
     })
 }
 
+/// Whether the key is so old that it may have stood for something that is no longer remembered.
+fn is_late(keyed: &Keyed, now: Timestamp) -> bool {
+    keyed.birth(now).is_some_and(|born| born.plus(keyed.rules.policy.retain_key) < now)
+}
+
 fn refused_by_ledger<R>(rules: &Rules, error: &onlyonce_ledger::Error) -> Response<Body<R>> {
     let cause = std::error::Error::source(error).map(ToString::to_string);
     tracing::warn!(%error, cause, "a keyed request was refused");
     answer::failed(rules, error)
-}
-
-fn seen_by_ledger(shared: &Shared, keyed: &Keyed, parts: &Parts, body: &Bytes) -> begin::Request {
-    let rules = &keyed.rules;
-    let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let content_type = text(header::CONTENT_TYPE);
-    let content_coding = text(header::CONTENT_ENCODING);
-    let host = parts.uri.authority().map(http::uri::Authority::as_str).or_else(|| text(header::HOST));
-    let coded = canonical::codings(content_coding).next().is_some();
-    let content = Content::read(content_type, coded, body);
-    let request = fingerprint::Request {
-        authority: host.filter(|_| rules.sameness.authority),
-        method: parts.method.as_str(),
-        path: parts.uri.path(),
-        query: parts.uri.query(),
-        content_type,
-        content_coding,
-        headers: &[],
-        content: &content,
-    };
-    let fingerprint = shared.fingerprinter.fingerprint(Recipe::V1, &request);
-    let shown = parameters(&rules.redaction, &request, body.len());
-    begin::Request {
-        id: shared.scopes.record_id(&keyed.principal, Carrier::Explicit, &keyed.key),
-        recipe: Recipe::V1,
-        fingerprint,
-        owner: shared.scopes.owner(&keyed.principal),
-        one_of_many: keyed.principal.mode() != PrincipalMode::Anonymous,
-        route: rules.name.to_string(),
-        policy: rules.policy.clone(),
-        parameters: shown.into(),
-    }
 }

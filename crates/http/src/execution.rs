@@ -8,7 +8,7 @@ use std::{future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Du
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header, request::Parts, response};
 use onlyonce_core::{
-    Key, Outcome, Record, State, Timestamp,
+    Outcome, Record, State, Timestamp,
     event::{Completion, Doubt},
     outcome::{self, Inner},
     record::{ReleaseCause, UnknownCause},
@@ -29,7 +29,7 @@ use crate::{
     layer::{Layer, Starts},
     observed::{Observed, Start},
     problem::Refused,
-    rules::Rules,
+    rules::{ForwardKey, Rules},
     service::Call,
     shared::Shared,
     stored::Stored,
@@ -42,7 +42,8 @@ pub(crate) type Reply<R> = Result<Response<Body<R>>, Standing>;
 pub(crate) struct Execution<R> {
     pub(crate) layer: Layer,
     pub(crate) rules: Arc<Rules>,
-    pub(crate) key: Key,
+    /// The client's key, for the service.
+    pub(crate) as_sent: Option<HeaderValue>,
     pub(crate) reply: oneshot::Sender<Reply<R>>,
 }
 
@@ -123,10 +124,19 @@ where
         for name in [header::EXPECT, header::UPGRADE, header::TRANSFER_ENCODING, header::TRAILER] {
             headers.remove(name);
         }
-        let value =
-            |text: String| HeaderValue::try_from(text).expect("keys and references are visible ASCII");
-        headers.insert(headers::KEY, value(self.key.to_item()));
-        headers.insert(headers::OPERATION, value(attempt.operation_ref().to_string()));
+        let reference = attempt.operation_ref().to_string();
+        let value = |text: &str| HeaderValue::try_from(text).expect("references are visible ASCII");
+        let key = match self.rules.forward_key {
+            ForwardKey::AsSent => self.as_sent.clone(),
+            ForwardKey::Derived => Some(value(&format!("\"{reference}\""))),
+            ForwardKey::Off => None,
+        };
+        if self.rules.forward_key != ForwardKey::AsSent {
+            self.rules.carriers.headers().iter().for_each(|name| _ = headers.remove(name));
+        }
+        headers.remove(headers::KEY);
+        key.into_iter().for_each(|key| _ = headers.insert(headers::KEY, key));
+        headers.insert(headers::OPERATION, value(&reference));
         headers.insert(headers::ATTEMPT, HeaderValue::from(attempt.fence().0));
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));

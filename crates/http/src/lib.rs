@@ -5,8 +5,8 @@
 //! service; the others get what that one got. Which answer means what is data in `onlyonce_core::outcome`; this crate
 //! knows no backend and decides nothing about records.
 //!
-//! A keyed request: [`service`] (key, principal, rules) → `exchange` (body, look-up, waiting; ends with its client)
-//! → `execution` (claim, call, record; outlives its client) → `answer`.
+//! A keyed request: [`service`] → `search` (key, principal) → `exchange` (body, `sameness`, look-up, waiting; ends with its
+//! client) → `execution` (claim, call, record; outlives its client) → `answer`.
 
 pub mod body;
 pub mod carriers;
@@ -32,6 +32,8 @@ mod execution;
 mod incoming;
 mod inner;
 mod open;
+mod sameness;
+mod search;
 
 pub use body::Body;
 pub use carriers::Carriers;

@@ -20,12 +20,22 @@ pub(crate) async fn pass<R>(
     call: Call<R>,
     shared: &Shared,
     rules: &Rules,
-    mut parts: Parts,
+    parts: Parts,
     body: Bytes,
     why: &Error,
 ) -> Response<Body<R>> {
     rules.counted.fail_open(shared.ledger.meter(), &rules.name);
     tracing::error!(route = %rules.name, error = %why, "a keyed request passed unprotected");
+    forward(call, rules, parts, body).await
+}
+
+/// A request whose body was read goes as one without a key.
+pub(crate) async fn forward<R>(
+    call: Call<R>,
+    rules: &Rules,
+    mut parts: Parts,
+    body: Bytes,
+) -> Response<Body<R>> {
     unkeyed(rules, &mut parts, body.len());
     match call(parts, body).await {
         Ok(answer) => {

@@ -1,7 +1,7 @@
-//! The layer itself: which requests are keyed, whose they are, and where they go.
+//! The layer itself: which requests go where.
 //!
-//! Order of judgement, the first that applies: early data, principal, key missing or invalid, and then what
-//! `exchange` judges. A request that no rules cover passes untouched.
+//! Whether one is keyed is judged by `search`, and what stands for its key by `exchange`. A request that no rules cover
+//! passes untouched.
 
 use std::{
     future::Future,
@@ -11,21 +11,19 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, request::Parts};
-use onlyonce_core::{Key, metric, problem};
+use http::{Request, Response, request::Parts};
+use onlyonce_core::metric;
 use tower_service::Service;
 use tracing::Instrument;
 
 use crate::{
     answer,
     body::{Body, BoxError},
-    exchange::{self, Keyed},
-    headers,
+    exchange, headers,
     layer::Layer,
     observed::Start,
-    problem::Refused,
     request_body::RequestBody,
-    rules::{Requirement, Rules},
+    search::{Head, Refusal},
     telemetry,
 };
 
@@ -46,69 +44,6 @@ impl<S> Once<S> {
     pub const fn new(inner: S, layer: Layer) -> Self {
         Self { inner, layer }
     }
-}
-
-/// What a request is to this layer.
-enum Judged {
-    /// With its rules, where it has any.
-    Untouched(Option<Arc<Rules>>),
-    Keyed(Box<Keyed>),
-    /// With the key to be echoed.
-    Refused(Box<Refused>, Arc<Rules>, Option<HeaderValue>),
-}
-
-impl Layer {
-    fn judge(&self, parts: &Parts) -> Judged {
-        if parts.extensions.get::<Start>().is_some() {
-            // A layer further out has claimed for this very request, which must not wait for itself.
-            return Judged::Untouched(None);
-        }
-        let Some(rules) = self.select(parts) else { return Judged::Untouched(None) };
-        if !rules.covers(&parts.method) {
-            return Judged::Untouched(Some(rules));
-        }
-        let mut lines = parts.headers.get_all(headers::KEY).iter();
-        let line = lines.next();
-        if line.is_none() && rules.requirement != Requirement::Required {
-            return Judged::Untouched(Some(rules));
-        }
-        let refused = |problem| Judged::Refused(Box::new(problem), Arc::clone(&rules), line.cloned());
-        if line.is_some() && parts.headers.get(headers::EARLY_DATA).is_some_and(|value| value == "1") {
-            return refused(Refused::new(
-                problem::TOO_EARLY,
-                "A request with a key is not taken from early data, which may be replayed by anybody. Nothing was \
-                 done. Send it again with the same key.",
-            ));
-        }
-        let principal = match self.identify(parts) {
-            Ok(principal) => principal,
-            Err(detail) => return refused(Refused::new(problem::PRINCIPAL_REQUIRED, detail)),
-        };
-        let Some(line) = line else { return refused(missing(&rules)) };
-        if lines.next().is_some() {
-            return refused(Refused::new(
-                problem::KEY_INVALID,
-                "Idempotency-Key was sent more than once. Nothing was done. Send one line with one key.",
-            ));
-        }
-        match Key::parse(line.as_bytes(), rules.syntax) {
-            Ok(key) => Judged::Keyed(Box::new(Keyed { key, sent: line.clone(), principal, rules })),
-            Err(invalid) => {
-                refused(Refused::new(problem::KEY_INVALID, format!("{invalid}. Nothing was done.")))
-            }
-        }
-    }
-}
-
-fn missing(rules: &Rules) -> Refused {
-    Refused::new(
-        problem::KEY_MISSING,
-        format!(
-            "{} needs a header Idempotency-Key, so that it can be repeated safely. Nothing was done. Make one key \
-             per intent, for example a UUID, and send the same one with every repeat.",
-            rules.name
-        ),
-    )
 }
 
 impl<S, B, R> Service<Request<B>> for Once<S>
@@ -135,12 +70,15 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let (mut parts, body) = request.into_parts();
-        match self.layer.judge(&parts) {
-            Judged::Untouched(rules) => {
-                if let Some(rules) = rules {
+        // A layer further out has claimed for this very request, which must not wait for itself.
+        let claimed = parts.extensions.get::<Start>().is_some();
+        let rules = if claimed { None } else { self.layer.select(&parts) };
+        match rules.map_or(Head::Ruleless, |rules| self.layer.search(rules, &parts)) {
+            head @ (Head::Ruleless | Head::Unkeyed(_)) => {
+                if let Head::Unkeyed(rules) = head {
                     telemetry::count(self.layer.shared(), &rules, metric::Result::Passed);
                 }
-                if parts.extensions.get::<Start>().is_none() {
+                if !claimed {
                     headers::OURS.iter().for_each(|name| _ = parts.headers.remove(name));
                 }
                 let answer = inner.call(Request::from_parts(parts, RequestBody::through(body)));
@@ -151,28 +89,27 @@ where
                     Ok(answer)
                 })
             }
-            Judged::Refused(refused, rules, key) => {
+            Head::Refused(refusal) => {
+                let Refusal { refused, rules, echo } = *refusal;
                 let mut answer = refused.into_response(&rules.problem_base);
                 let result = telemetry::result(&answer);
                 telemetry::span(&rules).in_scope(|| {
                     telemetry::answered(self.layer.shared(), &rules, &answer, result);
                 });
-                if let Some(key) = key {
-                    answer::echo(&mut answer, &key);
-                }
+                answer::echo(&mut answer, echo.as_ref());
                 Box::pin(async move { Ok(answer) })
             }
-            Judged::Keyed(keyed) => {
+            Head::Read(candidate) => {
                 let layer = self.layer.clone();
                 let call = once(inner);
-                let span = telemetry::span(&keyed.rules);
-                let keyed_request = async move {
-                    let (shared, rules) = (Arc::clone(layer.shared()), Arc::clone(&keyed.rules));
-                    let (answer, result) = exchange::run(layer, call, *keyed, parts, body).await;
+                let span = telemetry::span(&candidate.rules);
+                let judged = async move {
+                    let (shared, rules) = (Arc::clone(layer.shared()), Arc::clone(&candidate.rules));
+                    let (answer, result) = exchange::run(layer, call, *candidate, parts, body).await;
                     telemetry::answered(&shared, &rules, &answer, result);
                     Ok(answer)
                 };
-                Box::pin(keyed_request.instrument(span))
+                Box::pin(judged.instrument(span))
             }
         }
     }

@@ -258,6 +258,12 @@ impl Engine {
 }
 
 impl Leader {
+    /// Whether nothing at all is on record for the key.
+    pub fn is_first(&self) -> bool {
+        let stands = |record: &Record| record.at(self.engine.now_for(Some(record))).is_some();
+        !self.standing.as_ref().is_some_and(stands)
+    }
+
     /// Claims. Detach from the client before calling this: once submitted, a claim must be seen through.
     ///
     /// # Errors

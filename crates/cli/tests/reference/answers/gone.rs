@@ -19,6 +19,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ("forgotten", || Box::pin(forgotten())),
     ("too-large-to-keep", || Box::pin(too_large_to_keep())),
     ("damaged", || Box::pin(damaged())),
+    ("dated", || Box::pin(dated())),
 ];
 
 async fn expired() -> Shown {
@@ -65,4 +66,14 @@ async fn damaged() -> Shown {
     let server = layer::serve(layer::Trouble::DamagesResults).await;
     send(server.addr, &transfer("k")).await;
     send(server.addr, &transfer("k")).await.into()
+}
+
+async fn dated() -> Shown {
+    let upstream = repeats::upstream().await;
+    let setup = Setup::anonymous().defaults("late = \"refuse-dated\"");
+    let gateway = Gateway::start(&upstream.url(), setup).await;
+    // RFC 9562, appendix A.6: made in February 2022.
+    let answer = send(gateway.address, &transfer("017F22E2-79B0-7CC3-98C4-DC0C0C07398F")).await;
+    assert_eq!(upstream.arrivals(), 0);
+    answer.into()
 }
