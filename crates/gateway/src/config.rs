@@ -58,6 +58,9 @@ pub struct Config {
     /// The shortest time after which the upstream closes an idle connection. Keyed requests use idle ones for half of
     /// it, and then take fresh ones.
     pub upstream_idle: Span,
+    /// How long an idle connection of a client is kept: longer than a balancer in front keeps its own, or it writes a
+    /// request into one that is being closed.
+    pub keep_alive: Span,
     /// How long a stopping gateway waits for what is running.
     pub drain: Span,
     /// What the `type` of a problem document begins with.

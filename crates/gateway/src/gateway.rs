@@ -26,7 +26,7 @@ use crate::{
     principal::Identify,
     registry::Registry,
     routes::Routes,
-    server::{self, Connections, Front},
+    server::{self, Connections, Front, Times},
     start_error::{StartError, StartErrorKind},
     upstream::{Pool, Proxy, Target},
 };
@@ -155,7 +155,8 @@ impl Gateway {
         let address = local(&listener)?;
         let connections = Connections::new();
         let (draining, watching) = watch::channel(false);
-        tokio::spawn(server::serve(listener, front, connections.clone(), watching));
+        let times = Times::idle(config.keep_alive.0);
+        tokio::spawn(server::serve(listener, front, connections.clone(), times, watching));
         let drain = config.drain.0;
         Ok(Running { address, admin, found, ledger, shared, accepting, connections, draining, drain })
     }

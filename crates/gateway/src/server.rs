@@ -1,6 +1,8 @@
 //! Connections in, bounded in number, in heads and in the time for them, for both listeners; and on the data listener
 //! each request to the operations endpoint or through the layer.
 
+mod head_time;
+
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
@@ -18,11 +20,13 @@ use hyper_util::{
 use onlyonce_http::{Body, Layer, Observed, Once, body::BoxError, operations};
 use serde_json::json;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
 };
 use tower_service::Service;
 
+use self::head_time::{HeadTimed, InTurns, Turn};
 use crate::{
     admission, descriptors, head,
     principal::{Identify, Peer},
@@ -38,8 +42,10 @@ const OPERATORS: usize = 256;
 const HEADER_LINES: usize = 100;
 /// Bytes of a request's head; beyond it 431.
 const HEADER_BYTES: usize = 32 * 1024;
-/// How long a request's head may take.
+/// How long a request's head may take, from its first byte.
 const HEADER_TIME: Duration = Duration::from_secs(10);
+/// How long an operator's connection may be idle.
+const OPERATORS_IDLE: Duration = Duration::from_secs(75);
 /// Pause after accepting failed, usually for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -52,6 +58,22 @@ pub(crate) struct Front {
     pub(crate) guard_paths: bool,
     /// What the `type` of a problem document begins with.
     pub(crate) problem_base: Arc<str>,
+}
+
+/// The clocks of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    /// For a request's head, from its first byte; beyond it 408.
+    pub(crate) head: Duration,
+    /// For the first byte of the next one.
+    pub(crate) idle: Duration,
+}
+
+impl Times {
+    /// The usual time for a head, and this one between requests.
+    pub(crate) const fn idle(idle: Duration) -> Self {
+        Self { head: HEADER_TIME, idle }
+    }
 }
 
 /// The connections that are open; each holds a permit.
@@ -82,6 +104,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
     front: Arc<Front>,
     connections: Connections,
+    times: Times,
     draining: watch::Receiver<bool>,
 ) {
     let service = move |peer| {
@@ -91,20 +114,22 @@ pub(crate) async fn serve(
             async move { Ok::<_, Infallible>(front.answer(request, peer).await) }
         })
     };
-    accept_all(listener, service, connections, draining).await;
+    accept_all(listener, service, connections, times, draining).await;
 }
 
 /// Serves operators until the process ends: also while it drains.
 pub(crate) async fn serve_operators(listener: TcpListener, router: Router) {
     let (_never, draining) = watch::channel(false);
     let service = move |_| TowerToHyperService::new(router.clone());
-    accept_all(listener, service, Connections::of_operators(), draining).await;
+    let times = Times::idle(OPERATORS_IDLE);
+    accept_all(listener, service, Connections::of_operators(), times, draining).await;
 }
 
 async fn accept_all<S, B>(
     listener: TcpListener,
     service: impl Fn(SocketAddr) -> S,
     connections: Connections,
+    times: Times,
     mut draining: watch::Receiver<bool>,
 ) where
     S: HyperService<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
@@ -118,7 +143,7 @@ async fn accept_all<S, B>(
         };
         match accepted {
             Ok((stream, peer, permit)) => {
-                tokio::spawn(connection(stream, permit, service(peer), draining.clone()));
+                tokio::spawn(connection(stream, permit, service(peer), times, draining.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -143,21 +168,27 @@ async fn accept(
     Ok((stream, peer, permit))
 }
 
-async fn connection<S, B>(
-    stream: TcpStream,
+async fn connection<I, S, B>(
+    stream: I,
     _permit: OwnedSemaphorePermit,
     service: S,
+    times: Times,
     mut draining: watch::Receiver<bool>,
 ) where
+    I: AsyncRead + AsyncWrite + Unpin,
     S: HyperService<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + 'static,
 {
+    let turn = Turn::default();
+    let socket = HeadTimed::new(stream, turn.clone(), times.head);
+    let service = InTurns::new(service, turn);
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME)
+        // Its clock starts when the last answer ends, so it is the one for idle connections.
+        .header_read_timeout(times.idle)
         .max_headers(HEADER_LINES)
         .max_buf_size(HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(socket), service);
     let mut serving = std::pin::pin!(serving);
     let served = tokio::select! {
         served = serving.as_mut() => served,
@@ -226,3 +257,6 @@ fn unkeyed_failure(mut answer: Response<Body<AnswerBody>>) -> Response<Body<Answ
     }
     answer
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! The clocks of a connection, on a paused clock and a socket in memory.
+
+use http_body_util::Full;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+use super::*;
+
+const TIMES: Times = Times { head: HEADER_TIME, idle: Duration::from_secs(75) };
+const ASKED: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+
+/// A client's end of a connection whose every request is answered with `hello`.
+fn connected() -> DuplexStream {
+    let (client, server) = tokio::io::duplex(4096);
+    let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+    let (sender, draining) = watch::channel(false);
+    tokio::spawn(async move {
+        let _sender = sender;
+        let service = service_fn(|_: Request<Incoming>| async {
+            Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"hello"))))
+        });
+        connection(server, permit, service, TIMES, draining).await;
+    });
+    client
+}
+
+async fn answered(client: &mut DuplexStream) {
+    client.write_all(ASKED).await.unwrap();
+    let mut got = Vec::new();
+    while !got.ends_with(b"hello") {
+        assert_ne!(client.read_buf(&mut got).await.unwrap(), 0, "it was closed");
+    }
+}
+
+/// A balancer keeps idle connections for a minute: the time for a head must not close them under its next request.
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_outlives_the_time_for_a_head() {
+    let mut client = connected();
+    answered(&mut client).await;
+    tokio::time::advance(Duration::from_secs(60)).await;
+    // The server's clocks ring, if any does, before the next request comes.
+    tokio::task::yield_now().await;
+    answered(&mut client).await;
+    // Nothing more is asked for, and in the end it is closed without a word.
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_head_is_timed_out_and_told_so_also_after_an_answer() {
+    for answered_before in [false, true] {
+        let mut client = connected();
+        if answered_before {
+            answered(&mut client).await;
+        }
+        let begun = tokio::time::Instant::now();
+        client.write_all(&ASKED[..10]).await.unwrap();
+        let mut told = String::new();
+        client.read_to_string(&mut told).await.unwrap();
+        assert!(told.starts_with("HTTP/1.1 408 "), "{told}");
+        assert_eq!(begun.elapsed().as_secs(), HEADER_TIME.as_secs());
+    }
+}
+
+/// A head that trickles in is no better than one that stops.
+#[tokio::test(start_paused = true)]
+async fn a_head_that_trickles_in_has_no_more_time() {
+    let mut client = connected();
+    for byte in &ASKED[..9] {
+        client.write_all(&[*byte]).await.unwrap();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        tokio::task::yield_now().await;
+    }
+    tokio::time::advance(Duration::from_secs(2)).await;
+    let mut told = String::new();
+    client.read_to_string(&mut told).await.unwrap();
+    assert!(told.starts_with("HTTP/1.1 408 "), "{told}");
+}
