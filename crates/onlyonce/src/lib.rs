@@ -1,3 +1,5 @@
+//! The middleware. Invariant: nothing here decides about records; the layer is that of `onlyonce_http`, and this crate is
+//! what people who write services hold of it.
 #![doc = include_str!("../README.md")]
 
 mod drain;

@@ -11,6 +11,7 @@ mod endings;
 mod log;
 mod misuse;
 mod operations;
+mod readme;
 mod routes;
 mod send;
 mod stacks;
