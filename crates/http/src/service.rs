@@ -93,7 +93,7 @@ where
                 let Refusal { refused, rules, echo } = *refusal;
                 let mut answer = refused.into_response(&rules.problem_base);
                 let result = telemetry::result(&answer);
-                telemetry::span(&rules).in_scope(|| {
+                telemetry::span(&rules, parts.uri.path()).in_scope(|| {
                     telemetry::answered(self.layer.shared(), &rules, &answer, result);
                 });
                 answer::echo(&mut answer, echo.as_ref());
@@ -102,7 +102,7 @@ where
             Head::Read(candidate) => {
                 let layer = self.layer.clone();
                 let call = once(inner);
-                let span = telemetry::span(&candidate.rules);
+                let span = telemetry::span(&candidate.rules, parts.uri.path());
                 let judged = async move {
                     let (shared, rules) = (Arc::clone(layer.shared()), Arc::clone(&candidate.rules));
                     let (answer, result) = exchange::run(layer, call, *candidate, parts, body).await;

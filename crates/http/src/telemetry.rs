@@ -11,11 +11,24 @@ use std::{
 
 use http::Response;
 use metrics::Counter;
-use onlyonce_core::{OperationRef, RecordId, Refusal, metric, problem::Problem};
+use onlyonce_core::{
+    OperationRef, RecordId, Refusal,
+    json::{self, Value},
+    metric,
+    problem::Problem,
+};
 use onlyonce_ledger::{Meter, begin::Standing};
 use tracing::{Span, field::Empty};
 
-use crate::{body::Body, headers, rules::Rules, shared::Shared};
+use crate::{
+    body::Body,
+    headers,
+    rules::{Resource, Rules},
+    shared::Shared,
+};
+
+/// Longest id that a span carries; the rest is cut off.
+const RESOURCE_CHARACTERS: usize = 128;
 
 /// Where the requests of one route are counted. Rules are counted with the ledger that first uses them.
 #[derive(Clone, Default)]
@@ -83,15 +96,22 @@ pub(crate) fn result<B>(answer: &Response<Body<B>>) -> metric::Result {
 }
 
 /// The span of a keyed request. Its fields are filled in as they become known.
-pub(crate) fn span(rules: &Rules) -> Span {
-    tracing::debug_span!(
+pub(crate) fn span(rules: &Rules, path: &str) -> Span {
+    let span = tracing::debug_span!(
         "keyed_request",
         route = %rules.name,
         idempotency.key_hash = Empty,
         idempotency.operation_ref = Empty,
         idempotency.result = Empty,
         idempotency.resource = Empty,
-    )
+    );
+    if let (Some(Resource::Path(name)), Some(pattern), false) =
+        (&rules.resource, &rules.pattern, span.is_disabled())
+        && let Some(resource) = pattern.parameter(name, path)
+    {
+        span.record("idempotency.resource", shortened(resource));
+    }
+    span
 }
 
 /// The key's hash, in the span.
@@ -135,6 +155,9 @@ pub(crate) fn answered<B>(
     let span = Span::current();
     if !span.is_disabled() {
         span.record("idempotency.result", result.as_str());
+        if let Some(resource) = resource(rules, answer) {
+            span.record("idempotency.resource", resource);
+        }
     }
     tracing::debug!(
         route = %rules.name,
@@ -142,4 +165,26 @@ pub(crate) fn answered<B>(
         status = answer.status().as_u16(),
         "a keyed request was answered"
     );
+}
+
+/// The id that the route names, where the answer has it.
+fn resource<B>(rules: &Rules, answer: &Response<Body<B>>) -> Option<String> {
+    let text = match (rules.resource.as_ref()?, answer.body()) {
+        (Resource::Header(name), _) => answer.headers().get(name)?.to_str().ok()?.to_owned(),
+        (Resource::Body(pointer), Body::Whole { bytes: Some(bytes), .. }) => {
+            match pointer.get(&json::parse(bytes)?)? {
+                Value::String(text) => text.clone().into_owned(),
+                Value::Number(number) => number.to_string(),
+                _ => return None,
+            }
+        }
+        _ => return None,
+    };
+    Some(shortened(text))
+}
+
+fn shortened(mut text: String) -> String {
+    let end = text.char_indices().map(|(at, _)| at).nth(RESOURCE_CHARACTERS);
+    text.truncate(end.unwrap_or(text.len()));
+    text
 }

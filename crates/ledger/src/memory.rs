@@ -3,7 +3,7 @@
 //! Everything is lost with the process. It keeps each rule of [`crate::store`] in the plainest way.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -31,6 +31,8 @@ struct Held {
     rows: BTreeMap<RecordId, Bytes>,
     bodies: BTreeMap<RecordId, Bytes>,
     audit: BTreeMap<u64, Bytes>,
+    /// Where there is a bound: the rows, oldest first.
+    bounded: Option<(usize, VecDeque<RecordId>)>,
 }
 
 impl Default for MemoryStore {
@@ -43,6 +45,13 @@ impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty store that keeps at most `rows` rows: beyond, the oldest go that are not open. For observing only, where
+    /// a forgotten operation costs a wrong number and no second effect.
+    pub fn forgetful(rows: usize) -> Self {
+        let held = Held { bounded: Some((rows, VecDeque::new())), ..Held::default() };
+        Self { held: Mutex::new(held), ..Self::default() }
     }
 
     /// Puts bytes where a record's row is kept, or removes it, without comparing or checking anything: for tests of
@@ -164,7 +173,10 @@ impl Held {
         if version != command.expect.map(Some) {
             return Applied::Conflict(standing.cloned());
         }
-        self.rows.insert(command.id, command.head);
+        let new = self.rows.insert(command.id, command.head).is_none();
+        if new {
+            self.forget(command.id);
+        }
         match command.body {
             Body::Keep => {}
             Body::Put { bytes, .. } => {
@@ -180,11 +192,87 @@ impl Held {
         Applied::Yes
     }
 
+    /// Makes room for a new row. Open ones stay, and are looked at again after all others.
+    fn forget(&mut self, new: RecordId) {
+        let Some((most, order)) = &mut self.bounded else { return };
+        order.push_back(new);
+        for _ in 0..order.len() {
+            if self.rows.len() <= *most {
+                return;
+            }
+            let Some(oldest) = order.pop_front() else { return };
+            match self.rows.get(&oldest).map(|row| codec::peek(row).is_ok_and(|peek| peek.open)) {
+                None => {}
+                Some(true) => order.push_back(oldest),
+                Some(false) => {
+                    self.rows.remove(&oldest);
+                    self.bodies.remove(&oldest);
+                }
+            }
+        }
+    }
+
     fn note(&mut self, entry: Bytes) {
         let number = self.audit.last_key_value().map_or(1, |(last, _)| last + 1);
         self.audit.insert(number, entry);
         while self.audit.len() > AUDIT_ENTRIES {
             self.audit.pop_first();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use onlyonce_core::{
+        Event, Fingerprint, Owner, Policy, Record, decide,
+        event::{Claim, Completion, Holder},
+        fingerprint::Recipe,
+    };
+
+    use super::*;
+    use crate::random;
+
+    fn claimed() -> Record {
+        let claim = Claim {
+            attempt: random::attempt(),
+            recipe: Recipe::V1,
+            fingerprint: Fingerprint([1; 32]),
+            owner: Owner([2; 16]),
+            route: "POST /a".to_owned(),
+            policy: Policy::default(),
+            parameters: Bytes::new(),
+        };
+        written(None, &Event::Claim(claim))
+    }
+
+    fn written(standing: Option<&Record>, event: &Event) -> Record {
+        match decide(standing, event, Timestamp::default()) {
+            onlyonce_core::Decision::Write(record) => *record,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn command(id: u8, expect: Option<&Record>, record: &Record) -> Command {
+        Command {
+            id: RecordId([id; 16]),
+            expect: expect.map(|record| record.version),
+            head: codec::encode(record),
+            body: Body::Keep,
+            note: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_forgetful_store_forgets_the_oldest_that_has_ended() {
+        let store = MemoryStore::forgetful(2);
+        let first = claimed();
+        let holder = Holder { attempt: first.version.attempt, fence: first.fence };
+        store.apply(vec![command(1, None, &claimed()), command(2, None, &first)]).await.unwrap();
+        let ended = written(Some(&first), &Event::Complete(holder, Completion::Kept { status: 201 }));
+        store.apply(vec![command(2, Some(&first), &ended)]).await.unwrap();
+        store.apply(vec![command(3, None, &claimed())]).await.unwrap();
+        let ids = [1, 2, 3].map(|id| RecordId([id; 16]));
+        let there: Vec<_> = store.heads(&ids).await.unwrap().iter().map(Option::is_some).collect();
+        assert_eq!(there, [true, false, true], "the open one stays, the ended one went");
     }
 }

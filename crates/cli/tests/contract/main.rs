@@ -30,6 +30,7 @@ mod problems;
 mod reruns;
 mod results;
 mod sameness;
+mod telemetry;
 mod upstream_view;
 mod waiting;
 mod words;

@@ -25,6 +25,8 @@ pub(crate) struct Setup {
     pub(crate) arguments: Vec<String>,
     /// The program that starts the gateway, with its arguments, such as a tracer; none: it is started directly.
     pub(crate) under: Vec<String>,
+    /// Variables of its environment.
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 impl Setup {
@@ -57,6 +59,13 @@ impl Setup {
     #[must_use]
     pub(crate) fn top(mut self, line: &str) -> Self {
         writeln!(self.top, "{line}").expect("strings can be written to");
+        self
+    }
+
+    /// With this variable in its environment.
+    #[must_use]
+    pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -166,7 +175,7 @@ async fn spawn(directory: &Path, upstream: &str, setup: &Setup) -> (Server, Sock
     let arguments = fixed.into_iter().chain(setup.arguments.iter().map(String::as_str));
     let mut words = setup.under.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_onlyonce")]);
     let mut command = Command::new(words.next().expect("the gateway's own program comes last"));
-    command.args(words).args(arguments).env("ONLYONCE_LOG", "warn");
+    command.args(words).args(arguments).env("ONLYONCE_LOG", "warn").envs(setup.environment.iter().cloned());
     let process = Server::spawn_command(command);
     let line = process.ready("listening on http://").await;
     let address = after(&line, "listening on http://");

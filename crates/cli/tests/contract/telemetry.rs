@@ -1,0 +1,143 @@
+//! What operators see: every metric of the catalogue and no other, log lines that name their operation, and never a
+//! secret, whatever becomes of a request.
+
+use std::collections::BTreeSet;
+
+use onlyonce_testbed::{
+    client::{self, Request},
+    effects::{Answer, Upstream},
+};
+use serde_json::Value;
+
+use crate::{
+    gateway::{Gateway, Setup},
+    transfer::send,
+};
+
+/// Planted wherever a careless line might show it: key, credential, cookie, body, query, answer.
+const SECRET: &str = "Zx81Secret";
+
+fn request(path: &str, key: &str, amount: u32) -> Request {
+    Request::post(format!("{path}?q={SECRET}"))
+        .key(format!("{key}-{SECRET}"))
+        .header("authorization", format!("Bearer {SECRET}"))
+        .json(&serde_json::json!({ "amount": amount, "note": SECRET }))
+}
+
+/// Answers by the path's last part, which is a status.
+async fn upstream() -> Upstream {
+    Upstream::start(|arrival| async move {
+        let path = arrival.seen.path.split('?').next().unwrap_or_default().to_owned();
+        let status = path.rsplit('/').next().and_then(|text| text.parse().ok()).unwrap_or(201);
+        arrival.execute();
+        let body = format!("{{\"id\":\"transfer-7\",\"note\":\"{SECRET}\"}}");
+        Answer::new(status).header("content-type", "application/json").header("set-cookie", SECRET).body(body)
+    })
+    .await
+}
+
+fn setup() -> Setup {
+    Setup::default()
+        .defaults("request_limit = \"2KiB\"\nanswer_limit = \"2KiB\"\nresource = \"body:/id\"")
+        .table("[[route]]\nmatch = \"POST /required\"\nkey = \"required\"\n")
+        .environment("ONLYONCE_LOG", "trace")
+        .environment("ONLYONCE_LOG_FORMAT", "json")
+}
+
+/// One request, at least, for each result that a caller can bring about by himself.
+async fn be_busy(gateway: &Gateway) {
+    for _ in 0..2 {
+        send(gateway.address, &request("/a/201", "kept", 1)).await;
+        send(gateway.address, &request("/a/504", "unknown", 1)).await;
+    }
+    send(gateway.address, &request("/a/201", "kept", 2)).await;
+    send(gateway.address, &request("/a/429", "released", 1)).await;
+    send(gateway.address, &request("/required", "", 1).key("second line")).await;
+    send(gateway.address, &Request::post("/required").header("authorization", SECRET)).await;
+    send(gateway.address, &Request::post("/required")).await;
+    send(gateway.address, &Request::post("/a/201")).await;
+    let large = request("/a/201", "large", 1).body(SECRET.repeat(300));
+    let _ = client::send(gateway.address, &large).await;
+}
+
+#[tokio::test]
+async fn every_metric_of_the_catalogue_is_there_and_no_other() {
+    let upstream = upstream().await;
+    let gateway = Gateway::start(&upstream.url(), setup()).await;
+    be_busy(&gateway).await;
+    let text = gateway.ask(&Request::get("/metrics")).await.text();
+    for sample in [
+        "onlyonce_requests_total{route=\"*\",result=\"executed\"} 1",
+        "onlyonce_requests_total{route=\"*\",result=\"replayed\"} 1",
+        "onlyonce_requests_total{route=\"*\",result=\"mismatch\"} 1",
+        "onlyonce_requests_total{route=\"*\",result=\"unknown\"} 2",
+        "onlyonce_requests_total{route=\"*\",result=\"released\"} 1",
+        "onlyonce_requests_total{route=\"*\",result=\"passed\"} 1",
+        "onlyonce_requests_total{route=\"*\",result=\"invalid\"} 1",
+        "onlyonce_requests_total{route=\"POST /required\",result=\"invalid\"} 1",
+        "onlyonce_requests_total{route=\"POST /required\",result=\"missing\"} 1",
+        "onlyonce_requests_total{route=\"POST /required\",result=\"unauthenticated\"} 1",
+        "onlyonce_upstream_outcome_total{outcome=\"kept\"} 1",
+        "onlyonce_upstream_outcome_total{outcome=\"released\"} 1",
+        "onlyonce_upstream_outcome_total{outcome=\"unknown\"} 1",
+        "onlyonce_unknown_records{route=\"*\"} 1",
+        "onlyonce_open_records 1",
+        "onlyonce_critical_section_seconds_count 3",
+        "onlyonce_key_reuse_age_seconds_count 3",
+        "onlyonce_settled_total{by=\"operator\"} 0",
+    ] {
+        assert!(text.lines().any(|line| line == sample), "{sample} is not in\n{text}");
+    }
+    let catalogue: BTreeSet<_> = onlyonce_core::metric::ALL.iter().map(|metric| metric.name).collect();
+    let shown: BTreeSet<_> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    assert_eq!(shown, catalogue);
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let name = line.split(['{', ' ']).next().unwrap();
+        let family = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end));
+        assert!(catalogue.contains(name) || family.is_some_and(|name| catalogue.contains(name)), "{line}");
+    }
+    let bytes = text.lines().find_map(|line| line.strip_prefix("onlyonce_ledger_bytes ")).unwrap();
+    assert!(bytes.parse::<u64>().unwrap() > 0);
+}
+
+/// The log at its most talkative, and the metrics, after everything that a caller can bring about.
+#[tokio::test]
+async fn neither_log_nor_metrics_tell_a_secret() {
+    let upstream = upstream().await;
+    let mut gateway = Gateway::start(&upstream.url(), setup()).await;
+    be_busy(&gateway).await;
+    let metrics = gateway.ask(&Request::get("/metrics")).await.text();
+    gateway.process.kill9().await;
+    let log = gateway.process.stderr().join("\n");
+    assert!(log.contains("an outcome is unknown") && log.contains("a keyed request was answered"), "{log}");
+    assert!(!log.contains(SECRET), "{}", log.lines().find(|line| line.contains(SECRET)).unwrap());
+    assert!(!metrics.contains(SECRET));
+}
+
+/// Whoever is on call for an unknown sees in the line which operation it is.
+#[tokio::test]
+async fn a_line_of_json_names_its_operation_and_its_request() {
+    let upstream = upstream().await;
+    let mut gateway = Gateway::start(&upstream.url(), setup()).await;
+    be_busy(&gateway).await;
+    gateway.process.kill9().await;
+    let stderr = gateway.process.stderr();
+    let lines: Vec<Value> = stderr.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let told =
+        |message: &str| lines.iter().filter(move |line| line["message"] == message).collect::<Vec<_>>();
+    let unknown = told("an outcome is unknown");
+    let reference = unknown[0]["idempotency.operation_ref"].as_str().unwrap();
+    assert!(reference.starts_with("op_"));
+    let span = &unknown[0]["span"];
+    assert_eq!(
+        (&span["name"], &span["idempotency.operation_ref"]),
+        (&"keyed_request".into(), &reference.into())
+    );
+    assert_eq!(span["idempotency.key_hash"].as_str().map(str::len), Some(12));
+    let replayed = told("a keyed request was answered");
+    let replayed = replayed.iter().find(|line| line["idempotency.result"] == "replayed").unwrap();
+    assert_eq!(replayed["span"]["idempotency.resource"], "transfer-7");
+    let mismatch = told("a key came again with another request, which was not executed");
+    assert_eq!(mismatch[0]["idempotency.operation_ref"], replayed["span"]["idempotency.operation_ref"]);
+}
