@@ -93,6 +93,8 @@ impl Routes {
     /// Whether some route protects requests that bring no key in a header, so that no path may read two ways.
     pub(crate) fn guard(&self) -> bool {
         let protects = |rules: &Arc<Rules>| match rules.requirement {
+            // What is only observed is refused nothing.
+            _ if rules.mode == Mode::Observe => false,
             Requirement::Required => true,
             Requirement::Optional => rules.carriers.beyond_headers(),
             Requirement::Off => false,

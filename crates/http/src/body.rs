@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 
-use crate::{capture::Prefix, headers};
+use crate::{capture::Prefix, headers, observe::AnswerTap};
 
 /// What goes wrong with a body.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -25,6 +25,13 @@ pub enum Body<B> {
         bytes: Option<Bytes>,
         /// The trailers.
         trailers: Option<HeaderMap>,
+    },
+    /// The inner service's own, followed to its end.
+    Observed {
+        /// The body.
+        body: Pin<Box<B>>,
+        /// Who follows it.
+        tap: Box<AnswerTap>,
     },
     /// Too large to keep: what was read so far, then the rest as it comes.
     Spilled {
@@ -77,6 +84,15 @@ where
                 // Said to this layer, also where it does not listen.
                 trailers.remove(headers::OUTCOME);
             }),
+            Self::Observed { body, tap } => {
+                let frame = ready!(body.as_mut().poll_frame(context));
+                match &frame {
+                    Some(Ok(frame)) => tap.saw(frame),
+                    Some(Err(_)) => tap.broke(),
+                    None => tap.ended(),
+                }
+                pass(frame, |_| {})
+            }
             Self::Spilled { rest, .. } => pass(ready!(rest.as_mut().poll_frame(context)), |trailers| {
                 *trailers = headers::kept(trailers, &[]);
             }),
@@ -85,7 +101,7 @@ where
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Through(body) => body.is_end_stream(),
+            Self::Through(body) | Self::Observed { body, .. } => body.is_end_stream(),
             Self::Whole { bytes, trailers } => bytes.is_none() && trailers.is_none(),
             Self::Spilled { prefix, rest } => prefix.is_empty() && rest.is_end_stream(),
         }
@@ -93,7 +109,7 @@ where
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Through(body) => body.size_hint(),
+            Self::Through(body) | Self::Observed { body, .. } => body.size_hint(),
             // Trailers need chunked coding in HTTP/1.1, so no exact size may be announced with them.
             Self::Whole { trailers: Some(_), .. } => SizeHint::default(),
             Self::Whole { bytes, .. } => {

@@ -128,7 +128,7 @@ where
 }
 
 /// Whether the key is so old that it may have stood for something that is no longer remembered.
-fn is_late(keyed: &Keyed, now: Timestamp) -> bool {
+pub(crate) fn is_late(keyed: &Keyed, now: Timestamp) -> bool {
     keyed.birth(now).is_some_and(|born| born.plus(keyed.rules.policy.retain_key) < now)
 }
 

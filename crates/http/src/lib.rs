@@ -31,6 +31,7 @@ mod exchange;
 mod execution;
 mod incoming;
 mod inner;
+mod observe;
 mod open;
 mod sameness;
 mod search;

@@ -99,6 +99,11 @@ impl Refused {
         if polls { about.member("operation", url) } else { about }
     }
 
+    /// What is refused.
+    pub(crate) const fn problem(&self) -> Problem {
+        self.problem
+    }
+
     /// The problem's name.
     pub const fn name(&self) -> &'static str {
         self.problem.name

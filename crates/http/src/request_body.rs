@@ -2,11 +2,13 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+
+use crate::observe::BodyTap;
 
 pin_project_lite::pin_project! {
     /// The body of a request; `B` is the one that came.
@@ -23,6 +25,7 @@ pin_project_lite::pin_project! {
     enum Kind<B> {
         Through { #[pin] body: B },
         Whole { bytes: Option<Bytes> },
+        Observed { #[pin] body: B, tap: BodyTap },
     }
 }
 
@@ -30,6 +33,17 @@ impl<B> RequestBody<B> {
     /// The body that came, as it comes.
     pub const fn through(body: B) -> Self {
         Self { kind: Kind::Through { body } }
+    }
+}
+
+impl<B: Body> RequestBody<B> {
+    /// The body that came, as it comes, and copied as it goes by.
+    pub(crate) fn observed(body: B, mut tap: BodyTap) -> Self {
+        if body.is_end_stream() {
+            // Nobody asks an empty body for anything.
+            tap.ended();
+        }
+        Self { kind: Kind::Observed { body, tap } }
     }
 }
 
@@ -50,20 +64,32 @@ impl<B: Body<Data = Bytes>> Body for RequestBody<B> {
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project().kind.project() {
             Projected::Through { body } => body.poll_frame(context),
+            Projected::Observed { mut body, tap } => {
+                let frame = ready!(body.as_mut().poll_frame(context));
+                match &frame {
+                    Some(Ok(frame)) => tap.saw(frame),
+                    Some(Err(_)) => tap.broke(),
+                    None => tap.ended(),
+                }
+                if body.is_end_stream() {
+                    tap.ended();
+                }
+                Poll::Ready(frame)
+            }
             Projected::Whole { bytes } => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Through { body } => body.is_end_stream(),
+            Kind::Through { body } | Kind::Observed { body, .. } => body.is_end_stream(),
             Kind::Whole { bytes } => bytes.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Through { body } => body.size_hint(),
+            Kind::Through { body } | Kind::Observed { body, .. } => body.size_hint(),
             Kind::Whole { bytes } => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }

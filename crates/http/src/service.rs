@@ -21,8 +21,10 @@ use crate::{
     body::{Body, BoxError},
     exchange, headers,
     layer::Layer,
+    observe::{self, Ended, Taps},
     observed::Start,
     request_body::RequestBody,
+    rules::{Mode, Rules},
     search::{Head, Refusal},
     telemetry,
 };
@@ -73,6 +75,9 @@ where
         // A layer further out has claimed for this very request, which must not wait for itself.
         let claimed = parts.extensions.get::<Start>().is_some();
         let rules = if claimed { None } else { self.layer.select(&parts) };
+        if let Some(rules) = rules.as_ref().filter(|rules| rules.mode == Mode::Observe) {
+            return self.observed(inner, rules, parts, body);
+        }
         match rules.map_or(Head::Ruleless, |rules| self.layer.search(rules, &parts)) {
             head @ (Head::Ruleless | Head::Unkeyed(_)) => {
                 if let Head::Unkeyed(rules) = head {
@@ -114,6 +119,38 @@ where
         }
     }
 }
+
+impl<S> Once<S> {
+    /// Lets a request pass as it is, and follows it.
+    fn observed<B, R>(&self, mut inner: S, rules: &Arc<Rules>, parts: Parts, body: B) -> Passing<R, S::Error>
+    where
+        S: Service<Request<RequestBody<B>>, Response = Response<R>> + Send + 'static,
+        S::Future: Send,
+        B: http_body::Body + 'static,
+        R: http_body::Body<Data = Bytes> + Send + 'static,
+    {
+        telemetry::count(self.layer.shared(), rules, metric::Result::Passed);
+        let Some(Taps { body: tap, ended }) = observe::watch(&self.layer, rules, &parts) else {
+            let answer = inner.call(Request::from_parts(parts, RequestBody::through(body)));
+            return Box::pin(async move { Ok(answer.await?.map(Body::through)) });
+        };
+        let rules = Arc::clone(rules);
+        let answer = inner.call(Request::from_parts(parts, RequestBody::observed(body, tap)));
+        Box::pin(async move {
+            match answer.await {
+                Ok(answer) => Ok(observe::follow(answer, &rules, ended)),
+                Err(error) => {
+                    // Whoever listened has gone with the process.
+                    let _ = ended.send(Ended::Lost);
+                    Err(error)
+                }
+            }
+        })
+    }
+}
+
+/// A request that passes.
+type Passing<R, E> = Pin<Box<dyn Future<Output = Result<Response<Body<R>>, E>> + Send>>;
 
 /// The call of a service that is ready.
 fn once<S, B, R>(mut inner: S) -> Call<R>

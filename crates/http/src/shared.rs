@@ -12,7 +12,10 @@ use tokio::{
     time::Instant,
 };
 
-use crate::buffers::{BUFFERED_BYTES, Buffers};
+use crate::{
+    buffers::{BUFFERED_BYTES, Buffers},
+    observe::Shadow,
+};
 
 /// Most attempts whose record is unknown and that still listen for a late answer; beyond it, connections are closed.
 const LATE_LISTENERS: usize = 4096;
@@ -36,6 +39,7 @@ pub struct Shared {
     given_up: watch::Sender<bool>,
     listeners: Arc<Semaphore>,
     pub(crate) buffers: Arc<Buffers>,
+    pub(crate) shadow: Shadow,
 }
 
 impl Shared {
@@ -47,6 +51,7 @@ impl Shared {
             given_up: watch::Sender::new(false),
             listeners: Arc::new(Semaphore::new(LATE_LISTENERS)),
             buffers: Arc::new(Buffers::new(BUFFERED_BYTES)),
+            shadow: Shadow::new(),
             ledger,
         }
     }

@@ -14,7 +14,7 @@ use metrics::Counter;
 use onlyonce_core::{
     OperationRef, RecordId, Refusal,
     json::{self, Value},
-    metric,
+    metric::{self, Metric},
     problem::Problem,
 };
 use onlyonce_ledger::{Meter, begin::Standing};
@@ -32,7 +32,10 @@ const RESOURCE_CHARACTERS: usize = 128;
 
 /// Where the requests of one route are counted. Rules are counted with the ledger that first uses them.
 #[derive(Clone, Default)]
-pub struct Counted(OnceLock<Arc<Counters>>);
+pub struct Counted {
+    enforced: OnceLock<Arc<Counters>>,
+    observed: OnceLock<Arc<[Counter; metric::Result::ALL.len()]>>,
+}
 
 struct Counters {
     results: [Counter; metric::Result::ALL.len()],
@@ -51,20 +54,31 @@ impl Counted {
         }
     }
 
+    /// One request of an observed route, by what would have become of it.
+    fn observed(&self, meter: &Meter, route: &str, result: metric::Result) {
+        let results = self.observed.get_or_init(|| Arc::new(by_result(meter, &metric::OBSERVED, route)));
+        if let Some(counter) = results.get(result as usize) {
+            counter.increment(1);
+        }
+    }
+
     /// One request that passes unprotected.
     pub(crate) fn fail_open(&self, meter: &Meter, route: &str) {
         self.of(meter, route).fail_open.increment(1);
     }
 
     fn of(&self, meter: &Meter, route: &str) -> &Counters {
-        self.0.get_or_init(|| {
-            let result = |result: metric::Result| meter.counter(&metric::REQUESTS, &[route, result.as_str()]);
+        self.enforced.get_or_init(|| {
             Arc::new(Counters {
-                results: metric::Result::ALL.map(result),
+                results: by_result(meter, &metric::REQUESTS, route),
                 fail_open: meter.counter(&metric::FAIL_OPEN, &[route]),
             })
         })
     }
+}
+
+fn by_result(meter: &Meter, metric: &Metric, route: &str) -> [Counter; metric::Result::ALL.len()] {
+    metric::Result::ALL.map(|result| meter.counter(metric, &[route, result.as_str()]))
 }
 
 impl fmt::Debug for Counted {
@@ -164,6 +178,20 @@ pub(crate) fn answered<B>(
         idempotency.result = result.as_str(),
         status = answer.status().as_u16(),
         "a keyed request was answered"
+    );
+}
+
+/// What would have become of a request that passed, as a count and, where that is something else, in a line.
+pub(crate) fn observed(shared: &Shared, rules: &Rules, result: metric::Result, id: Option<RecordId>) {
+    rules.counted.observed(shared.ledger.meter(), &rules.name, result);
+    if matches!(result, metric::Result::Passed | metric::Result::Executed | metric::Result::Released) {
+        return;
+    }
+    tracing::info!(
+        route = %rules.name,
+        idempotency.key_hash = id.map(|id| shared.scopes.log_hash(id)),
+        idempotency.result = result.as_str(),
+        "observed only: the request passed; enforced, it would have had this result"
     );
 }
 
