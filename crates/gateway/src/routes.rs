@@ -10,7 +10,7 @@ use http::{Method, request::Parts};
 use onlyonce_core::LedgerKey;
 use onlyonce_http::{
     Pattern, Rules,
-    rules::{Requirement, Resource},
+    rules::{Mode, Requirement, Resource},
 };
 
 use crate::{

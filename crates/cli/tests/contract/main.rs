@@ -22,6 +22,7 @@ mod fail_closed;
 mod hang_ups;
 mod keys;
 mod leases;
+mod observe;
 mod operations;
 mod operators;
 mod outcomes;

@@ -141,6 +141,23 @@ impl Gateway {
         line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no metric {name} in\n{text}"))
     }
 
+    /// Waits until the metrics have this line.
+    pub(crate) async fn until_shown(&self, sample: &str) {
+        let mut last = String::new();
+        let is_so = async {
+            loop {
+                last = self.ask(&Request::get("/metrics")).await.text();
+                if last.lines().any(|line| line == sample) {
+                    return;
+                }
+                // bounded: by WAIT_LIMIT, below
+                tokio::time::sleep(ASK_PAUSE).await;
+            }
+        };
+        let waited = tokio::time::timeout(WAIT_LIMIT, is_so).await;
+        assert!(waited.is_ok(), "waited {WAIT_LIMIT:?} for {sample} in\n{last}");
+    }
+
     /// Waits until a metric that has no labels says `n`.
     pub(crate) async fn until(&self, name: &str, n: u64) {
         let is_so = async {
