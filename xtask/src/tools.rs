@@ -16,7 +16,7 @@ pub(crate) enum Tool {
     Strace,
     /// Runs the Python example and its tests.
     Python,
-    /// Draws the demo's page.
+    /// Draws the demo's page, and is the browser of a page on another origin.
     Chromium,
     /// What the example client in a shell is made of.
     Curl,
@@ -74,7 +74,7 @@ impl Tool {
 
 /// All that `cargo xtask test` needs.
 pub(crate) fn ensure_all() -> Result<(), Failure> {
-    ensure(&[Tool::Strace, Tool::Python, Tool::Curl])
+    ensure(&[Tool::Strace, Tool::Python, Tool::Curl, Tool::Chromium])
 }
 
 /// Finds each tool or installs it.

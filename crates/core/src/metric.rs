@@ -274,11 +274,19 @@ pub const FAIL_OPEN: Metric = counter(
     "Keyed requests that passed unprotected because the ledger could not be asked, where the route says so.",
 );
 
+/// Callers who are as new as their token.
+pub const TOKEN_PRINCIPALS: Metric = counter(
+    "onlyonce_token_principals_total",
+    &[],
+    "Keyed requests whose principal is a JSON Web Token: when it is refreshed, a repeat is another caller's.",
+);
+
 /// Every metric, in the order of the reference.
 pub const ALL: &[Metric] = &[
     REQUESTS,
     OBSERVED,
     FAIL_OPEN,
+    TOKEN_PRINCIPALS,
     UPSTREAM_OUTCOME,
     UNKNOWN_RECORDS,
     OPEN_RECORDS,

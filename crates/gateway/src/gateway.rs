@@ -12,7 +12,7 @@ use std::{
 };
 
 use onlyonce_backends::Place;
-use onlyonce_core::{LedgerKey, problem::URN_BASE};
+use onlyonce_core::LedgerKey;
 use onlyonce_http::{Drained, Layer, Once, Shared, layer::Starts};
 use onlyonce_ledger::{Found, Ledger, Meter, Options};
 use tokio::{
@@ -23,7 +23,9 @@ use tokio::{
 use crate::{
     admin,
     config::{Admin, Config},
+    cors::Cors,
     principal::Identify,
+    published::Published,
     registry::Registry,
     routes::Routes,
     server::{self, Connections, Front, Times},
@@ -108,15 +110,16 @@ impl Gateway {
     pub async fn start(config: Config, secrets: Secrets) -> Result<Running, StartError> {
         Self::check(&config, &secrets)?;
         let target = Target::new(&config.upstream, config.upstream_ca.as_deref())?;
-        let identify = Arc::new(Identify::new(&config.principal)?);
+        let registry = Arc::new(Registry::default());
+        let meter = Meter::of(Arc::clone(&registry));
+        let identify = Arc::new(Identify::new(&config.principal)?.counted(&meter));
         // Bound before the ledger is opened: a second gateway on the same machine fails here, and changes nothing.
         let listener = bind(config.listen, "listen", "--listen")?;
         let admin_listener = match config.admin {
             Admin::At(address) => Some(bind(address, "admin", "--admin ADDRESS, or --admin off")?),
             Admin::Off => None,
         };
-        let registry = Arc::new(Registry::default());
-        let (ledger, found) = open(&config, secrets.ledger, Meter::of(Arc::clone(&registry))).await?;
+        let (ledger, found) = open(&config, secrets.ledger, meter).await?;
         let routes = Arc::new(Routes::new(&config, ledger.key())?);
         let shared = Arc::new(Shared::new(ledger.clone(), NAMESPACE));
         let layer = Layer::new(
@@ -137,7 +140,10 @@ impl Gateway {
             layer,
             identify: Arc::clone(&identify),
             guard_paths: routes.guard(),
-            problem_base: URN_BASE.into(),
+            cors: Cors::new(&config.cors),
+            published: Published::new(&config, &routes),
+            routes,
+            problem_base: config.problem_base.as_str().into(),
         });
         let accepting = Arc::new(AtomicBool::new(true));
         let admin = match admin_listener {

@@ -9,9 +9,11 @@ pub mod gateway;
 pub mod start_error;
 
 mod admission;
+mod cors;
 mod descriptors;
 mod head;
 mod principal;
+mod published;
 mod registry;
 mod routes;
 mod server;

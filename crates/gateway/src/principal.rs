@@ -3,10 +3,18 @@
 //! A replay is served without the upstream seeing it, so a weak principal would hand one caller's result to another:
 //! whatever is missing, doubled or changes with each request is refused, with the cure in the text.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use http::{HeaderName, header, request::Parts};
-use onlyonce_core::scope::{Principal, Scopes};
+use metrics::Counter;
+use onlyonce_core::{
+    metric,
+    scope::{Principal, Scopes},
+};
+use onlyonce_ledger::Meter;
 
 use crate::{
     config::{self, Cookies, PrincipalFrom},
@@ -24,7 +32,13 @@ const CHANGING_SCHEMES: [&str; 7] =
 pub(crate) enum Identify {
     Anonymous,
     Header { name: HeaderName, trusted: Vec<Network> },
-    Credential { carriers: Vec<Carrier>, cookies: Cookies },
+    Credential { carriers: Vec<Carrier>, cookies: Cookies, tokens: Tokens },
+}
+
+/// Callers who are named by a token that changes when it is refreshed: told once, and counted.
+pub(crate) struct Tokens {
+    told: AtomicBool,
+    seen: Counter,
 }
 
 pub(crate) enum Carrier {
@@ -74,16 +88,27 @@ impl Identify {
                         "credential is empty: name what the upstream authenticates by".to_owned(),
                     ));
                 }
-                Ok(Self::Credential { carriers, cookies: config.cookies })
+                Ok(Self::Credential { carriers, cookies: config.cookies, tokens: Tokens::default() })
             }
         }
+    }
+
+    /// Counted by this meter.
+    pub(crate) fn counted(mut self, meter: &Meter) -> Self {
+        if let Self::Credential { tokens, .. } = &mut self {
+            tokens.seen = meter.counter(&metric::TOKEN_PRINCIPALS, &[]);
+        }
+        self
     }
 
     pub(crate) fn of(&self, parts: &Parts, scopes: &Scopes) -> Result<Principal, String> {
         match self {
             Self::Anonymous => Ok(Principal::anonymous()),
             Self::Header { name, trusted } => from_header(parts, name, trusted),
-            Self::Credential { carriers, cookies } => from_credential(parts, carriers, *cookies, scopes),
+            Self::Credential { carriers, cookies, tokens } => {
+                from_credential(parts, carriers, *cookies, scopes)
+                    .inspect(|_| tokens.look_at(parts, carriers))
+            }
         }
     }
 
@@ -175,6 +200,45 @@ fn from_credential(
         ));
     }
     Ok(scopes.credential(&found))
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self { told: AtomicBool::new(false), seen: Counter::noop() }
+    }
+}
+
+impl Tokens {
+    fn look_at(&self, parts: &Parts, carriers: &[Carrier]) {
+        let counts = carriers
+            .iter()
+            .any(|carrier| matches!(carrier, Carrier::Header { name, .. } if *name == header::AUTHORIZATION));
+        let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
+        if !counts || !values.any(|value| is_jwt(value.as_bytes())) {
+            return;
+        }
+        self.seen.increment(1);
+        if !self.told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "callers are named by JSON Web Tokens: once a token is refreshed, its caller is another one, and a \
+                 repeat runs again. List what stays the same in `principal.credential`, or have a trusted proxy name \
+                 the caller (`principal.from = \"header\"`). This is said once; \
+                 onlyonce_token_principals_total counts on"
+            );
+        }
+    }
+}
+
+/// Whether a bearer token has the shape of a JSON Web Token (RFC 7519, section 3): three parts, the first an object.
+fn is_jwt(value: &[u8]) -> bool {
+    let Some((scheme, token)) = value.split_at_checked(b"bearer ".len()) else { return false };
+    let mut parts = token.trim_ascii().split(|byte| *byte == b'.');
+    let plain = |part: &[u8]| part.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte));
+    scheme.eq_ignore_ascii_case(b"bearer ")
+        // `{"` in base64url.
+        && parts.clone().next().is_some_and(|head| head.starts_with(b"eyJ"))
+        && parts.clone().count() == 3
+        && parts.all(plain)
 }
 
 fn refuse_changing(value: &[u8]) -> Result<(), String> {

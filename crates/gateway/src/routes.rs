@@ -46,9 +46,11 @@ impl Routes {
     /// The routes of a configuration. What none of them matches has the defaults.
     pub(crate) fn new(config: &Config, key: &LedgerKey) -> Result<Self, StartError> {
         let mut routes = Vec::with_capacity(config.route.len());
+        let problem_base: Arc<str> = config.problem_base.as_str().into();
         for route in &config.route {
             let (method, pattern) = parse(&route.pattern)?;
             let mut rules = route.settings.rules(&route.pattern, key)?;
+            rules.problem_base = Arc::clone(&problem_base);
             if rules.requirement == Requirement::Required && !can_be_keyed(method.as_ref(), &rules) {
                 return Err(StartError::new(
                     StartErrorKind::Config,
@@ -70,7 +72,8 @@ impl Routes {
             rules.pattern = Some(pattern.clone());
             routes.push(Route { method, pattern, rules: Arc::new(rules) });
         }
-        let rest = config.defaults.rules("*", key)?;
+        let mut rest = config.defaults.rules("*", key)?;
+        rest.problem_base = problem_base;
         refuse_unheard(&rest, None)?;
         Ok(Self { routes, rest: Arc::new(rest) })
     }

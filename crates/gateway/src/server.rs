@@ -28,8 +28,12 @@ use tower_service::Service;
 
 use self::head_time::{HeadTimed, InTurns, Turn};
 use crate::{
-    admission, descriptors, head,
+    admission,
+    cors::Cors,
+    descriptors, head,
     principal::{Identify, Peer},
+    published::{self, Published},
+    routes::Routes,
     upstream::{AnswerBody, Proxy},
 };
 
@@ -56,6 +60,9 @@ pub(crate) struct Front {
     pub(crate) service: Once<Proxy>,
     /// Whether paths that read two ways are refused, where a key could be.
     pub(crate) guard_paths: bool,
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) cors: Cors,
+    pub(crate) published: Published,
     /// What the `type` of a problem document begins with.
     pub(crate) problem_base: Arc<str>,
 }
@@ -203,7 +210,22 @@ async fn connection<I, S, B>(
 }
 
 impl Front {
-    async fn answer(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response<Body<AnswerBody>> {
+    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body<AnswerBody>> {
+        let asked = self.cors.asked(&request, &self.routes);
+        let ours = asked.as_ref().filter(|_| is_ours(request.uri().path()));
+        if let Some(answer) = ours.and_then(|asked| self.cors.preflight(asked)) {
+            return answer;
+        }
+        let mut answer = self.answer_to(request, peer).await;
+        self.cors.complete(asked.as_ref(), &mut answer);
+        answer
+    }
+
+    async fn answer_to(
+        &self,
+        mut request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> Response<Body<AnswerBody>> {
         if head::size(&request) > HEADER_BYTES {
             return too_large();
         }
@@ -216,6 +238,9 @@ impl Front {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             return answer;
         }
+        if request.uri().path() == published::PATH {
+            return self.published.answer(request.method(), &self.problem_base);
+        }
         if let Some(reference) = operations::asked_for(request.uri().path()).map(ToOwned::to_owned) {
             let (parts, _) = request.into_parts();
             return operations::answer(&self.layer, &parts, &reference, &self.problem_base).await;
@@ -227,6 +252,11 @@ impl Front {
         };
         unkeyed_failure(answer)
     }
+}
+
+/// Whether no request to this path goes to the upstream.
+fn is_ours(path: &str) -> bool {
+    path == published::PATH || operations::asked_for(path).is_some()
 }
 
 /// As bare as the parser's own answer to a head that does not fit its buffer.

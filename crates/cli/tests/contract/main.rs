@@ -15,6 +15,7 @@ mod gateway;
 mod transfer;
 
 mod clients;
+mod cors;
 mod deadlines;
 mod duplicates;
 mod durability;
@@ -27,7 +28,9 @@ mod operations;
 mod operators;
 mod outcomes;
 mod pass_through;
+mod principals;
 mod problems;
+mod published;
 mod reruns;
 mod results;
 mod sameness;

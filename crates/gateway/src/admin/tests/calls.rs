@@ -200,7 +200,11 @@ fn by_credential() -> Identify {
     let label = "header:authorization".to_owned();
     let header = principal::Carrier::Header { label, name: "authorization".parse().unwrap() };
     let cookie = principal::Carrier::Cookie { label: "cookie:sid".to_owned(), name: "sid".to_owned() };
-    Identify::Credential { carriers: vec![header, cookie], cookies: Cookies::Refuse }
+    Identify::Credential {
+        carriers: vec![header, cookie],
+        cookies: Cookies::Refuse,
+        tokens: principal::Tokens::default(),
+    }
 }
 
 async fn look_up(desk: &Desk, principal: Value, key: &str) -> Answered {
