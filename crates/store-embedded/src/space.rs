@@ -6,7 +6,10 @@
 
 use std::{
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -16,6 +19,8 @@ use crate::{journal, keyspaces::Keyspaces};
 
 /// How old what the system said may be.
 const FRESH: Duration = Duration::from_millis(100);
+/// From so much of `ledger.max_bytes` on people are told.
+const WARN_PERCENT: u64 = 80;
 
 #[derive(Debug)]
 pub(crate) struct Space {
@@ -23,6 +28,8 @@ pub(crate) struct Space {
     reserve: u64,
     max_bytes: Option<u64>,
     seen: Mutex<Option<Seen>>,
+    /// People were told that it is nearly as large as it may be, and it has not shrunk since.
+    warned: AtomicBool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +41,7 @@ struct Seen {
 
 impl Space {
     pub(crate) fn new(path: PathBuf, reserve: u64, max_bytes: Option<u64>) -> Self {
-        Self { path, reserve, max_bytes, seen: Mutex::default() }
+        Self { path, reserve, max_bytes, seen: Mutex::default(), warned: AtomicBool::new(false) }
     }
 
     pub(crate) fn room(&self, spaces: &Keyspaces, in_flight_bytes: u64) -> Room {
@@ -45,11 +52,31 @@ impl Space {
         if on_disk && allowed { Room::Enough } else { Room::Short }
     }
 
+    /// Tells people once that the ledger is nearly as large as it may be, and again only after it had shrunk; says whether
+    /// it did.
+    fn warn(&self, used: u64) -> bool {
+        let Some(max) = self.max_bytes else { return false };
+        let nearly = used >= max / 100 * WARN_PERCENT;
+        let tell = nearly && !self.warned.load(Ordering::Relaxed);
+        self.warned.store(nearly, Ordering::Relaxed);
+        if tell {
+            tracing::warn!(
+                used,
+                max,
+                "the ledger is nearly as large as ledger.max_bytes lets it be: then new keys are refused"
+            );
+        }
+        tell
+    }
+
     /// What the system says, at most [`FRESH`] old; `None` if it does not answer.
     fn look(&self, spaces: &Keyspaces) -> Option<Seen> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.is_none_or(|seen| seen.at.elapsed() > FRESH) {
             *seen = self.ask(spaces);
+            if let Some(seen) = *seen {
+                self.warn(seen.used);
+            }
         }
         *seen
     }
@@ -72,5 +99,18 @@ impl Space {
         let journals = journal::used(&self.path)
             .inspect_err(|error| tracing::error!(%error, "the ledger's size is not known"));
         Some(journals.ok()?.saturating_add(spaces.table_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_told_once_at_four_fifths_of_what_it_may_be_until_it_has_shrunk() {
+        let space = Space::new(PathBuf::new(), 0, Some(1000));
+        let told = [799, 800, 900, 1000, 799, 800].map(|used| space.warn(used));
+        assert_eq!(told, [false, true, false, false, false, true]);
+        assert!(!Space::new(PathBuf::new(), 0, None).warn(u64::MAX), "until the disk says no");
     }
 }

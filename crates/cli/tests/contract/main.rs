@@ -21,6 +21,7 @@ mod duplicates;
 mod durability;
 mod fail_closed;
 mod hang_ups;
+mod kept;
 mod keys;
 mod leases;
 mod observe;

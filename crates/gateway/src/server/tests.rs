@@ -1,7 +1,11 @@
-//! The clocks of a connection, on a paused clock and a socket in memory.
+//! The clocks of a connection, on a paused clock and a socket in memory; and how many connections there are.
 
 use http_body_util::Full;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use onlyonce_testbed::client::{Connection, Request as Asked};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+    sync::Notify,
+};
 
 use super::*;
 
@@ -75,4 +79,46 @@ async fn a_head_that_trickles_in_has_no_more_time() {
     let mut told = String::new();
     client.read_to_string(&mut told).await.unwrap();
     assert!(told.starts_with("HTTP/1.1 408 "), "{told}");
+}
+
+/// The bounds of CONTRACT 8 that the listener keeps.
+#[test]
+fn the_bounds_are_the_contracts() {
+    assert_eq!((HEADER_BYTES, HEADER_LINES, HEADER_TIME), (32 << 10, 100, Duration::from_secs(10)));
+    assert_eq!(CONNECTIONS, 20_000);
+}
+
+/// Beyond the bound nobody is refused: who comes waits until somebody has left.
+#[tokio::test]
+async fn beyond_the_bound_of_connections_accepting_pauses() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let connections = Connections { permits: Arc::new(Semaphore::new(1)), most: 1 };
+    let asked = Arc::new(Notify::new());
+    let service = {
+        let asked = Arc::clone(&asked);
+        move |_| {
+            let asked = Arc::clone(&asked);
+            service_fn(move |_| {
+                asked.notify_one();
+                async { Ok::<_, Infallible>(Response::new(Full::from("served"))) }
+            })
+        }
+    };
+    let (_drain, draining) = watch::channel(false);
+    tokio::spawn(accept_all(listener, service, connections.clone(), TIMES, draining));
+    let mut first = Connection::open(address).await.unwrap();
+    assert_eq!(first.send(&Asked::get("/")).await.unwrap().text(), "served");
+    asked.notified().await;
+    let mut second = Connection::open(address).await.unwrap();
+    second.start(&Asked::get("/")).await.unwrap();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(first.send(&Asked::get("/")).await.unwrap().text(), "served", "the first is still there");
+    asked.notified().await;
+    assert_eq!(connections.count(), 1, "the second is not accepted");
+    drop(first);
+    assert_eq!(second.answer("GET").await.unwrap().text(), "served");
+    assert_eq!(connections.count(), 1);
 }
