@@ -89,8 +89,10 @@ where
                 let answer = inner.call(Request::from_parts(parts, RequestBody::through(body)));
                 Box::pin(async move {
                     let mut answer = answer.await?.map(Body::through);
-                    // Said to this layer, also where it does not listen.
-                    answer.headers_mut().remove(headers::OUTCOME);
+                    if !claimed {
+                        // Said to this layer, also where it does not listen; or else to the one that has claimed.
+                        answer.headers_mut().remove(headers::OUTCOME);
+                    }
                     Ok(answer)
                 })
             }

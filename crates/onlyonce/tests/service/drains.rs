@@ -53,6 +53,10 @@ async fn a_drain_awaits_the_handlers_whose_clients_have_gone() {
         let once = slow.once.clone();
         async move { once.drain(Duration::from_secs(60)).await }
     });
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!drain.is_finished(), "it waits for the handler");
     slow.go_on.notify_one();
     assert_eq!(drain.await.unwrap().cut_off, 0);
     assert_eq!(slow.effects.count(), 1);

@@ -86,6 +86,19 @@ async fn a_problem_of_the_handlers_own_is_kept_by_its_status_or_by_its_word() {
     assert!(all[2].text.contains("said 3 times"), "{}", all[2].text);
 }
 
+/// A layer within the one that has claimed took the handler's word for its own, and the status decided: kept.
+#[tokio::test]
+async fn a_handlers_word_gets_through_a_layer_within() {
+    let once = Onlyonce::testing().await;
+    let handler = async || ([("idempotency-outcome", "release")], "not yet");
+    let app = Router::new()
+        .route("/t", on_post(handler))
+        .route_layer(once.layer().require_key().anonymous())
+        .layer(once.layer().anonymous());
+    let answer = send(&app, post("/t", "k")).await;
+    assert_eq!((answer.header("idempotency-status"), answer.header("idempotency-outcome")), ("released", ""));
+}
+
 /// A middleware within that takes all headers it does not know off an answer.
 #[tokio::test]
 async fn a_handlers_word_survives_whoever_strips_headers() {
