@@ -14,8 +14,10 @@ mod gateway;
 
 mod transfer;
 
+mod carriers;
 mod clients;
 mod cors;
+mod dated;
 mod deadlines;
 mod duplicates;
 mod durability;

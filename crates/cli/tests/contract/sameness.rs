@@ -104,3 +104,113 @@ async fn white_space_and_a_charset_do_not_make_another_request_and_the_media_typ
     assert_problem(&other, 422, "key-reused");
     assert_eq!(upstream.total(), 1);
 }
+
+/// D10: a dry run, or acting for another account, is another request, where the route says which headers tell.
+#[tokio::test]
+async fn d10_headers_that_a_route_names_count() {
+    let upstream = Upstream::counting().await;
+    let setup = Setup::anonymous().table("[defaults.fingerprint]\nheaders = [\"x-dry-run\", \"X-Tenant\"]");
+    let gateway = Gateway::start(&upstream.url(), setup).await;
+    let dry = transfer("k").header("X-Dry-Run", "1").header("x-other", "a");
+    let first = send(gateway.address, &dry).await;
+    assert_executed(&first, 201);
+    let same = transfer("k").header("x-other", "b").header("x-dry-run", " 1\t");
+    assert_replays(&send(gateway.address, &same).await, &first);
+    for other in [
+        transfer("k"),
+        transfer("k").header("X-Dry-Run", "0"),
+        transfer("k").header("X-Dry-Run", ""),
+        transfer("k").header("X-Dry-Run", "1").header("X-Dry-Run", "1"),
+        transfer("k").header("X-Dry-Run", "1").header("X-Tenant", "a"),
+    ] {
+        assert_problem(&send(gateway.address, &other).await, 422, "key-reused");
+    }
+    assert_eq!(upstream.total(), 1);
+}
+
+/// D17: the host counts unless the route says that it does not.
+#[tokio::test]
+async fn d17_a_route_may_leave_the_host_out() {
+    let upstream = Upstream::counting().await;
+    let setup = Setup::anonymous()
+        .table("[[route]]\nmatch = \"POST /anywhere\"\n[route.fingerprint]\nauthority = false");
+    let gateway = Gateway::start(&upstream.url(), setup).await;
+    let to = |path: &str, host: &str| Request::post(path).header("Host", host).key(path);
+    for path in ["/anywhere", "/here"] {
+        let first = send(gateway.address, &to(path, "api.example")).await;
+        assert_executed(&first, 201);
+        assert_replays(&send(gateway.address, &to(path, "API.example:443")).await, &first);
+        let other = send(gateway.address, &to(path, "api-2.example")).await;
+        match path {
+            "/anywhere" => assert_replays(&other, &first),
+            _ => drop(assert_problem(&other, 422, "key-reused")),
+        }
+    }
+}
+
+/// What a client stamps anew on each repeat would make every repeat another request.
+#[tokio::test]
+async fn members_that_are_ignored_neither_count_nor_differ() {
+    let upstream = Upstream::counting().await;
+    let setup = Setup::by_header()
+        .table("[defaults.fingerprint]\nignore = [\"/sent_at\", \"/items/0/trace\", \"/a~1b\"]");
+    let gateway = Gateway::start(&upstream.url(), setup).await;
+    let sent = |at: u32, amount: u32| {
+        let body = json!({ "sent_at": at, "items": [{ "trace": at, "amount": amount }], "a/b": [at] });
+        Request::post("/transfers").header("x-principal", "ana").key("k").json(&body)
+    };
+    let first = send(gateway.address, &sent(1, 100)).await;
+    assert_executed(&first, 201);
+    assert_replays(&send(gateway.address, &sent(2, 100)).await, &first);
+    let told = assert_problem(&send(gateway.address, &sent(3, 999)).await, 422, "key-reused");
+    assert_eq!(told["differs"], json!(["/items/0/amount"]));
+    assert_eq!(upstream.seen()[0].json()["sent_at"], 1, "the upstream gets them");
+}
+
+#[tokio::test]
+async fn a_raw_body_counts_byte_by_byte() {
+    let upstream = Upstream::counting().await;
+    let setup = Setup::anonymous().table("[defaults.fingerprint]\nbody = \"raw\"");
+    let gateway = Gateway::start(&upstream.url(), setup).await;
+    let written = |body: &str| {
+        Request::post("/transfers").key("k").header("content-type", "application/json").body(body)
+    };
+    let first = send(gateway.address, &written("{\"a\":1}")).await;
+    assert_executed(&first, 201);
+    assert_replays(&send(gateway.address, &written("{\"a\":1}")).await, &first);
+    assert_problem(&send(gateway.address, &written("{\"a\":1.0}")).await, 422, "key-reused");
+}
+
+/// A browser that sends a form again makes a new boundary, and a library may escape otherwise.
+#[tokio::test]
+async fn a_form_is_the_same_however_it_is_spelled_and_another_if_it_means_something_else() {
+    let upstream = Upstream::counting().await;
+    let gateway = Gateway::start(&upstream.url(), Setup::by_header()).await;
+    let sent = |key: &str, media: &str, body: &str| {
+        let request = Request::post("/transfers").header("x-principal", "ana").key(key);
+        request.header("content-type", media).body(body)
+    };
+    let form = "application/x-www-form-urlencoded";
+    let first = send(gateway.address, &sent("f", form, "to=Ana+B&pin=1234")).await;
+    assert_executed(&first, 201);
+    assert_replays(&send(gateway.address, &sent("f", form, "%74o=Ana%20B&pin=1234")).await, &first);
+    for other in
+        ["to=Ana%2BB&pin=1234", "pin=1234&to=Ana+B", "to=Ana+B&pin=1234&pin=1234", "to=Ana+B&pin=%zz"]
+    {
+        let told = assert_problem(&send(gateway.address, &sent("f", form, other)).await, 422, "key-reused");
+        assert_eq!((&told["differs"], told["accepted"]["body"].is_null()), (&json!(["body"]), true));
+        assert!(!told.to_string().contains("1234"), "{told:#}");
+    }
+    let parts = |mark: &str, file: &str| {
+        let body = format!(
+            "--{mark}\r\nContent-Disposition: form-data; name=\"a\"; filename=\"{file}\"\r\n\
+             Content-Type: image/png\r\n\r\n\u{1}\r\n\r\n--{mark}--\r\n"
+        );
+        sent("m", &format!("multipart/form-data; boundary={mark}"), &body)
+    };
+    let first = send(gateway.address, &parts("----one", "x.png")).await;
+    assert_executed(&first, 201);
+    assert_replays(&send(gateway.address, &parts("----two", "x.png")).await, &first);
+    assert_problem(&send(gateway.address, &parts("----two", "y.png")).await, 422, "key-reused");
+    assert_eq!(upstream.total(), 2);
+}
