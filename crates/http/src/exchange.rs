@@ -115,7 +115,8 @@ where
     let (reply, answered) = oneshot::channel();
     let as_sent = keyed.as_sent();
     let execution = Execution { layer, rules: Arc::clone(&rules), as_sent, reply };
-    tokio::spawn(execution.run(leader, call, parts, body).in_current_span());
+    // In a box: a task moves what it runs several times, and this is some ten kilobytes.
+    tokio::spawn(Box::pin(execution.run(leader, call, parts, body)).in_current_span());
     Judged::Answered(match answered.await {
         Ok(Ok(answer)) => answer,
         Ok(Err(standing)) => {

@@ -93,13 +93,13 @@ where
         if attempt.abandon() {
             // It never got as far as its first byte, and now it cannot.
             drop(call);
-            let answer = released(&rules, &attempt, ReleaseCause::NotStarted).await;
+            let answer = Box::pin(released(&rules, &attempt, ReleaseCause::NotStarted)).await;
             return tell(shared, &rules, reply, answer);
         }
         let listener = shared.listen_on();
         let listening = listener.as_ref().map_or(Duration::ZERO, |_| rules.listening());
-        let mut doubting =
-            std::pin::pin!(doubted(&rules, &attempt, Doubt { cause, seen_status: None, listening },));
+        // In boxes from here on: it is rare, and every request would have to be as large.
+        let mut doubting = Box::pin(doubted(&rules, &attempt, Doubt { cause, seen_status: None, listening }));
         // The call is polled on meanwhile: it may hold the record, for a renewal.
         let mut late = None;
         let answer = tokio::select! {
@@ -113,7 +113,7 @@ where
         if late.is_none() && listener.is_some() {
             late = tokio::time::timeout(listening, call).await.ok();
         }
-        ended_late(&rules, &attempt, late).await;
+        Box::pin(ended_late(&rules, &attempt, late)).await;
     }
 
     /// The request's head as the service sees it.

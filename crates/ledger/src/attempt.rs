@@ -116,7 +116,10 @@ impl Attempt {
     pub async fn start(&self) -> Result<(), LeaseLost> {
         let Execution { engine, held, .. } = &*self.0;
         let a_third = held.policy.lease / 3;
-        if held.lease_left() < a_third && !(held.renew(engine).await && held.lease_left() >= a_third) {
+        // In a box, because it is rare and every request would have to be as large.
+        if held.lease_left() < a_third
+            && !(Box::pin(held.renew(engine)).await && held.lease_left() >= a_third)
+        {
             return Err(LeaseLost);
         }
         if held.start() { Ok(()) } else { Err(LeaseLost) }

@@ -151,7 +151,8 @@ impl Ledger {
                 match decide(Some(record), &claim, engine.now_for(Some(record))) {
                     Decision::Write(_) => {}
                     Decision::Refuse(Refusal::Lapsed) => {
-                        engine.lapse(request.id, standing).await?;
+                        // In a box, because it is rare and every look-up would have to be as large.
+                        Box::pin(engine.lapse(request.id, standing)).await?;
                         continue;
                     }
                     // It began here a moment ago; follow it.
@@ -288,7 +289,7 @@ impl Leader {
                     return Ok(Claimed::Attempt(Attempt::begin(engine, lead, record, sent, admission)));
                 }
                 Ok(Ok(Transition::Refused(Refusal::Lapsed, found))) => {
-                    let lapsed = self.engine.lapse(self.request.id, found).await;
+                    let lapsed = Box::pin(self.engine.lapse(self.request.id, found)).await;
                     let read = match lapsed {
                         Ok(()) => self.engine.read(self.request.id).await,
                         Err(error) => Err(error),

@@ -48,8 +48,7 @@ impl AnswerBody {
         if !body.is_end_stream() {
             return Self::new(body, connection, pool);
         }
-        // It logs what it finds.
-        tokio::spawn(async move { _ = judge(connection, pool).await });
+        judge_aside(connection, pool);
         Self::none()
     }
 
@@ -67,15 +66,31 @@ impl Drop for AnswerBody {
         else {
             return;
         };
-        if let (true, Ok(runtime)) = (body.is_end_stream(), tokio::runtime::Handle::try_current()) {
-            // It logs what it finds.
-            runtime.spawn(async move { _ = judge(connection, pool).await });
+        if body.is_end_stream() {
+            judge_aside(connection, pool);
+        }
+    }
+}
+
+/// For those who do not wait for the judgement: what it finds is logged.
+fn judge_aside(connection: Connection, pool: Arc<Pool>) {
+    match connection.afterwards_now() {
+        Some(afterwards) => _ = judged(afterwards, connection, &pool),
+        None => {
+            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                runtime.spawn(async move { _ = judge(connection, pool).await });
+            }
         }
     }
 }
 
 async fn judge(mut connection: Connection, pool: Arc<Pool>) -> Result<(), AnswerError> {
-    match connection.afterwards().await {
+    let afterwards = connection.afterwards().await;
+    judged(afterwards, connection, &pool)
+}
+
+fn judged(afterwards: Afterwards, connection: Connection, pool: &Pool) -> Result<(), AnswerError> {
+    match afterwards {
         Afterwards::Reusable => {
             pool.give_back(connection);
             Ok(())
@@ -105,6 +120,10 @@ impl Body for AnswerBody {
                         if let Stage::Reading { connection, pool, .. } =
                             std::mem::replace(&mut this.stage, Stage::Over)
                         {
+                            if let Some(afterwards) = connection.afterwards_now() {
+                                let judged = judged(afterwards, connection, &pool);
+                                return Poll::Ready(judged.err().map(Err));
+                            }
                             this.stage = Stage::Judging(Box::pin(judge(connection, pool)));
                         }
                     }

@@ -146,18 +146,27 @@ impl Connection {
         tokio::time::timeout(SETTLE_TIME, self.settled()).await.unwrap_or(Afterwards::Ended)
     }
 
+    /// The same, if that is known already: the usual answer came in one piece.
+    pub(super) fn afterwards_now(&self) -> Option<Afterwards> {
+        self.sender.is_ready().then(|| self.looked_at())
+    }
+
     async fn settled(&mut self) -> Afterwards {
         if self.sender.ready().await.is_ok() {
-            return match self.tapped.heard() {
-                Heard::Silence if self.is_worth_keeping() => Afterwards::Reusable,
-                Heard::Silence | Heard::End | Heard::Beginning => Afterwards::Ended,
-                Heard::Words => Afterwards::Dirty,
-            };
+            return self.looked_at();
         }
         match (&mut self.driver).await {
             Ok(Ok(false)) if self.tapped.heard() != Heard::Words => Afterwards::Ended,
             Ok(Err(error)) if is_harmless(&error) => Afterwards::Ended,
             Ok(_) | Err(_) => Afterwards::Dirty,
+        }
+    }
+
+    fn looked_at(&self) -> Afterwards {
+        match self.tapped.heard() {
+            Heard::Silence if self.is_worth_keeping() => Afterwards::Reusable,
+            Heard::Silence | Heard::End | Heard::Beginning => Afterwards::Ended,
+            Heard::Words => Afterwards::Dirty,
         }
     }
 

@@ -10,7 +10,10 @@ use std::{
 };
 
 use rustix::net::{RecvFlags, Shutdown};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{Interest, ReadBuf},
+    net::TcpStream,
+};
 
 /// The socket.
 #[derive(Debug)]
@@ -53,6 +56,33 @@ impl Socket {
     /// How many bytes lie there, as far as `bytes` can hold them, without receiving them.
     pub(super) fn peek_now(&self, bytes: &mut [u8]) -> io::Result<usize> {
         Ok(rustix::net::recv(&self.stream, bytes, RecvFlags::PEEK | RecvFlags::DONTWAIT)?.1)
+    }
+
+    /// Receives once the reactor says that there is something.
+    ///
+    /// What leaves room has drained the socket, and the reactor is told so (its word is taken before the read, so what
+    /// comes in between is not forgotten): or each answer would cost one more system call that finds nothing. tokio
+    /// does the same for a stream that it reads itself (`PollEvented::poll_read`).
+    pub(super) fn poll_receive(
+        &self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.stream.poll_read_ready(context))?;
+            let mut received = None;
+            let told = self.stream.try_io(Interest::READABLE, || {
+                let bytes = self.stream.try_read_buf(buffer)?;
+                received = Some(bytes);
+                let drained = bytes > 0 && buffer.remaining() > 0;
+                if drained { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            });
+            match told {
+                _ if received.is_some() => return Poll::Ready(Ok(())),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                told => return Poll::Ready(told),
+            }
+        }
     }
 
     /// Reads once the reactor says that there is something to read.

@@ -8,7 +8,7 @@ use std::{
     io::{self, IoSlice},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use tokio::{
@@ -125,9 +125,7 @@ impl AsyncRead for Tap {
         }
         match self.0.session() {
             Some(mut session) => session.poll_read(socket, context, buffer),
-            None => {
-                Poll::Ready(ready!(socket.poll_read(context, |stream| stream.try_read_buf(buffer))).map(drop))
-            }
+            None => socket.poll_receive(context, buffer),
         }
     }
 }
