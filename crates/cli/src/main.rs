@@ -12,6 +12,9 @@ use clap::{Parser, Subcommand};
 
 use crate::exit::Exit;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Accepts the same request many times and acts once.
 #[derive(Parser)]
 #[command(name = "onlyonce", version, propagate_version = true)]
