@@ -23,8 +23,8 @@ use crate::{failure::Failure, load};
 
 /// Of ledgers that live as long as a measurement.
 pub(crate) const SECRET: &str = "a benchmark has nothing to hide, and needs as many bytes as this";
-/// Operations under way at once.
-const AT_ONCE: usize = 512;
+/// Operations under way at once; all of them are one principal's, and that is how many one may have.
+const AT_ONCE: usize = 256;
 /// What is stored of an answer beside its body: status, content type, lengths.
 const ANSWER_HEAD: usize = 42;
 

@@ -15,6 +15,8 @@ pub(crate) struct Full {
     pub(crate) records: u64,
     /// All of the directory, like `du`.
     pub(crate) disk_bytes: u64,
+    /// Of that, journals: they are bounded, whatever the number of records.
+    pub(crate) journal_bytes: u64,
     /// From the start of the process to its first answer being possible, once for each start.
     pub(crate) started_in: Vec<Duration>,
     /// The last one's.
@@ -22,8 +24,9 @@ pub(crate) struct Full {
 }
 
 impl Full {
+    /// What one more record takes: without the journals.
     pub(crate) fn bytes_per_record(&self) -> u64 {
-        self.disk_bytes / self.records.max(1)
+        (self.disk_bytes - self.journal_bytes) / self.records.max(1)
     }
 
     /// The slowest: what somebody waits for.
@@ -41,7 +44,8 @@ pub(crate) async fn measure(onlyonce: &Path, directory: &Path, records: u64) -> 
     if !status.success() {
         return Err(Failure::new(format!("the ledger was not filled: {status}")));
     }
-    let disk_bytes = system::disk_bytes(&ledger)?;
+    let disk_bytes = system::disk_bytes(&ledger, |_| true)?;
+    let journal_bytes = system::disk_bytes(&ledger, |name| name.ends_with(".jnl"))?;
     let nowhere = ([127, 0, 0, 1], 9).into();
     let (mut started_in, mut resident) = (Vec::new(), 0);
     for _ in 0..STARTS {
@@ -50,5 +54,5 @@ pub(crate) async fn measure(onlyonce: &Path, directory: &Path, records: u64) -> 
         resident = gateway.processes.resident()?;
         gateway.stop().await?;
     }
-    Ok(Full { records, disk_bytes, started_in, resident })
+    Ok(Full { records, disk_bytes, journal_bytes, started_in, resident })
 }

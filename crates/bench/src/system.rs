@@ -81,17 +81,21 @@ fn stat(pid: u32) -> Result<Stat, Failure> {
     Ok(Stat { parent: u32::try_from(parent)?, ticks: user + system })
 }
 
-/// Bytes that a directory takes on its disk, like `du`.
-pub(crate) fn disk_bytes(directory: &std::path::Path) -> Result<u64, Failure> {
+/// Bytes that the files of a directory take on its disk, like `du`, as far as their names are wanted.
+pub(crate) fn disk_bytes(
+    directory: &std::path::Path,
+    wanted: impl Fn(&str) -> bool + Copy,
+) -> Result<u64, Failure> {
     use std::os::unix::fs::MetadataExt;
 
-    let mut bytes = fs::metadata(directory)?.blocks() * 512;
+    let mut bytes = 0;
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        bytes += match entry.file_type()?.is_dir() {
-            true => disk_bytes(&entry.path())?,
-            false => entry.metadata()?.blocks() * 512,
-        };
+        if entry.file_type()?.is_dir() {
+            bytes += disk_bytes(&entry.path(), wanted)?;
+        } else if entry.file_name().to_str().is_some_and(wanted) {
+            bytes += entry.metadata()?.blocks() * 512;
+        }
     }
     Ok(bytes)
 }

@@ -40,6 +40,9 @@ const UNTIL_LEN: usize = 8;
 const MEMTABLE: u64 = 32 * 1024 * 1024;
 /// Bytes of journal that may wait for their memtables to be written out; opening after a crash reads them again.
 const JOURNALS: u64 = 128 * 1024 * 1024;
+/// A row's policy, route, owner and times are much like its neighbours'; what was just written out is merged soon, and not
+/// worth it.
+const ROW_COMPRESSION: [CompressionType; 2] = [CompressionType::None, CompressionType::Lz4];
 /// Results are large and sealed: fewer, larger blocks, and nothing to gain by compression.
 const RESULT_BLOCK: u32 = 16 * 1024;
 
@@ -77,13 +80,14 @@ impl Keyspaces {
 
     fn of(db: Database) -> Result<Self, fjall::Error> {
         let tuned = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE);
+        let rows = || tuned().data_block_compression_policy(CompressionPolicy::new(ROW_COMPRESSION));
         let large = || {
             tuned()
                 .data_block_size_policy(BlockSizePolicy::all(RESULT_BLOCK))
                 .data_block_compression_policy(CompressionPolicy::disabled())
         };
         Ok(Self {
-            records: db.keyspace(RECORDS, tuned)?,
+            records: db.keyspace(RECORDS, rows)?,
             results: db.keyspace(RESULTS, large)?,
             audit: db.keyspace(AUDIT, tuned)?,
             meta: db.keyspace(META, tuned)?,

@@ -36,6 +36,7 @@ impl Report {
             "full_ledger": {
                 "records": full.records,
                 "disk_bytes": full.disk_bytes,
+                "journal_bytes": full.journal_bytes,
                 "bytes_per_record": full.bytes_per_record(),
                 "started_in_s": full.started_in.iter().map(|took| took.as_secs_f64()).collect::<Vec<_>>(),
                 "resident_bytes": full.resident,

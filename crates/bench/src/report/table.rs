@@ -80,9 +80,10 @@ impl Report {
             full.started_in.iter().map(|took| format!("{:.2} s", took.as_secs_f64())).collect();
         writeln!(
             out,
-            "{} records with results of 500 bytes: {} B each on disk; started in {}, with {} MB\n",
+            "{} records with results of 500 bytes: {} B each on disk, and {} MB of journal for all; started in {}, with {} MB\n",
             full.records,
             full.bytes_per_record(),
+            full.journal_bytes / 1_000_000,
             starts.join(", "),
             full.resident / 1_000_000
         )
