@@ -234,6 +234,7 @@ impl Front {
             .and_then(|()| admission::admit(&mut request, &self.identify, self.guard_paths));
         if let Err(refused) = admitted {
             let mut answer = refused.into_response(&self.problem_base);
+            self.layer.refused_before(&request.into_parts().0, &answer);
             // The body was not read, so the connection ends here.
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             return answer;

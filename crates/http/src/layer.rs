@@ -4,10 +4,10 @@
 
 use std::{fmt, sync::Arc};
 
-use http::request::Parts;
+use http::{Response, request::Parts};
 use onlyonce_core::scope::{Principal, Scopes};
 
-use crate::{rules::Rules, service::Once, shared::Shared};
+use crate::{body::Body, rules::Rules, service::Once, shared::Shared, telemetry};
 
 /// Which rules a request falls under; `None`: it passes untouched.
 pub type Select = dyn Fn(&Parts) -> Option<Arc<Rules>> + Send + Sync;
@@ -51,6 +51,13 @@ impl Layer {
     /// What is missing, in plain words.
     pub fn identify(&self, parts: &Parts) -> Result<Principal, String> {
         (self.0.identify)(parts, &self.0.shared.scopes)
+    }
+
+    /// Counts a request that was refused by `answer` before this layer was asked, such as one that reads two ways.
+    pub fn refused_before<B>(&self, parts: &Parts, answer: &Response<Body<B>>) {
+        if let Some(rules) = self.select(parts) {
+            telemetry::count(self.shared(), &rules, telemetry::result(answer));
+        }
     }
 
     pub(crate) fn select(&self, parts: &Parts) -> Option<Arc<Rules>> {

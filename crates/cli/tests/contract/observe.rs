@@ -9,9 +9,10 @@ use std::{
 
 use onlyonce_demo::{Demo, Options};
 use onlyonce_testbed::{
-    Gate, Headers,
-    client::{Request, Response},
+    Close, Gate, Headers,
+    client::{Connection, Request, Response},
     effects::Upstream,
+    hostile::{Behaviour, Hostile},
 };
 use serde_json::json;
 
@@ -133,4 +134,36 @@ async fn repeats_of_a_running_request_run_beside_it_and_would_have_been_replayed
     assert_eq!(upstream.executions("k"), 3);
     gateway.until_shown("onlyonce_observed_total{route=\"POST /transfers\",result=\"executed\"} 1").await;
     gateway.until_shown("onlyonce_observed_total{route=\"POST /transfers\",result=\"replayed\"} 2").await;
+}
+
+/// Enforced, its attempt would have run on and been kept.
+#[tokio::test]
+async fn a_client_that_hangs_up_and_asks_again_would_have_been_given_its_result() {
+    let before = Gate::closed();
+    let upstream = Upstream::gated(&before, &Gate::opened()).await;
+    let gateway = Gateway::start(&upstream.url(), observing()).await;
+    let request = transfer("k").header("x-principal", "ana");
+    let mut client = Connection::open(gateway.address).await.unwrap();
+    client.start(&request).await.unwrap();
+    before.arrived(1).await;
+    client.close(Close::Reset);
+    gateway.until_shown("onlyonce_observed_total{route=\"POST /transfers\",result=\"executed\"} 1").await;
+    before.open();
+    assert_eq!(send(gateway.address, &request).await.status, 201);
+    gateway.until_shown("onlyonce_observed_total{route=\"POST /transfers\",result=\"replayed\"} 1").await;
+}
+
+/// An enforced request is whole before anything is sent; an observed one goes on as it comes.
+#[tokio::test]
+async fn an_observed_request_is_not_held_until_it_is_whole() {
+    let hostile = Hostile::start(Behaviour::AnswersSlowly).await;
+    let gateway = Gateway::start(&hostile.url(), observing()).await;
+    let bytes = transfer("k").header("x-principal", "ana").to_bytes(gateway.address);
+    let (most, rest) = bytes.split_at(bytes.len() - 5);
+    let mut client = Connection::open(gateway.address).await.unwrap();
+    client.write(most).await.unwrap();
+    hostile.heads_arrived(1).await;
+    assert_eq!(hostile.bodies(), 0);
+    client.write(rest).await.unwrap();
+    hostile.bodies_arrived(1).await;
 }

@@ -56,6 +56,7 @@ async fn be_busy(gateway: &Gateway) {
     send(gateway.address, &Request::post("/required").header("authorization", SECRET)).await;
     send(gateway.address, &Request::post("/required")).await;
     send(gateway.address, &Request::post("/a/201")).await;
+    send(gateway.address, &request("//required", "two-ways", 1)).await;
     let large = request("/a/201", "large", 1).body(SECRET.repeat(300));
     let _ = client::send(gateway.address, &large).await;
 }
@@ -74,7 +75,8 @@ async fn every_metric_of_the_catalogue_is_there_and_no_other() {
         "onlyonce_requests_total{route=\"*\",result=\"released\"} 1",
         "onlyonce_requests_total{route=\"*\",result=\"passed\"} 1",
         "onlyonce_requests_total{route=\"*\",result=\"invalid\"} 1",
-        "onlyonce_requests_total{route=\"POST /required\",result=\"invalid\"} 1",
+        // The path that reads two ways counts where one of the ways leads.
+        "onlyonce_requests_total{route=\"POST /required\",result=\"invalid\"} 2",
         "onlyonce_requests_total{route=\"POST /required\",result=\"missing\"} 1",
         "onlyonce_requests_total{route=\"POST /required\",result=\"unauthenticated\"} 1",
         "onlyonce_upstream_outcome_total{outcome=\"kept\"} 1",
