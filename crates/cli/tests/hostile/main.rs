@@ -18,6 +18,7 @@ mod transfer;
 mod scene;
 
 mod bodies;
+mod carriers;
 mod expect;
 mod framing;
 mod heads;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
@@ -38,6 +38,8 @@ pub(crate) enum Trouble {
     DamagesResults,
     /// The store answers no question.
     CannotBeReached,
+    /// The same, on a route that says `fail_open`.
+    CannotBeReachedAndOpens,
     /// A body may take a tenth of a second to arrive.
     HasNoPatience,
     /// The handler panics.
@@ -73,6 +75,7 @@ pub(crate) async fn serve(trouble: Trouble) -> Server {
     if trouble == Trouble::HasNoPatience {
         rules.request_time = Duration::from_millis(100);
     }
+    rules.fail_open = trouble == Trouble::CannotBeReachedAndOpens;
     let rules = Arc::new(rules);
     let layer = Layer::new(
         Arc::new(Shared::new(ledger, "reference")),
@@ -124,6 +127,7 @@ impl Service<Request<RequestBody<Incoming>>> for Handler {
             assert_ne!(trouble, Trouble::Panics, "the handler panics after its effect, as it was told to");
             let mut answer = Response::new(Full::from("done"));
             *answer.status_mut() = StatusCode::CREATED;
+            answer.headers_mut().insert("x-from", HeaderValue::from_static("upstream"));
             Ok(answer)
         })
     }
@@ -152,7 +156,7 @@ impl Store for Troubled {
     }
 
     fn heads<'a>(&'a self, ids: &'a [RecordId]) -> Reply<'a, Vec<Option<Bytes>>> {
-        if self.trouble == Trouble::CannotBeReached {
+        if matches!(self.trouble, Trouble::CannotBeReached | Trouble::CannotBeReachedAndOpens) {
             return Box::pin(async { Err(Error::new(ErrorKind::NotApplied, "nobody answers")) });
         }
         self.store.heads(ids)

@@ -73,6 +73,9 @@ fn judge(row: &Row, pairs: &Vec<Pair>) {
         first.judge(&pair.first, &context("first"));
         repeat.judge(&pair.repeat, &context("repeat"));
         assert_eq!(pair.ran_again, repeat.runs, "{}: whether the repeat runs", pair.case);
+        if repeat.bare {
+            assert_eq!((pair.repeat.status, pair.repeat.body.len()), (pair.first.status, 0), "{}", pair.case);
+        }
         if repeat.same {
             assert_eq!(
                 (pair.repeat.status, &pair.repeat.body),
@@ -96,6 +99,7 @@ struct Wanted {
     problem: Option<(u16, String)>,
     status: Option<String>,
     same: bool,
+    bare: bool,
     runs: bool,
 }
 
@@ -105,12 +109,14 @@ impl Wanted {
         let what = parts.next().unwrap_or_default();
         let problem =
             what.split_once(' ').and_then(|(status, name)| Some((status.parse().ok()?, name.to_owned())));
-        let known = problem.is_some() || matches!(what, "its answer" | "the same" | "runs again");
+        let known =
+            problem.is_some() || matches!(what, "its answer" | "the same" | "its status" | "runs again");
         assert!(known, "a cell that means nothing: `{cell}`");
         Self {
             problem,
             status: parts.next().map(str::to_owned),
             same: what == "the same",
+            bare: what == "its status",
             runs: what == "runs again",
         }
     }

@@ -9,8 +9,11 @@ use crate::{
     transfer::{send, transfer},
 };
 
-pub(super) const SCENARIOS: &[Scenario] =
-    &[("capacity", || Box::pin(capacity())), ("ledger-unavailable", || Box::pin(ledger_unavailable()))];
+pub(super) const SCENARIOS: &[Scenario] = &[
+    ("capacity", || Box::pin(capacity())),
+    ("ledger-unavailable", || Box::pin(ledger_unavailable())),
+    ("fail-open", || Box::pin(fail_open())),
+];
 
 async fn capacity() -> Shown {
     let upstream = Upstream::counting().await;
@@ -25,5 +28,12 @@ async fn ledger_unavailable() -> Shown {
     let server = layer::serve(layer::Trouble::CannotBeReached).await;
     let answer = send(server.addr, &transfer("k")).await;
     assert_eq!(server.calls(), 0);
+    answer.into()
+}
+
+async fn fail_open() -> Shown {
+    let server = layer::serve(layer::Trouble::CannotBeReachedAndOpens).await;
+    let answer = send(server.addr, &transfer("k")).await;
+    assert_eq!(server.calls(), 1);
     answer.into()
 }

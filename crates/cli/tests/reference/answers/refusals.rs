@@ -19,6 +19,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ("no-principal", || Box::pin(no_principal())),
     ("key-missing", || Box::pin(key_missing())),
     ("key-invalid", || Box::pin(key_invalid())),
+    ("keys-disagree", || Box::pin(keys_disagree())),
+    ("key-unreadable", || Box::pin(key_unreadable())),
     ("too-large", || Box::pin(too_large())),
     ("incomplete", || Box::pin(incomplete())),
     ("slow-body", || Box::pin(slow_body())),
@@ -61,6 +63,19 @@ async fn key_missing() -> Shown {
 
 async fn key_invalid() -> Shown {
     refused(Setup::anonymous(), &transfer("a,b")).await
+}
+
+const BY_HEADER_OR_BODY: &str = "carriers = [\"header:idempotency-key\", \"body:/idempotency_key\"]";
+
+async fn keys_disagree() -> Shown {
+    let request = Request::post("/transfers").key("k").json(&json!({ "idempotency_key": "other" }));
+    refused(Setup::anonymous().defaults(BY_HEADER_OR_BODY), &request).await
+}
+
+async fn key_unreadable() -> Shown {
+    let setup = Setup::anonymous().defaults(&format!("{BY_HEADER_OR_BODY}\nkey = \"required\""));
+    let request = Request::post("/transfers").header("content-type", "application/json").body("{no json");
+    refused(setup, &request).await
 }
 
 async fn too_large() -> Shown {

@@ -17,7 +17,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ("says-release", |_| Box::pin(says("release"))),
     ("says-unknown", |_| Box::pin(says("unknown"))),
     ("says-nonsense", |_| Box::pin(says("nonsense"))),
-    ("inner-layer", |_| Box::pin(inner_layer())),
+    ("inner-layer", |_| Box::pin(inner_layer(&["in-progress", "outcome-unknown"], false))),
+    ("inner-layer-not-done", |_| {
+        Box::pin(inner_layer(&["capacity", "ledger-unavailable", "upstream-unreachable"], true))
+    }),
     ("panic", |_| Box::pin(panics())),
 ];
 
@@ -39,20 +42,24 @@ async fn says(word: &'static str) -> Vec<Pair> {
     pairs
 }
 
-async fn inner_layer() -> Vec<Pair> {
-    let upstream = Upstream::start(|arrival| async move {
+/// With a status that would be kept; `echoes`: like a layer that got the key.
+async fn inner_layer(names: &[&str], echoes: bool) -> Vec<Pair> {
+    let upstream = Upstream::start(move |arrival| async move {
         arrival.execute();
         let name = arrival.seen.path.trim_start_matches('/').to_owned();
         let document =
             serde_json::json!({ "type": format!("urn:problem-type:onlyonce:{name}"), "status": 409 });
-        let answer =
-            Answer::new(409).header("content-type", "application/problem+json").header("x-from", "upstream");
-        answer.body(document.to_string())
+        let mut answer = Answer::new(409).header("content-type", "application/problem+json");
+        if echoes {
+            answer =
+                answer.header("idempotency-key", arrival.seen.header("idempotency-key").unwrap_or_default());
+        }
+        answer.header("x-from", "upstream").body(document.to_string())
     })
     .await;
     let gateway = Gateway::start(&upstream.url(), Setup::anonymous()).await;
     let mut pairs = Vec::new();
-    for name in ["in-progress", "outcome-unknown"] {
+    for name in names {
         pairs.push(pair(&gateway, &upstream, &Request::post(format!("/{name}")).key(name), name).await);
     }
     pairs

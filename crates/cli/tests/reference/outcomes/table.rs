@@ -12,18 +12,25 @@ use crate::{
 };
 
 pub(super) const SCENARIOS: &[Scenario] = &[
-    ("success", |statuses| Box::pin(answered(statuses, &[]))),
-    ("refusal", |statuses| Box::pin(answered(statuses, &[]))),
-    ("failure", |statuses| Box::pin(answered(statuses, &[]))),
-    ("not-performed", |statuses| Box::pin(answered(statuses, &[]))),
-    ("busy", |statuses| Box::pin(answered(statuses, &[("retry-after", "7")]))),
-    ("in-doubt", |statuses| Box::pin(answered(statuses, &[]))),
+    ("success", |statuses| Box::pin(answered(statuses, &[], ""))),
+    ("refusal", |statuses| Box::pin(answered(statuses, &[], ""))),
+    ("failure", |statuses| Box::pin(answered(statuses, &[], ""))),
+    ("not-performed", |statuses| Box::pin(answered(statuses, &[], ""))),
+    ("busy", |statuses| Box::pin(answered(statuses, &[("retry-after", "7")], ""))),
+    ("in-doubt", |statuses| Box::pin(answered(statuses, &[], ""))),
+    ("strict-kept", |statuses| Box::pin(answered(statuses, &[], STRICT))),
+    ("strict-unknown", |statuses| Box::pin(answered(statuses, &[("retry-after", "7")], STRICT))),
+    ("route-keep", |statuses| Box::pin(said_by_the_route(statuses, "keep"))),
+    ("route-release", |statuses| Box::pin(said_by_the_route(statuses, "release"))),
+    ("route-unknown", |statuses| Box::pin(said_by_the_route(statuses, "unknown"))),
 ];
 
+const STRICT: &str = "[defaults]\nfrees = \"strict\"";
+
 /// One key for each status; its first answer is that status.
-async fn answered(statuses: Vec<u16>, headers: &'static [(&str, &str)]) -> Vec<Pair> {
+async fn answered(statuses: Vec<u16>, headers: &'static [(&str, &str)], tables: &str) -> Vec<Pair> {
     let upstream = naming_its_status(headers).await;
-    let gateway = Gateway::start(&upstream.url(), Setup::anonymous()).await;
+    let gateway = Gateway::start(&upstream.url(), Setup::anonymous().table(tables)).await;
     let mut pairs = Vec::with_capacity(statuses.len());
     for status in statuses {
         let key = format!("k-{status}");
@@ -53,4 +60,11 @@ async fn naming_its_status(headers: &'static [(&str, &str)]) -> Upstream {
         if matches!(status, 204 | 205 | 304) { answer } else { answer.body(effect) }
     })
     .await
+}
+
+/// The route says this word of each of the statuses.
+async fn said_by_the_route(statuses: Vec<u16>, word: &str) -> Vec<Pair> {
+    let lines = statuses.iter().map(|status| format!("\"{status}\" = \"{word}\"\n"));
+    let table = format!("[defaults.outcome]\n{}", lines.collect::<String>());
+    answered(statuses, &[], &table).await
 }
