@@ -95,7 +95,7 @@ impl Onlyonce {
         self.0.shared.ledger().poisoned().await;
     }
 
-    /// The ledger itself, to list what is open, and to settle what is unknown.
+    /// The ledger itself, to list what is open.
     pub fn ledger(&self) -> &Ledger {
         self.0.shared.ledger()
     }

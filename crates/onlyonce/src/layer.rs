@@ -15,7 +15,7 @@ use onlyonce_core::{
 use onlyonce_http::{
     Carriers, Once, Rules,
     layer::Starts,
-    rules::{Conflict, Late, Requirement},
+    rules::{Conflict, Late, Mode, Requirement},
 };
 
 use crate::{
@@ -54,6 +54,8 @@ pub struct Layer<P = Identified> {
     once: Onlyonce,
     rules: Rules,
     named: bool,
+    /// Whether it was said how long keys are remembered.
+    retained: bool,
     hidden: Vec<String>,
     principal: P,
 }
@@ -61,14 +63,14 @@ pub struct Layer<P = Identified> {
 impl Layer<PrincipalMissing> {
     pub(crate) fn new(once: Onlyonce) -> Self {
         let rules = Rules::new("*", Redaction::new(once.ledger().key(), &Vec::<String>::new()));
-        Self { once, rules, named: false, hidden: Vec::new(), principal: PrincipalMissing }
+        Self { once, rules, named: false, retained: false, hidden: Vec::new(), principal: PrincipalMissing }
     }
 
     /// Who sends a request: usually what a layer further out has verified and left in its extensions. One principal's key
     /// is unrelated to another's. `None`, or an empty id, is answered with 401.
     pub fn principal(self, of: impl Fn(&Parts) -> Option<Principal> + Send + Sync + 'static) -> Layer {
-        let Self { once, rules, named, hidden, .. } = self;
-        Layer { once, rules, named, hidden, principal: Identified::new(of) }
+        let Self { once, rules, named, retained, hidden, .. } = self;
+        Layer { once, rules, named, retained, hidden, principal: Identified::new(of) }
     }
 
     /// Everybody is the same: whoever knows a key gets its result, and a conflict shows no parameters. For services
@@ -160,10 +162,11 @@ impl<P> Layer<P> {
     }
 
     /// How long keys are remembered, counted from the outcome, at least as long as results and as the deadline; 7 days.
-    /// After it a repeat is a new operation.
+    /// After it a repeat is a new operation. Derived keys need it said.
     #[must_use]
     pub fn retain_key(mut self, time: Duration) -> Self {
         self.rules.policy.retain_key = time;
+        self.retained = true;
         self
     }
 
@@ -274,6 +277,14 @@ impl<P> Layer<P> {
         self
     }
 
+    /// Lets everything through, and counts and logs what would have happened: for a look at a service's traffic before
+    /// the layer binds.
+    #[must_use]
+    pub fn observe(mut self) -> Self {
+        self.rules.mode = Mode::Observe;
+        self
+    }
+
     /// Lets requests pass unprotected while the ledger cannot be asked. A repeat may then run twice.
     #[must_use]
     pub fn fail_open(mut self) -> Self {
@@ -298,7 +309,7 @@ impl Layer {
     }
 
     /// What cannot be kept. The first that applies is told.
-    fn faults(&self) -> [(bool, &'static str); 6] {
+    fn faults(&self) -> [(bool, &'static str); 7] {
         let Rules { policy, .. } = &self.rules;
         [
             (policy.lease < LEASE_MIN, "`lease` must be at least 100 ms"),
@@ -310,6 +321,10 @@ impl Layer {
             (
                 policy.retain_key < policy.deadline,
                 "`retain_key` must be at least `deadline`: a repeat could come when its first is forgotten",
+            ),
+            (
+                self.rules.carriers.derived().is_some() && !self.retained,
+                "`retain_key` must be said where keys are derived: for as long, the same members are the same operation",
             ),
             (self.rules.answer_limit > ANSWER_LIMIT_MAX, "`answer_limit` must be at most 128 MiB"),
             (

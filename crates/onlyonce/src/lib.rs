@@ -11,6 +11,7 @@ mod operation;
 mod operations;
 mod problem;
 mod routes;
+mod settling;
 
 #[cfg(feature = "axum")]
 mod extract;
@@ -29,6 +30,7 @@ pub use opening::Opening;
 pub use operation::Operation;
 pub use operations::{OPERATIONS_ROUTE, Operations};
 pub use problem::Problem;
+pub use settling::{Became, NotSettled, Settlement};
 
 /// The service and the bodies behind a [`Layer`], for those who have to name them.
 pub mod service {

@@ -2,7 +2,7 @@
 
 use axum::{Router, routing::post as on_post};
 use http::StatusCode;
-use onlyonce::{Onlyonce, Operation, Outcome, Problem};
+use onlyonce::{Became, Onlyonce, Operation, Outcome, Problem, Settlement};
 
 use crate::send::{Answer, Effects, post, send};
 
@@ -57,6 +57,37 @@ async fn what_is_unknown_is_refused_until_somebody_settles_it() {
         );
     }
     assert!(all[0].json()["operation_ref"].as_str().unwrap().starts_with("op_"));
+}
+
+#[tokio::test]
+async fn what_is_unknown_is_settled_by_somebody_who_knows_and_has_looked_at_it() {
+    let once = Onlyonce::testing().await;
+    let effects = Effects::default();
+    let counted = effects.clone();
+    let handler = async move |op: Operation| {
+        counted.add();
+        op.unknown("the provider hung up")
+    };
+    let app = Router::new().route("/t", on_post(handler)).route_layer(once.layer().require_key().anonymous());
+    let told = send(&app, post("/t", "k")).await.json();
+    let reference = onlyonce::OperationRef::parse(told["operation_ref"].as_str().unwrap()).unwrap();
+    let applied = |attempt| Settlement {
+        attempt,
+        became: Became::Applied(StatusCode::CREATED),
+        by: "ana".to_owned(),
+        reason: "found it at the provider".to_owned(),
+    };
+    let stale = once.settle(reference, applied(2)).await.unwrap_err().to_string();
+    assert!(stale.contains("the ledger refuses"), "{stale}");
+    once.settle(reference, applied(1)).await.unwrap();
+    let repeat = send(&app, post("/t", "k")).await;
+    assert_eq!((repeat.status, repeat.header("idempotency-settled")), (StatusCode::CREATED, "operator"));
+    assert!(once.settle(reference, applied(1)).await.is_err(), "it is not unknown any more");
+    let unsigned = Settlement { by: String::new(), ..applied(1) };
+    assert!(once.settle(reference, unsigned).await.unwrap_err().to_string().contains("`by`"));
+    let undone = Settlement { became: Became::Applied(StatusCode::TOO_MANY_REQUESTS), ..applied(1) };
+    assert!(once.settle(reference, undone).await.unwrap_err().to_string().contains("was not done"));
+    assert_eq!(effects.count(), 1);
 }
 
 #[tokio::test]

@@ -97,6 +97,14 @@ async fn another_principals_key_is_another_operation() {
 }
 
 #[tokio::test]
+#[should_panic(expected = "`retain_key` must be said where keys are derived")]
+async fn derived_keys_need_their_time_said() {
+    let once = Onlyonce::testing().await;
+    let derived = onlyonce::Carrier::parse("derive:/from,/to,/amount").unwrap();
+    let _: Router = Router::new().layer(once.layer().carriers([derived]).anonymous());
+}
+
+#[tokio::test]
 #[should_panic(expected = "`retain_key` must be at least `retain_result`")]
 async fn settings_that_contradict_each_other_are_refused_before_the_first_request() {
     let once = Onlyonce::testing().await;
