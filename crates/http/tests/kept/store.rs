@@ -1,8 +1,11 @@
 //! A memory store whose writes of outcomes and whose reads the test may hold back or refuse.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -35,7 +38,7 @@ impl Watched {
         })
     }
 
-    /// From now on such writes wait, until the permit that comes back is closed.
+    /// From now on such writes wait, until the gate that comes back is closed.
     pub(crate) fn hold(&self, state: StateName) -> Arc<Semaphore> {
         let gate = Arc::new(Semaphore::new(0));
         *self.held.lock().unwrap() = Some((state, Arc::clone(&gate)));
@@ -44,7 +47,9 @@ impl Watched {
 
     /// Waits until a write is held.
     pub(crate) async fn held(&self) {
-        self.waiting.subscribe().wait_for(|waiting| *waiting > 0).await.unwrap();
+        let mut waiting = self.waiting.subscribe();
+        let held = tokio::time::timeout(Duration::from_secs(600), waiting.wait_for(|waiting| *waiting > 0));
+        held.await.expect("such a write comes").unwrap();
     }
 
     pub(crate) fn refuse(&self, state: Option<StateName>) {
@@ -55,7 +60,7 @@ impl Watched {
         self.unreachable.store(!reachable, Ordering::Relaxed);
     }
 
-    /// The states of all records.
+    /// The state of a record.
     pub(crate) async fn state_of(&self, id: RecordId) -> Option<State> {
         let row = self.inner.heads(&[id]).await.unwrap().remove(0)?;
         Some(codec::decode(&row).unwrap().state)
