@@ -159,6 +159,7 @@ fn policy(out: &mut Writer, policy: &Policy) {
     out.u8(match policy.on_unknown {
         OnUnknown::Hold => 0,
         OnUnknown::Rerun => 1,
+        OnUnknown::Probe => 2,
     });
 }
 
@@ -172,6 +173,7 @@ fn read_policy(input: &mut Reader<'_>) -> Result<Policy, Unreadable> {
         on_unknown: match input.u8()? {
             0 => OnUnknown::Hold,
             1 => OnUnknown::Rerun,
+            2 => OnUnknown::Probe,
             _ => return Err(Unreadable::Damaged),
         },
     })

@@ -288,6 +288,10 @@ impl Record {
             (Verdict::NotApplied { forced: false }, Some(end)) if now < end => {
                 Decision::Refuse(Refusal::TooEarly(end))
             }
+            // To waive the wait takes a person with a reason.
+            (Verdict::NotApplied { forced: true }, _) if settle.by != Source::Operator => {
+                Decision::Refuse(Refusal::Unknown)
+            }
             (Verdict::NotApplied { .. }, _) => self.becomes(State::Released {
                 at: now,
                 until: now.plus(self.policy.keep_released()),

@@ -27,16 +27,19 @@ pub struct Policy {
 pub enum OnUnknown {
     /// Refused until somebody settles it.
     Hold,
+    /// Refused like held ones; the upstream is asked what became of it, and its answer settles it.
+    Probe,
     /// Run again once `settle_after` has passed: the upstream deduplicates on `Idempotency-Operation`, also two
     /// requests at the same time.
     Rerun,
 }
 
 impl OnUnknown {
-    /// `hold` or `rerun`.
+    /// `hold`, `probe` or `rerun`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Hold => "hold",
+            Self::Probe => "probe",
             Self::Rerun => "rerun",
         }
     }

@@ -25,6 +25,7 @@ use crate::{
     config::{Admin, Config},
     cors::Cors,
     principal::Identify,
+    probe::{self, Prober},
     published::Published,
     registry::Registry,
     routes::Routes,
@@ -84,11 +85,7 @@ impl Gateway {
         // Which key they get makes no difference to whether the rules are valid, and the ledger's is not known yet.
         Routes::new(config, &LedgerKey::new([0; 32]))?;
         config.ledger.url.parse::<Place>()?;
-        for route in &config.route {
-            route.settings.probe.header_map(&secrets.named).map_err(|why| {
-                StartError::new(StartErrorKind::Config, format!("route `{}`: {why}", route.pattern))
-            })?;
-        }
+        probe::questions(config, &secrets.named)?;
         match config.admin {
             Admin::At(address) if secrets.admin.is_none() && !address.ip().is_loopback() => {
                 Err(StartError::new(
@@ -113,6 +110,7 @@ impl Gateway {
         let registry = Arc::new(Registry::default());
         let meter = Meter::of(Arc::clone(&registry));
         let identify = Arc::new(Identify::new(&config.principal)?.counted(&meter));
+        let questions = probe::questions(&config, &secrets.named)?;
         // Bound before the ledger is opened: a second gateway on the same machine fails here, and changes nothing.
         let listener = bind(config.listen, "listen", "--listen")?;
         let admin_listener = match config.admin {
@@ -163,6 +161,7 @@ impl Gateway {
         let (draining, watching) = watch::channel(false);
         let times = Times::idle(config.keep_alive.0);
         tokio::spawn(server::serve(listener, front, connections.clone(), times, watching));
+        Prober::start(ledger.clone(), questions, draining.subscribe());
         let drain = config.drain.0;
         Ok(Running { address, admin, found, ledger, shared, accepting, connections, draining, drain })
     }

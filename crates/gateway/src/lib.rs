@@ -13,6 +13,7 @@ mod cors;
 mod descriptors;
 mod head;
 mod principal;
+mod probe;
 mod published;
 mod registry;
 mod routes;

@@ -5,6 +5,7 @@
 //! Everything else that ends without a whole answer is lost, and lost is unknown.
 
 mod answer;
+mod ask;
 mod connection;
 mod pool;
 mod proxy;

@@ -261,9 +261,21 @@ fn unknown(now: Timestamp, rules: &Rules, record: &Record) -> Refused {
             } else {
                 "Ask the operator."
             };
-            Refused::new(problem::OUTCOME_UNKNOWN, format!("{detail} Do not use a new key. {ask}"))
+            let refused =
+                Refused::new(problem::OUTCOME_UNKNOWN, format!("{detail} Do not use a new key. {ask}"));
+            let first = settle_from.plus(record.policy.settle_after.unwrap_or_default());
+            match next_probe(rules, first.since(now)) {
+                Some(seconds) => refused.retry_after(seconds),
+                None => refused,
+            }
         }
     }
+}
+
+/// When there may be news, in seconds: after the first probe, or the next one.
+fn next_probe(rules: &Rules, till_first: Duration) -> Option<u64> {
+    let every = rules.probes?;
+    Some(whole_seconds(if till_first.is_zero() { every } else { till_first }))
 }
 
 /// Nobody knows what became of the attempt that this request began. `status` says whether that is on record.
@@ -274,7 +286,10 @@ pub(crate) fn lost<B>(rules: &Rules, attempt: &Attempt, doubt: Doubt, status: St
     let rerun = rules.policy.on_unknown == OnUnknown::Rerun;
     let problem = match rules.policy.settle_after {
         Some(wait) if rerun => problem.same_key().retry_after(whole_seconds(doubt.listening + wait)),
-        _ => problem,
+        wait => match next_probe(rules, doubt.listening + wait.unwrap_or_default()) {
+            Some(seconds) => problem.retry_after(seconds),
+            None => problem,
+        },
     };
     let reference = attempt.operation_ref();
     let first = reference.first_claim_at;

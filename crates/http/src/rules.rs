@@ -110,6 +110,8 @@ pub struct Rules {
     pub late: Late,
     /// Clocks and promises.
     pub policy: Policy,
+    /// How often whoever knows is asked what became of an unknown; `None` if nobody is.
+    pub probes: Option<Duration>,
     /// How long a repeat waits for the first.
     pub wait: Duration,
     /// Largest request body, in bytes.
@@ -160,6 +162,7 @@ impl Rules {
             forward_key: ForwardKey::AsSent,
             late: Late::New,
             policy: Policy::default(),
+            probes: None,
             wait: Duration::from_secs(5),
             request_limit: 1024 * 1024,
             request_time: Duration::from_secs(30),

@@ -40,9 +40,11 @@ pub struct OpenRecords {
     pub next: Option<RecordId>,
 }
 
-/// What an operator decided about an unknown.
+/// What a probe or an operator decided about an unknown.
 #[derive(Clone, Debug)]
 pub struct Settlement {
+    /// Which of them.
+    pub by: Source,
     /// What he looked at.
     pub seen: Seen,
     /// What he decided.
@@ -98,8 +100,8 @@ impl Ledger {
         reference: OperationRef,
         settlement: Settlement,
     ) -> Result<Result<Record, Refusal>, Error> {
-        let Settlement { seen, verdict, result, author } = settlement;
-        let event = Event::Settle(Settle { by: Source::Operator, seen, verdict });
+        let Settlement { by, seen, verdict, result, author } = settlement;
+        let event = Event::Settle(Settle { by, seen, verdict });
         self.change(reference, event, Some(result), author).await
     }
 

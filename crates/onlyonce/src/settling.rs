@@ -11,7 +11,7 @@ use onlyonce_core::{
     Fence, OperationRef, Outcome,
     event::{Seen, Verdict},
     outcome,
-    record::StateName,
+    record::{Source, StateName},
 };
 use onlyonce_http::stored::Stored;
 use onlyonce_ledger::{audit::Author, operator};
@@ -104,6 +104,7 @@ impl Onlyonce {
             ),
         };
         let settlement = operator::Settlement {
+            by: Source::Operator,
             seen: Seen { state: StateName::Unknown, fence: Fence(attempt) },
             verdict,
             result,

@@ -27,6 +27,7 @@ mod framed;
 mod full;
 mod keep_alive;
 mod large;
+mod probe;
 mod start_up;
 mod tls;
 mod unreached;

@@ -211,7 +211,14 @@ fn times() -> impl Strategy<Value = Timestamp> {
 
 fn policies() -> impl Strategy<Value = Policy> {
     let time = || any::<u64>().prop_map(Duration::from_millis);
-    (time(), time(), option::of(time()), time(), time(), select(vec![OnUnknown::Hold, OnUnknown::Rerun]))
+    (
+        time(),
+        time(),
+        option::of(time()),
+        time(),
+        time(),
+        select(vec![OnUnknown::Hold, OnUnknown::Probe, OnUnknown::Rerun]),
+    )
         .prop_map(|(lease, deadline, settle_after, retain_result, retain_key, on_unknown)| Policy {
             lease,
             deadline,

@@ -89,7 +89,8 @@ pub(super) async fn now(
     author: Author,
 ) -> Result<Result<Record, Judged>, Error> {
     let action = author.action.clone();
-    let settlement = Settlement { seen, verdict, result: decision::result(verdict), author };
+    let settlement =
+        Settlement { by: Source::Operator, seen, verdict, result: decision::result(verdict), author };
     let ended = ledger.settle(reference, settlement).await;
     match &ended {
         Ok(Ok(_)) => {

@@ -48,6 +48,7 @@ impl Settings {
                 Late::RefuseDated => rules::Late::RefuseDated { ulid: self.key_time == KeyTime::Ulid },
             },
             policy: self.policy(),
+            probes: (self.on_unknown == OnUnknown::Probe).then_some(self.probe.every.0),
             wait: self.wait.0,
             request_limit: bytes(self.request_limit.0),
             answer_limit: bytes(self.answer_limit.0),
@@ -78,8 +79,8 @@ impl Settings {
             retain_key: self.retain_key.0,
             on_unknown: match self.on_unknown {
                 OnUnknown::Rerun => policy::OnUnknown::Rerun,
-                // Refused until the answer of a probe settles it.
-                OnUnknown::Probe | OnUnknown::Hold => policy::OnUnknown::Hold,
+                OnUnknown::Probe => policy::OnUnknown::Probe,
+                OnUnknown::Hold => policy::OnUnknown::Hold,
             },
         }
     }

@@ -153,7 +153,7 @@ impl Proxy {
 
 /// Whether there is one opinion at most on where the answer ends (RFC 9112, section 6.3), and no coding but `chunked`,
 /// for which alone we ask.
-fn is_framed_once(headers: &HeaderMap) -> bool {
+pub(super) fn is_framed_once(headers: &HeaderMap) -> bool {
     let only = |name: HeaderName, is_plain: fn(&[u8]) -> bool| {
         let mut lines = headers.get_all(name).iter();
         match (lines.next(), lines.next()) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use onlyonce_core::{
     Refusal,
     event::{Completion, Seen, Verdict},
-    record::{ReleaseCause, StateName},
+    record::{ReleaseCause, Source, StateName},
 };
 use onlyonce_ledger::{attempt::Unrecorded, audit::Author, operator::Settlement};
 
@@ -27,6 +27,7 @@ async fn lapse(two: &Begun) {
 async fn settle(begun: &Begun, verdict: Verdict) {
     let fence = begun.record(&request(1)).await.unwrap().fence;
     let settlement = Settlement {
+        by: Source::Operator,
         seen: Seen { state: StateName::Unknown, fence },
         verdict,
         result: result("settled"),

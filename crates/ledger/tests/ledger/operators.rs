@@ -5,7 +5,7 @@ use std::time::Duration;
 use onlyonce_core::{
     OperationRef, Record, Refusal,
     event::{Seen, Verdict},
-    record::{StateName, TombstoneCause},
+    record::{Source, StateName, TombstoneCause},
 };
 use onlyonce_ledger::{audit::Author, operator::Settlement};
 
@@ -33,7 +33,13 @@ impl Begun {
     }
 
     async fn settle(&self, reference: OperationRef, seen: Seen, verdict: Verdict) -> Result<Record, Refusal> {
-        let settlement = Settlement { seen, verdict, result: result("settled"), author: ana("settle") };
+        let settlement = Settlement {
+            by: Source::Operator,
+            seen,
+            verdict,
+            result: result("settled"),
+            author: ana("settle"),
+        };
         self.ledger.settle(reference, settlement).await.unwrap()
     }
 
@@ -138,6 +144,7 @@ async fn a_settlement_that_is_not_written_is_not_audited() {
     let fault = Fault::Refused(onlyonce_ledger::store::ErrorKind::NotApplied);
     begun.store.keep_failing(Write::Complete, fault);
     let settlement = Settlement {
+        by: Source::Operator,
         seen: seen(StateName::Unknown, 1),
         verdict: APPLIED,
         result: result("settled"),

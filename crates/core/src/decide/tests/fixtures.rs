@@ -11,7 +11,7 @@ use crate::{
     AttemptId, Event, Fence, Fingerprint, Owner, Policy, Record, State, Timestamp, Version,
     event::{Claim, Completion, Doubt, Holder, Seen, Settle, Verdict},
     fingerprint::Recipe,
-    policy::OnUnknown::{self, Hold, Rerun},
+    policy::OnUnknown::{self, Hold, Probe as Probed, Rerun},
     record::{ReleaseCause, Source, StateName, TombstoneCause, UnknownCause},
 };
 
@@ -126,6 +126,11 @@ pub(super) fn scenes() -> Vec<(&'static str, Scene)> {
         ("re-run in progress, lease passed", both(rerun(in_progress(0)))),
         ("unknown, held", held(unknown(-10))),
         ("unknown, held, settle_after over", held(unknown(-30))),
+        ("unknown, probed", Scene { record: Some(first(unknown(-10), Probed)), promise: Probed }),
+        (
+            "unknown, probed, settle_after over",
+            Scene { record: Some(first(unknown(-30), Probed)), promise: Probed },
+        ),
         ("unknown, rerun without settle_after", both(silent)),
         ("unknown, rerun, too early", both(first(unknown(-10), Rerun))),
         ("unknown, rerun, ripe", both(first(unknown(-30), Rerun))),
@@ -174,6 +179,7 @@ pub(super) fn events(scene: &Scene) -> Vec<(&'static str, Event)> {
     };
     let claim = |attempt, fingerprint| Event::Claim(claim(attempt, fingerprint, scene.promise));
     let settle = |seen, verdict| Event::Settle(Settle { by: Source::Operator, seen, verdict });
+    let probed = |seen, verdict| Event::Settle(Settle { by: Source::Probe, seen, verdict });
     let (applied, not_applied) = (Verdict::Applied { status: 201 }, |forced| Verdict::NotApplied { forced });
     let kept = Completion::Kept { status: 201 };
     let too_large = Completion::TooLarge { status: 201 };
@@ -205,6 +211,11 @@ pub(super) fn events(scene: &Scene) -> Vec<(&'static str, Event)> {
         ("settle not applied, forced", settle(seen, not_applied(true))),
         ("settle, state moved", settle(moved_state, applied)),
         ("settle, fence moved", settle(moved_fence, applied)),
+        ("probe applied", probed(seen, applied)),
+        ("probe not applied", probed(seen, not_applied(false))),
+        ("probe not applied, forced", probed(seen, not_applied(true))),
+        ("probe, state moved", probed(moved_state, applied)),
+        ("probe, fence moved", probed(moved_fence, not_applied(false))),
         ("forget", Event::Forget(seen)),
         ("forget, state moved", Event::Forget(moved_state)),
         ("forget, fence moved", Event::Forget(moved_fence)),
