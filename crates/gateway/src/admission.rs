@@ -3,7 +3,7 @@
 //! Invariant: what a key, a principal or a fingerprint is made of reaches the upstream as it was judged here, and what
 //! this gateway says to the upstream nobody else can say.
 
-use http::{HeaderMap, HeaderName, Method, Request, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version, header};
 use onlyonce_core::problem;
 use onlyonce_http::{
     headers::{self, OURS},
@@ -41,6 +41,9 @@ pub(crate) fn admit<B>(
     }
     let trusted = identify.is_trusted(request.extensions().get::<Peer>());
     let guarded = identify.guarded_header();
+    if request.version() == Version::HTTP_2 {
+        join_cookies(request.headers_mut());
+    }
     let headers = request.headers_mut();
     if let (Some(name), false) = (guarded, trusted) {
         // From anybody else it would be a claim that the upstream might believe. A keyed request without it is then
@@ -79,6 +82,16 @@ fn refuse_doubled(method: &Method, headers: &HeaderMap) -> Result<(), Box<Refuse
         return Ok(());
     };
     Err(ambiguous(format!("{name} was sent more than once. Nothing was done. Send one line of it.")))
+}
+
+/// HTTP/2 may send a line for each cookie, and HTTP/1.1 has one for all (RFC 9113, section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut lines = headers.get_all(header::COOKIE).iter();
+    let (Some(first), Some(second)) = (lines.next(), lines.next()) else { return };
+    let lines: Vec<_> = [first, second].into_iter().chain(lines).map(HeaderValue::as_bytes).collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&lines.join(&b"; "[..])) {
+        headers.insert(header::COOKIE, joined);
+    }
 }
 
 /// WSGI and CGI read `_` and `-` as one, so an upstream there would take these for ours.
@@ -175,6 +188,16 @@ mod tests {
             let judged = admitted(&by_header(), request(method, "/", headers));
             assert_eq!(judged.err(), refused.then_some("request-ambiguous"), "{method} {headers:?}");
         }
+    }
+
+    #[test]
+    fn cookies_of_http_2_go_on_in_one_line() {
+        let headers = [("cookie", "a=1"), ("cookie", "b=2"), ("cookie", "c=3; d=4")];
+        let mut request = request("GET", "/", &headers);
+        *request.version_mut() = Version::HTTP_2;
+        let left = admitted(&by_header(), request).unwrap();
+        let lines: Vec<_> = left.get_all("cookie").iter().collect();
+        assert_eq!(lines, ["a=1; b=2; c=3; d=4"]);
     }
 
     #[test]

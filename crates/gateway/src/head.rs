@@ -47,10 +47,18 @@ fn target<B>(request: &Request<B>) -> Option<&'static str> {
     names_user.then_some("The request target names a user before the host.")
 }
 
-/// RFC 9112, section 3.2: one host, always. Without it, which site a request is for depends on who reads it.
+/// RFC 9112, section 3.2, and RFC 9113, section 8.3.1: one host, always. Without it, or with two, which site a request is
+/// for depends on who reads it.
 fn host<B>(request: &Request<B>) -> Option<&'static str> {
-    let missing = request.version() == Version::HTTP_11 && !request.headers().contains_key(header::HOST);
-    missing.then_some("The request names no host. Send a Host header.")
+    let named = request.headers().get(header::HOST);
+    match (request.version(), request.uri().authority()) {
+        (Version::HTTP_11, _) if named.is_none() => Some("The request names no host. Send a Host header."),
+        (Version::HTTP_2, None) if named.is_none() => Some("The request names no host. Send :authority."),
+        (Version::HTTP_2, Some(authority)) => named
+            .filter(|named| !named.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()))
+            .map(|_| "The request names one host by :authority and another by Host."),
+        _ => None,
+    }
 }
 
 /// The one transfer coding that is undone here is `chunked`, once. Any other would be forwarded as if the coded bytes
@@ -105,9 +113,21 @@ mod tests {
     #[test]
     fn a_host_is_asked_for_where_http_asks_for_it() {
         for (version, expected) in
-            [(Version::HTTP_10, false), (Version::HTTP_11, true), (Version::HTTP_2, false)]
+            [(Version::HTTP_10, false), (Version::HTTP_11, true), (Version::HTTP_2, true)]
         {
             assert_eq!(refused("POST", "/x", version, &[]), expected, "{version:?}");
+        }
+    }
+
+    #[test]
+    fn over_http_2_there_are_not_two_hosts() {
+        for (target, headers, expected) in [
+            ("http://h/x", &[][..], false),
+            ("http://h/x", &[("host", "H")], false),
+            ("http://h/x", &[("host", "other")], true),
+            ("/x", &[("host", "h")], false),
+        ] {
+            assert_eq!(refused("POST", target, Version::HTTP_2, headers), expected, "{target} {headers:?}");
         }
     }
 

@@ -10,11 +10,11 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::{
     body::Incoming,
-    server::conn::http1,
     service::{Service as HyperService, service_fn},
 };
 use hyper_util::{
-    rt::{TokioIo, TokioTimer},
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
     service::TowerToHyperService,
 };
 use onlyonce_http::{Body, Layer, Observed, Once, body::BoxError, operations};
@@ -26,6 +26,7 @@ use tokio::{
 };
 use tower_service::Service;
 
+pub(crate) use self::head_time::Times;
 use self::head_time::{HeadTimed, InTurns, Turn};
 use crate::{
     admission,
@@ -50,6 +51,15 @@ const HEADER_BYTES: usize = 32 * 1024;
 const HEADER_TIME: Duration = Duration::from_secs(10);
 /// How long an operator's connection may be idle.
 const OPERATORS_IDLE: Duration = Duration::from_secs(75);
+/// The same bound as HTTP/2 counts it: 32 bytes more for each line (RFC 9113, section 6.5.2).
+const HEADER_LIST_BYTES: u32 = 32 * 1024 + 32 * 100;
+/// Requests at a time on one HTTP/2 connection; the others wait at the client.
+const STREAMS: u32 = 256;
+/// Streams that a client may open and reset before they were looked at; beyond it the connection ends (CVE-2023-44487).
+const STREAMS_RESET: usize = 20;
+/// How often an HTTP/2 client is asked for a sign of life, and how long it may take: a dead one would hold its place.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const PING_TIME: Duration = Duration::from_secs(20);
 /// Pause after accepting failed, usually for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -65,15 +75,6 @@ pub(crate) struct Front {
     pub(crate) published: Published,
     /// What the `type` of a problem document begins with.
     pub(crate) problem_base: Arc<str>,
-}
-
-/// The clocks of a connection.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Times {
-    /// For a request's head, from its first byte; beyond it 408.
-    pub(crate) head: Duration,
-    /// For the first byte of the next one.
-    pub(crate) idle: Duration,
 }
 
 impl Times {
@@ -182,20 +183,16 @@ async fn connection<I, S, B>(
     times: Times,
     mut draining: watch::Receiver<bool>,
 ) where
-    I: AsyncRead + AsyncWrite + Unpin,
-    S: HyperService<Request<Incoming>, Response = Response<B>, Error = Infallible>,
-    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + 'static,
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: HyperService<Request<Incoming>, Response = Response<B>, Error = Infallible> + 'static,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let turn = Turn::default();
-    let socket = HeadTimed::new(stream, turn.clone(), times.head);
+    let socket = HeadTimed::new(stream, turn.clone(), times);
     let service = InTurns::new(service, turn);
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        // Its clock starts when the last answer ends, so it is the one for idle connections.
-        .header_read_timeout(times.idle)
-        .max_headers(HEADER_LINES)
-        .max_buf_size(HEADER_BYTES)
-        .serve_connection(TokioIo::new(socket), service);
+    let builder = protocols(times.idle);
+    let serving = builder.serve_connection(TokioIo::new(socket), service);
     let mut serving = std::pin::pin!(serving);
     let served = tokio::select! {
         served = serving.as_mut() => served,
@@ -207,6 +204,27 @@ async fn connection<I, S, B>(
     if let Err(error) = served {
         tracing::debug!(%error, "a connection ended badly");
     }
+}
+
+/// HTTP/1.1, and HTTP/2 with prior knowledge, within the same bounds.
+fn protocols(idle: Duration) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        // Its clock starts when the last answer ends, so it is the one between requests.
+        .header_read_timeout(idle)
+        .max_headers(HEADER_LINES)
+        .max_buf_size(HEADER_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(HEADER_LIST_BYTES)
+        .max_concurrent_streams(STREAMS)
+        .max_pending_accept_reset_streams(STREAMS_RESET)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIME);
+    builder
 }
 
 impl Front {
@@ -226,7 +244,7 @@ impl Front {
         mut request: Request<Incoming>,
         peer: SocketAddr,
     ) -> Response<Body<AnswerBody>> {
-        if head::size(&request) > HEADER_BYTES {
+        if head::size(&request) > HEADER_BYTES || request.headers().len() > HEADER_LINES {
             return too_large();
         }
         request.extensions_mut().insert(Peer(peer));

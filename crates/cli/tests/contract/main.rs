@@ -23,6 +23,7 @@ mod duplicates;
 mod durability;
 mod fail_closed;
 mod hang_ups;
+mod http2;
 mod kept;
 mod keys;
 mod leases;

@@ -1,22 +1,26 @@
-//! How long a request's head may take, counted from its first byte, and apart from how long a connection may be idle.
+//! How long a request's head may take, counted from its first byte, and how long the first one may be waited for.
 //!
-//! hyper has one clock for both, and it starts when the last answer ends. A proxy keeps idle connections for a minute
-//! and more; with ten seconds for both, it would write its next request into a connection that is being closed.
-//! Invariant: the clock runs exactly while some of a head has come and the rest has not.
+//! hyper has one clock for both, which starts when the last answer ends, and none before it knows which HTTP is spoken.
+//! A proxy keeps idle connections for a minute and more; with ten seconds for both, it would write its next request into
+//! a connection that is being closed. So hyper's clock is the one between requests, and this one runs exactly while some
+//! of a head has come and the rest has not, or nothing at all since the connection was opened.
+//!
+//! HTTP/2 is told by its preface, and has no clock here: a connection may be opened long before it is used, frames of
+//! many streams are interleaved, and whether a peer lives is asked by pings.
 
 use std::{
     io,
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
-use http::{Request, Response, Version};
+use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::{body::Incoming, service::Service};
 use tokio::{
@@ -24,22 +28,52 @@ use tokio::{
     time::Sleep,
 };
 
-const IDLE: u8 = 0;
-const HEAD: u8 = 1;
-const SERVING: u8 = 2;
+/// What the preface of HTTP/2 begins with (RFC 9113, section 3.4), and no method that is in use.
+const PREFACE: &[u8] = b"PRI";
 
 /// What a client is told whose head did not arrive in time (RFC 9110, section 15.5.9).
 const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// Where a connection stands between its requests; shared by its socket and its service.
+/// The requests of a connection; shared by its socket and its service.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Turn(Arc<AtomicU8>);
+pub(super) struct Turn(Arc<Counts>);
 
-/// A socket that fails if a head takes too long.
+#[derive(Debug, Default)]
+struct Counts {
+    begun: AtomicUsize,
+    ended: AtomicUsize,
+}
+
+/// The clocks of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    /// For a request's head, from its first byte; beyond it 408.
+    pub(crate) head: Duration,
+    /// For the first byte of the next one.
+    pub(crate) idle: Duration,
+}
+
+/// What has come since the last request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Come {
+    /// So many bytes of the preface of HTTP/2, and nothing else; only at the beginning.
+    Preface(usize),
+    /// Some of a head.
+    Head,
+    /// Nothing.
+    Nothing,
+    /// It was HTTP/2.
+    Frames,
+}
+
+/// A socket that fails if a head takes too long, and ends if nothing comes.
 pub(super) struct HeadTimed<S> {
     socket: S,
     turn: Turn,
-    limit: Duration,
+    times: Times,
+    come: Come,
+    /// How many requests had begun when that was noted.
+    begun: usize,
     timer: Option<Pin<Box<Sleep>>>,
     /// Whether something of an answer still waits to be taken by the socket.
     writing: bool,
@@ -56,7 +90,7 @@ pin_project_lite::pin_project! {
     pub(super) struct Answering<F> {
         #[pin]
         answer: F,
-        turn: Option<Turn>,
+        end: Option<End>,
     }
 }
 
@@ -72,8 +106,17 @@ pin_project_lite::pin_project! {
 struct End(Turn);
 
 impl Turn {
-    fn stands(&self) -> u8 {
-        self.0.load(Ordering::Relaxed)
+    fn begin(&self) -> End {
+        self.0.begun.fetch_add(1, Ordering::Relaxed);
+        End(self.clone())
+    }
+
+    fn begun(&self) -> usize {
+        self.0.begun.load(Ordering::Relaxed)
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.begun() != self.0.ended.load(Ordering::Relaxed)
     }
 }
 
@@ -92,10 +135,7 @@ where
     type Future = Answering<S::Future>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        self.turn.0.store(SERVING, Ordering::Relaxed);
-        // Over HTTP/2 there is no next head to wait for: streams have bounds of their own.
-        let turn = (request.version() < Version::HTTP_2).then(|| self.turn.clone());
-        Answering { answer: self.service.call(request), turn }
+        Answering { end: Some(self.turn.begin()), answer: self.service.call(request) }
     }
 }
 
@@ -108,30 +148,71 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let answer = ready!(this.answer.poll(context));
-        let _end = this.turn.take().map(End);
+        let _end = this.end.take();
         Poll::Ready(answer.map(|answer| answer.map(|body| InTurn { body, _end })))
     }
 }
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.0.0.store(IDLE, Ordering::Relaxed);
+        self.0.0.ended.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 impl<S> HeadTimed<S> {
-    pub(super) fn new(socket: S, turn: Turn, limit: Duration) -> Self {
-        Self { socket, turn, limit, timer: None, writing: false }
+    pub(super) fn new(socket: S, turn: Turn, times: Times) -> Self {
+        Self { socket, turn, times, come: Come::Preface(0), begun: 0, timer: None, writing: false }
+    }
+
+    /// A request that has begun has its head: what comes next is another one's.
+    fn catch_up(&mut self) {
+        let begun = self.turn.begun();
+        if begun != self.begun && self.come != Come::Frames {
+            (self.come, self.timer) = (Come::Nothing, None);
+        }
+        self.begun = begun;
+    }
+
+    /// Takes note of bytes that came between requests.
+    fn heard(&mut self, bytes: &[u8]) {
+        let now = match self.come {
+            Come::Preface(seen) => match PREFACE.get(seen..) {
+                Some(rest) if bytes.starts_with(rest) => Come::Frames,
+                Some(rest) if rest.starts_with(bytes) => Come::Preface(seen + bytes.len()),
+                _ => Come::Head,
+            },
+            Come::Frames => Come::Frames,
+            Come::Nothing | Come::Head => Come::Head,
+        };
+        // From its first byte on a head has one clock, also while it may be a preface.
+        if matches!(self.come, Come::Preface(0) | Come::Nothing) || now == Come::Frames {
+            self.timer = None;
+        }
+        self.come = now;
+    }
+
+    /// Resolves if what is missing does not come in time.
+    fn poll_time(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let limit = match self.come {
+            Come::Preface(0) => self.times.idle,
+            Come::Preface(_) | Come::Head => self.times.head,
+            Come::Nothing | Come::Frames => return Poll::Pending,
+        };
+        self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit))).as_mut().poll(context)
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> HeadTimed<S> {
-    fn timed_out(&mut self, context: &mut Context<'_>) -> io::Error {
+    /// What the reader is told when time is over: that there is no more, or that something is missing.
+    fn timed_out(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        if self.come == Come::Preface(0) {
+            return Ok(());
+        }
         if !self.writing {
             // A courtesy: whether it arrives changes nothing.
             let _ = Pin::new(&mut self.socket).poll_write(context, TIMED_OUT);
         }
-        io::Error::new(io::ErrorKind::TimedOut, "a request's head took too long")
+        Err(io::Error::new(io::ErrorKind::TimedOut, "a request's head took too long"))
     }
 }
 
@@ -142,20 +223,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for HeadTimed<S> {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        this.catch_up();
         let before = into.filled().len();
         match Pin::new(&mut this.socket).poll_read(context, into) {
             Poll::Ready(Ok(())) => {
-                if this.turn.stands() == IDLE && into.filled().len() > before {
-                    this.turn.0.store(HEAD, Ordering::Relaxed);
-                    this.timer = None;
+                if !this.turn.is_under_way() {
+                    this.heard(into.filled().get(before..).unwrap_or_default());
                 }
                 Poll::Ready(Ok(()))
             }
-            Poll::Pending if this.turn.stands() == HEAD => {
-                let limit = this.limit;
-                let timer = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-                ready!(timer.as_mut().poll(context));
-                Poll::Ready(Err(this.timed_out(context)))
+            Poll::Pending if !this.turn.is_under_way() => {
+                ready!(this.poll_time(context));
+                Poll::Ready(this.timed_out(context))
             }
             other => other,
         }

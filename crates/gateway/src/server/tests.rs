@@ -1,6 +1,7 @@
 //! The clocks of a connection, on a paused clock and a socket in memory; and how many connections there are.
 
-use http_body_util::Full;
+use http_body_util::{Empty, Full};
+use hyper::client::conn::http2;
 use onlyonce_testbed::client::{Connection, Request as Asked};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
@@ -121,4 +122,54 @@ async fn beyond_the_bound_of_connections_accepting_pauses() {
     drop(first);
     assert_eq!(second.answer("GET").await.unwrap().text(), "served");
     assert_eq!(connections.count(), 1);
+}
+
+type Http2 = http2::SendRequest<Empty<Bytes>>;
+
+async fn connected_by_http_2() -> Http2 {
+    let builder = http2::Builder::new(TokioExecutor::new());
+    let (sender, driver) = builder.handshake(TokioIo::new(connected())).await.unwrap();
+    tokio::spawn(driver);
+    sender
+}
+
+async fn status(sender: &mut Http2) -> hyper::Result<u16> {
+    sender.ready().await?;
+    let request = Request::get("http://x/").body(Empty::new()).unwrap();
+    Ok(sender.send_request(request).await?.status().as_u16())
+}
+
+/// Proxies open HTTP/2 connections before they have anything to send, and keep them.
+#[tokio::test(start_paused = true)]
+async fn an_http_2_connection_may_wait_for_its_requests() {
+    let mut sender = connected_by_http_2().await;
+    for _ in 0..3 {
+        for _ in 0..6 {
+            tokio::time::advance(HEADER_TIME).await;
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(status(&mut sender).await.unwrap(), 200);
+    }
+}
+
+/// The beginning of a preface is no preface, and no reason to wait longer.
+#[tokio::test(start_paused = true)]
+async fn half_a_preface_is_timed_out_like_half_a_head() {
+    for begun in ["P", "PR", "PO"] {
+        let mut client = connected();
+        client.write_all(begun.as_bytes()).await.unwrap();
+        let start = tokio::time::Instant::now();
+        let mut told = Vec::new();
+        let _ = client.read_to_end(&mut told).await;
+        assert_eq!(start.elapsed().as_secs(), HEADER_TIME.as_secs(), "{begun}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_on_which_nothing_comes_is_closed_after_its_idle_time() {
+    let mut client = connected();
+    let start = tokio::time::Instant::now();
+    let mut told = Vec::new();
+    client.read_to_end(&mut told).await.unwrap();
+    assert_eq!((told.len(), start.elapsed()), (0, TIMES.idle));
 }
