@@ -82,7 +82,7 @@ async fn a_head_that_trickles_in_has_no_more_time() {
     assert!(told.starts_with("HTTP/1.1 408 "), "{told}");
 }
 
-/// The bounds of CONTRACT 8 that the listener keeps.
+/// The bounds of the contract that the listener keeps.
 #[test]
 fn the_bounds_are_the_contracts() {
     assert_eq!((HEADER_BYTES, HEADER_LINES, HEADER_TIME), (32 << 10, 100, Duration::from_secs(10)));
