@@ -5,7 +5,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     reason = "a test's failed step is its panic; clippy sees only `#[test]` functions"
 )]
 
@@ -107,6 +106,7 @@ async fn found(shop: &Upstream) -> Value {
     seen.iter().find(|seen| seen.path == "/findings").unwrap().json()
 }
 
+#[expect(clippy::disallowed_methods, reason = "where programs are is for the environment to say")]
 fn browser() -> &'static str {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let is_there = |name: &&&str| std::env::split_paths(&path).any(|folder| folder.join(name).exists());
