@@ -16,6 +16,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ("repeat", || Box::pin(repeat())),
     ("repeat-waits", || Box::pin(repeat_waits())),
     ("repeat-running", || Box::pin(repeat_running())),
+    ("observed", || Box::pin(observed())),
     ("foreign", || Box::pin(foreign())),
     ("reused", || Box::pin(reused(""))),
     ("reused-409", || Box::pin(reused("on_mismatch = 409"))),
@@ -82,6 +83,16 @@ async fn repeat_running() -> Shown {
     let _first = begin(gateway.address, &transfer("k"));
     gate.arrived(1).await;
     send(gateway.address, &transfer("k")).await.into()
+}
+
+/// The repeat runs, and is told nothing of it.
+async fn observed() -> Shown {
+    let upstream = upstream().await;
+    let gateway = Gateway::start(&upstream.url(), Setup::anonymous().defaults("mode = \"observe\"")).await;
+    send(gateway.address, &transfer("k")).await;
+    let answer = send(gateway.address, &transfer("k")).await;
+    assert_eq!(upstream.executions("k"), 2);
+    answer.into()
 }
 
 async fn foreign() -> Shown {
