@@ -18,9 +18,13 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ("broke-off", || Box::pin(broke_off())),
     ("unknown", || Box::pin(repeated(""))),
     ("unknown-rerun", || Box::pin(repeated("on_unknown = \"rerun\"\nsettle_after = \"1m\""))),
+    ("unknown-probe", || Box::pin(repeated(PROBE))),
     ("settled", || Box::pin(settled())),
     ("operation-not-found", || Box::pin(operation_not_found())),
 ];
+
+const PROBE: &str =
+    "on_unknown = \"probe\"\nsettle_after = \"1m\"\n[defaults.probe]\nurl = \"/operations/{operation_ref}\"";
 
 async fn timed_out() -> Shown {
     let gate = Gate::closed();
