@@ -27,13 +27,15 @@ const PANELS: [Panel<'static>; 3] = [
         value: |row| row.requests_per_second,
         show: |report, row| {
             let (ratio, to) = report.own_ratio(row.name);
-            format!("{:.0}   {ratio:.2} of {to}", row.requests_per_second)
+            // What is compared with itself has no ratio.
+            let ratio = if to == row.name { String::new() } else { format!(" · {ratio:.2} of {to}") };
+            format!("{:.0}{ratio}", row.requests_per_second)
         },
     },
     Panel {
         title: "99th percentile of latency, ms (less is better)",
         value: |row| row.p99_us,
-        show: |_, row| format!("{:.2}   median {:.2}", row.p99_us / 1e3, row.p50_us / 1e3),
+        show: |_, row| format!("{:.2} · median {:.2}", row.p99_us / 1e3, row.p50_us / 1e3),
     },
     Panel {
         title: "processor time for each request, µs (less is better)",
