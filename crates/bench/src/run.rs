@@ -8,7 +8,7 @@ use crate::{
     failure::Failure,
     machine::Machine,
     report::{self, Report},
-    rounds, start_up, waiters,
+    rounds, start_up, system, waiters,
 };
 
 /// What is measured, and how long.
@@ -49,7 +49,7 @@ impl Options {
             rounds: 5,
             warm_up: Duration::from_secs(1),
             measured: Duration::from_secs(self.seconds),
-            waiters: 10_000,
+            waiters: system::connections().saturating_sub(128).min(10_000),
             records: 1_000_000,
         };
         if !self.quick {

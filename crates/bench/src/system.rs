@@ -81,6 +81,13 @@ fn stat(pid: u32) -> Result<Stat, Failure> {
     Ok(Stat { parent: u32::try_from(parent)?, ticks: user + system })
 }
 
+/// How many connections a gateway serves under this process's limit on open files, which it inherits (see
+/// `gateway::descriptors`).
+pub(crate) fn connections() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    usize::try_from(limit.saturating_sub(2048) / 2).unwrap_or(usize::MAX)
+}
+
 /// Bytes that the files of a directory take on its disk, like `du`, as far as their names are wanted.
 pub(crate) fn disk_bytes(
     directory: &std::path::Path,
