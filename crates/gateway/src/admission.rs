@@ -25,15 +25,26 @@ const PROTECTED: [HeaderName; 8] = [
     header::CONTENT_ENCODING,
 ];
 
-/// Lets a request in, without what it may not say. `guard_paths`: some route asks for keys.
+/// What has to be guarded because some route counts on it.
+#[derive(Debug, Default)]
+pub(crate) struct Guards {
+    /// Some route protects requests that bring no key in a header: no path may read two ways.
+    pub(crate) paths: bool,
+    /// Some route takes keys from bodies or paths: whether a request has one is not known at the door.
+    pub(crate) beyond_headers: bool,
+    /// The headers that some route takes keys from, or counts in its fingerprints.
+    pub(crate) headers: Vec<HeaderName>,
+}
+
+/// Lets a request in, without what it may not say.
 pub(crate) fn admit<B>(
     request: &mut Request<B>,
     identify: &Identify,
-    guard_paths: bool,
+    guards: &Guards,
 ) -> Result<(), Box<Refused>> {
-    refuse_hidden(request.headers(), identify)?;
-    refuse_doubled(request.method(), request.headers())?;
-    if guard_paths && !is_safe(request.method()) && pattern::is_ambiguous(request.uri().path()) {
+    refuse_hidden(request.headers(), identify, guards)?;
+    refuse_doubled(request.method(), request.headers(), guards)?;
+    if guards.paths && !is_safe(request.method()) && pattern::is_ambiguous(request.uri().path()) {
         return Err(ambiguous(
             "The path can be read in more than one way (doubled slashes, dot segments, encoded letters or slashes), \
              so it is not certain which route it is. Nothing was done. Send the plain path.",
@@ -56,9 +67,10 @@ pub(crate) fn admit<B>(
 }
 
 /// What `Connection` names goes no further, and the upstream would see another request than was judged.
-fn refuse_hidden(headers: &HeaderMap, identify: &Identify) -> Result<(), Box<Refused>> {
+fn refuse_hidden(headers: &HeaderMap, identify: &Identify, guards: &Guards) -> Result<(), Box<Refused>> {
     let protected = |name: &HeaderName| {
         PROTECTED.contains(name)
+            || guards.headers.contains(name)
             || name.as_str().starts_with("x-forwarded-")
             || identify.headers().any(|counts| counts == name)
     };
@@ -71,8 +83,10 @@ fn refuse_hidden(headers: &HeaderMap, identify: &Identify) -> Result<(), Box<Ref
 }
 
 /// Of two lines the upstream may read the other one. Two hosts are wrong for any request (RFC 9112, section 3.2).
-fn refuse_doubled(method: &Method, headers: &HeaderMap) -> Result<(), Box<Refused>> {
-    let keyed = !is_safe(method) && headers.contains_key(headers::KEY);
+fn refuse_doubled(method: &Method, headers: &HeaderMap, guards: &Guards) -> Result<(), Box<Refused>> {
+    let named =
+        headers.contains_key(headers::KEY) || guards.headers.iter().any(|name| headers.contains_key(name));
+    let keyed = !is_safe(method) && (named || guards.beyond_headers);
     let doubled = |name: &HeaderName| headers.get_all(name).iter().nth(1).is_some();
     let name = if doubled(&header::HOST) {
         "Host"
@@ -136,7 +150,9 @@ mod tests {
 
     fn admitted(config: &Principal, mut request: Request<()>) -> Result<HeaderMap, &'static str> {
         let identify = Identify::new(config).unwrap();
-        admit(&mut request, &identify, true).map_err(|refused| refused.name())?;
+        let headers = vec![HeaderName::from_static("x-tenant")];
+        let guards = Guards { paths: true, beyond_headers: false, headers };
+        admit(&mut request, &identify, &guards).map_err(|refused| refused.name())?;
         Ok(request.into_parts().0.headers)
     }
 
@@ -154,6 +170,7 @@ mod tests {
             "x-forwarded-for",
             "X-Forwarded-Host",
             "idempotency-key",
+            "x-tenant",
         ] {
             let asked = request("GET", "/", &[("connection", &format!("close, {name}"))]);
             assert_eq!(admitted(&credential, asked), Err("request-ambiguous"), "{name}");

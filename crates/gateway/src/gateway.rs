@@ -137,7 +137,7 @@ impl Gateway {
             service: Once::new(Proxy::new(pool), layer.clone()),
             layer,
             identify: Arc::clone(&identify),
-            guard_paths: routes.guard(),
+            guards: routes.guards(),
             cors: Cors::new(&config.cors),
             published: Published::new(&config, &routes),
             routes,

@@ -14,6 +14,7 @@ use onlyonce_http::{
 };
 
 use crate::{
+    admission::Guards,
     config::Config,
     start_error::{StartError, StartErrorKind},
 };
@@ -93,8 +94,20 @@ impl Routes {
         number.and_then(|number| self.routes.get(number)).map_or(&self.rest, |route| &route.rules)
     }
 
+    /// What has to be guarded at the door.
+    pub(crate) fn guards(&self) -> Guards {
+        let all = || self.routes.iter().map(|route| &route.rules).chain([&self.rest]);
+        let counts = |rules: &Arc<Rules>| [rules.carriers.headers(), &rules.sameness.headers].concat();
+        let mut headers: Vec<_> = all().flat_map(counts).collect();
+        headers.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+        headers.dedup();
+        let beyond =
+            |rules: &Arc<Rules>| rules.requirement != Requirement::Off && rules.carriers.beyond_headers();
+        Guards { paths: self.guards_paths(), beyond_headers: all().any(beyond), headers }
+    }
+
     /// Whether some route protects requests that bring no key in a header, so that no path may read two ways.
-    pub(crate) fn guard(&self) -> bool {
+    fn guards_paths(&self) -> bool {
         let protects = |rules: &Arc<Rules>| match rules.requirement {
             // What is only observed is refused nothing.
             _ if rules.mode == Mode::Observe => false,

@@ -68,8 +68,8 @@ pub(crate) struct Front {
     pub(crate) layer: Layer,
     pub(crate) identify: Arc<Identify>,
     pub(crate) service: Once<Proxy>,
-    /// Whether paths that read two ways are refused, where a key could be.
-    pub(crate) guard_paths: bool,
+    /// What some route counts on.
+    pub(crate) guards: admission::Guards,
     pub(crate) routes: Arc<Routes>,
     pub(crate) cors: Cors,
     pub(crate) published: Published,
@@ -248,8 +248,8 @@ impl Front {
             return too_large();
         }
         request.extensions_mut().insert(Peer(peer));
-        let admitted = head::check(&request, self.guard_paths)
-            .and_then(|()| admission::admit(&mut request, &self.identify, self.guard_paths));
+        let admitted = head::check(&request, self.guards.paths)
+            .and_then(|()| admission::admit(&mut request, &self.identify, &self.guards));
         if let Err(refused) = admitted {
             let mut answer = refused.into_response(&self.problem_base);
             self.layer.refused_before(&request.into_parts().0, &answer);

@@ -1,66 +1,157 @@
-//! The same contract over HTTP/2 with prior knowledge (h2c).
+//! HTTP/2 with prior knowledge: the same contract and the same bounds, with a client that speaks nothing else.
 
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::{Request, Response, client::conn::http2};
+use hyper::{HeaderMap, Request, StatusCode, client::conn::http2::SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use onlyonce_testbed::{
-    Close,
-    effects::Upstream,
-    hostile::{Behaviour, End, Hostile, Piece, Plan, Reads},
+    Gate, WAIT_LIMIT, client,
+    effects::{Answer, Upstream},
+    hostile::{Behaviour, Hostile},
 };
-use serde_json::json;
 use tokio::net::TcpStream;
 
 use crate::gateway::{Gateway, Setup};
 
-type Sender = http2::SendRequest<Full<Bytes>>;
-type Builder = hyper::http::request::Builder;
+/// An answer with everything that came.
+struct Answered {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+    trailers: Option<HeaderMap>,
+}
 
-async fn connect(address: SocketAddr) -> Sender {
+async fn connect(address: SocketAddr) -> SendRequest<Full<Bytes>> {
     let stream = TcpStream::connect(address).await.unwrap();
-    let builder = http2::Builder::new(TokioExecutor::new());
-    let (sender, driver) = builder.handshake(TokioIo::new(stream)).await.unwrap();
-    tokio::spawn(driver);
+    let io = TokioIo::new(stream);
+    let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    tokio::spawn(connection);
     sender
 }
 
-fn post(key: &str) -> Builder {
+fn pay(key: &str) -> hyper::http::request::Builder {
     Request::post("http://bank.example/transfers")
-        .header("idempotency-key", key)
         .header("content-type", "application/json")
+        .header("idempotency-key", key)
 }
 
-async fn send(sender: &Sender, request: Builder, body: String) -> (Response<()>, Bytes) {
-    let request = request.body(Full::from(body)).unwrap();
-    let (head, body) = sender.clone().send_request(request).await.unwrap().into_parts();
-    (Response::from_parts(head, ()), body.collect().await.unwrap().to_bytes())
+async fn send(sender: &mut SendRequest<Full<Bytes>>, request: hyper::http::request::Builder) -> Answered {
+    let request = request.body(Full::from("{\"amount\":100}")).unwrap();
+    let answer = tokio::time::timeout(WAIT_LIMIT, sender.send_request(request)).await.unwrap().unwrap();
+    let (parts, body) = answer.into_parts();
+    let collected = body.collect().await.unwrap();
+    let trailers = collected.trailers().cloned();
+    Answered { status: parts.status, headers: parts.headers, body: collected.to_bytes(), trailers }
 }
 
-fn said(answer: &Response<()>) -> Option<&str> {
-    answer.headers().get("idempotency-status").map(|value| value.to_str().unwrap())
+fn text<'a>(answer: &'a Answered, name: &str) -> Option<&'a str> {
+    answer.headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 #[tokio::test]
-async fn a_key_means_the_same_over_http_2() {
+async fn a_keyed_request_is_executed_once_and_replayed() {
     let upstream = Upstream::counting().await;
     let gateway = Gateway::start(&upstream.url(), Setup::anonymous()).await;
-    let sender = connect(gateway.address).await;
-    let order = |amount: u32| json!({ "amount": amount }).to_string();
-    let (first, body) = send(&sender, post("k"), order(100)).await;
-    assert_eq!((first.status().as_u16(), said(&first)), (201, Some("executed")));
-    let (again, same) = send(&sender, post("k"), order(100)).await;
-    assert_eq!((again.status().as_u16(), said(&again), &same), (201, Some("replayed"), &body));
-    let (other, document) = send(&sender, post("k"), order(999)).await;
-    assert_eq!(other.status().as_u16(), 422);
-    assert!(String::from_utf8_lossy(&document).contains("key-reused"));
+    let mut sender = connect(gateway.address).await;
+    let first = send(&mut sender, pay("k")).await;
+    assert_eq!((first.status.as_u16(), text(&first, "idempotency-status")), (201, Some("executed")));
+    let again = send(&mut sender, pay("k")).await;
+    assert_eq!(text(&again, "idempotency-status"), Some("replayed"));
+    assert_eq!(again.body, first.body);
     assert_eq!(upstream.executions("k"), 1);
-    // And it is the same operation as over HTTP/1.1: the host that counts is :authority.
-    let one = onlyonce_testbed::client::Request::post("/transfers").header("Host", "bank.example").key("k");
-    let answer = onlyonce_testbed::client::send(gateway.address, &one.json(&json!({ "amount": 100 }))).await;
-    assert_eq!(answer.unwrap().header("idempotency-status"), Some("replayed"));
+    // The host is the authority, so the same request over HTTP/1.1 is the same operation.
+    let plain = client::Request::post("/transfers").header("host", "bank.example").key("k");
+    let plain = plain.header("content-type", "application/json").body("{\"amount\":100}");
+    let plain = client::send(gateway.address, &plain).await.unwrap();
+    assert_eq!(plain.header("idempotency-status"), Some("replayed"), "{}", plain.text());
+}
+
+#[tokio::test]
+async fn streams_of_one_connection_wait_for_the_first_of_their_key() {
+    let (before, after) = (Gate::closed(), Gate::opened());
+    let upstream = Upstream::gated(&before, &after).await;
+    let gateway = Gateway::start(&upstream.url(), Setup::anonymous()).await;
+    let sender = connect(gateway.address).await;
+    let all: Vec<_> = (0..20)
+        .map(|_| {
+            let mut sender = sender.clone();
+            tokio::spawn(async move { send(&mut sender, pay("k")).await })
+        })
+        .collect();
+    gateway.until("onlyonce_waiters", 19).await;
+    before.open();
+    for one in all {
+        assert_eq!(one.await.unwrap().status, 201);
+    }
+    assert_eq!(upstream.executions("k"), 1);
+}
+
+#[tokio::test]
+async fn trailers_come_through_on_the_first_answer_and_on_replays() {
+    let upstream = Hostile::start(Behaviour::SendsTrailers).await;
+    let gateway = Gateway::start(&upstream.url(), Setup::anonymous()).await;
+    let mut sender = connect(gateway.address).await;
+    for status in ["executed", "replayed"] {
+        let answer = send(&mut sender, pay("k")).await;
+        assert_eq!(text(&answer, "idempotency-status"), Some(status));
+        let digest = answer.trailers.as_ref().and_then(|trailers| trailers.get("digest"));
+        assert_eq!(digest.and_then(|value| value.to_str().ok()), Some("x"), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn early_hints_are_no_outcome() {
+    let upstream = Hostile::start(Behaviour::HintsFirst).await;
+    let gateway = Gateway::start(&upstream.url(), Setup::anonymous()).await;
+    let mut sender = connect(gateway.address).await;
+    for status in ["executed", "replayed"] {
+        let answer = send(&mut sender, pay("k")).await;
+        assert_eq!((answer.status.as_u16(), text(&answer, "idempotency-status")), (201, Some(status)));
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_says_nothing_of_the_connection() {
+    let upstream = Upstream::counting().await;
+    let gateway = Gateway::start(&upstream.url(), Setup::anonymous()).await;
+    let mut sender = connect(gateway.address).await;
+    let two_hosts = send(&mut sender, pay("k").header("host", "other.example")).await;
+    assert_eq!(two_hosts.status, 400);
+    assert!(String::from_utf8_lossy(&two_hosts.body).contains("request-ambiguous"));
+    assert_eq!(text(&two_hosts, "connection"), None);
+    let lines = (0..101).fold(pay("k"), |request, n| request.header(format!("x-{n}"), "1"));
+    assert_eq!(send(&mut sender, lines).await.status, 431);
+    let long = (0..4).fold(pay("k"), |request, n| request.header(format!("x-{n}"), "a".repeat(9_000)));
+    assert_eq!(send(&mut sender, long).await.status, 431);
+    assert_eq!(upstream.arrivals(), 0);
+    assert_eq!(send(&mut sender, pay("k")).await.status, 201, "the connection goes on");
+}
+
+#[tokio::test]
+async fn cookies_that_come_in_crumbs_reach_the_upstream_as_one() {
+    let upstream = Upstream::start(|_| async { Answer::new(204) }).await;
+    let gateway = Gateway::start(&upstream.url(), Setup::anonymous()).await;
+    let mut sender = connect(gateway.address).await;
+    send(&mut sender, pay("k").header("cookie", "a=1").header("cookie", "b=2")).await;
+    assert_eq!(upstream.seen()[0].header("cookie"), Some("a=1; b=2"));
+    assert_eq!(upstream.seen()[0].header("host"), Some("bank.example"));
+}
+
+#[tokio::test]
+async fn a_gateway_that_stops_answers_what_has_begun() {
+    let (before, after) = (Gate::closed(), Gate::opened());
+    let upstream = Upstream::gated(&before, &after).await;
+    let mut gateway = Gateway::start(&upstream.url(), Setup::anonymous()).await;
+    let mut sender = connect(gateway.address).await;
+    let first = tokio::spawn(async move { send(&mut sender, pay("k")).await });
+    before.arrived(1).await;
+    gateway.process.sigterm().unwrap();
+    gateway.process.ready("stopping").await;
+    before.open();
+    assert_eq!(first.await.unwrap().status, 201);
+    assert_eq!(gateway.process.wait().await.code(), Some(0));
 }
 
 #[tokio::test]
@@ -68,54 +159,18 @@ async fn a_hundred_streams_with_one_key_have_one_effect() {
     let upstream = Upstream::counting().await;
     let gateway = Gateway::start(&upstream.url(), Setup::anonymous()).await;
     let sender = connect(gateway.address).await;
-    let ask = || {
-        let sender = sender.clone();
-        tokio::spawn(async move { send(&sender, post("k"), "{}".to_owned()).await })
-    };
-    let asked: Vec<_> = (0..100).map(|_| ask()).collect();
+    let asked: Vec<_> = (0..100)
+        .map(|_| {
+            let mut sender = sender.clone();
+            tokio::spawn(async move { send(&mut sender, pay("k")).await })
+        })
+        .collect();
     let mut bodies = Vec::new();
     for answer in asked {
-        let (head, body) = answer.await.unwrap();
-        assert_eq!(head.status().as_u16(), 201);
-        bodies.push(body);
+        let answer = answer.await.unwrap();
+        assert_eq!(answer.status, 201);
+        bodies.push(answer.body);
     }
     bodies.dedup();
     assert_eq!((bodies.len(), upstream.executions("k")), (1, 1));
-}
-
-/// A refusal before the body was read closes an HTTP/1.1 connection; here it ends its stream, and the others go on.
-#[tokio::test]
-async fn a_refused_request_ends_its_stream_and_not_the_connection() {
-    let upstream = Upstream::counting().await;
-    let setup = Setup::anonymous().defaults("request_limit = \"1KiB\"");
-    let gateway = Gateway::start(&upstream.url(), setup).await;
-    let sender = connect(gateway.address).await;
-    let two_hosts = post("a").header("host", "other.example");
-    let many = (0..101).fold(post("b"), |request, n| request.header(format!("x-{n}"), "1"));
-    for (request, body, status) in
-        [(two_hosts, String::new(), 400), (many, String::new(), 431), (post("c"), "x".repeat(2000), 413)]
-    {
-        let (answer, _) = send(&sender, request, body).await;
-        assert_eq!(answer.status().as_u16(), status);
-    }
-    assert_eq!(upstream.arrivals(), 0);
-    let (answer, _) = send(&sender, post("d"), "{}".to_owned()).await;
-    assert_eq!(answer.status().as_u16(), 201);
-}
-
-#[tokio::test]
-async fn trailers_reach_an_http_2_client_on_the_first_answer_and_on_its_replay() {
-    let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-checksum\r\n\r\n1\r\nx\r\n0\r\nx-checksum: abc\r\n\r\n";
-    let plan =
-        Plan { reads: Reads::Whole, writes: vec![Piece::Bytes(answer.into())], end: End::Close(Close::Fin) };
-    let upstream = Hostile::start(Behaviour::Planned(plan)).await;
-    let gateway = Gateway::start(&upstream.url(), Setup::anonymous()).await;
-    let sender = connect(gateway.address).await;
-    for _ in 0..2 {
-        let request = post("k").header("te", "trailers").body(Full::from("{}")).unwrap();
-        let answer = sender.clone().send_request(request).await.unwrap();
-        let trailers = answer.into_body().collect().await.unwrap().trailers().cloned();
-        assert_eq!(trailers.unwrap()["x-checksum"], "abc");
-    }
-    assert_eq!(upstream.executions("k"), 1);
 }

@@ -14,7 +14,9 @@ use crate::{
 const DERIVED: u8 = 2;
 
 impl Fingerprinter {
-    /// The key that a request's method, path, named headers and `members` make, and its fingerprint.
+    /// The key that a request's method, path, query, named headers and `members` make, and its fingerprint.
+    ///
+    /// The query counts: a dry run that it asks for is another operation than the real one.
     ///
     /// Types count: `1` is not `"1"`, and `1.0` is `1`.
     ///
@@ -33,6 +35,7 @@ impl Fingerprinter {
         fields.code(DERIVED);
         fields.text(request.method);
         fields.text(request.path);
+        fields.optional(request.query);
         headers(&mut fields, request.headers);
         fields.count(members.len());
         for pointer in members {
@@ -77,8 +80,8 @@ mod tests {
         let request = Request {
             authority: None,
             method,
-            path,
-            query: None,
+            path: path.split('?').next().unwrap_or_default(),
+            query: path.split_once('?').map(|(_, query)| query),
             content_type,
             content_coding: None,
             headers,
@@ -105,9 +108,12 @@ mod tests {
         }
         let body = r#"{"to":"luis","amount":1}"#;
         let header: &[(&str, &[u8])] = &[("x-tenant", b"a")];
-        for (method, path, headers) in
-            [("PUT", "/t", [].as_slice()), ("POST", "/u", &[]), ("POST", "/t", header)]
-        {
+        for (method, path, headers) in [
+            ("PUT", "/t", [].as_slice()),
+            ("POST", "/u", &[]),
+            ("POST", "/t?dry=1", &[]),
+            ("POST", "/t", header),
+        ] {
             assert_ne!(derive(method, path, headers, body).unwrap(), first);
         }
     }

@@ -28,8 +28,8 @@ use tokio::{
     time::Sleep,
 };
 
-/// What the preface of HTTP/2 begins with (RFC 9113, section 3.4), and no method that is in use.
-const PREFACE: &[u8] = b"PRI";
+/// The preface of HTTP/2 (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// What a client is told whose head did not arrive in time (RFC 9110, section 15.5.9).
 const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";

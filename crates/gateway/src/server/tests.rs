@@ -155,7 +155,7 @@ async fn an_http_2_connection_may_wait_for_its_requests() {
 /// The beginning of a preface is no preface, and no reason to wait longer.
 #[tokio::test(start_paused = true)]
 async fn half_a_preface_is_timed_out_like_half_a_head() {
-    for begun in ["P", "PR", "PO"] {
+    for begun in ["P", "PR", "PO", "PRI * HTTP/2.0\r\n"] {
         let mut client = connected();
         client.write_all(begun.as_bytes()).await.unwrap();
         let start = tokio::time::Instant::now();
