@@ -304,7 +304,7 @@ impl Layer {
             Arc::clone(self.once.shared()),
             Starts::BeforeCall,
             Box::new(move |parts| routes.of(parts)),
-            Box::new(move |parts, scopes| identified.identify(parts, scopes)),
+            Box::new(move |parts, _| identified.identify(parts)),
         )
     }
 
@@ -348,3 +348,6 @@ impl<P> fmt::Debug for Layer<P> {
         f.debug_struct("Layer").field("name", &self.rules.name).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
