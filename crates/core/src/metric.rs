@@ -4,7 +4,7 @@
 //! Invariant: every label has either the fixed values that stand here, or the routes of the configuration. Nothing that
 //! a caller sends becomes a label.
 
-use crate::problem::Problem;
+use crate::problem::{self, Problem};
 
 /// One metric.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -116,20 +116,8 @@ impl Result {
 
     /// What a refusal counts as.
     pub fn of(refusal: &Problem) -> Self {
-        match refusal.name {
-            "principal-required" => Self::Unauthenticated,
-            "key-missing" => Self::Missing,
-            "key-reused" => Self::Mismatch,
-            "outcome-unknown" => Self::Unknown,
-            "result-expired" | "result-unavailable" => Self::ResultGone,
-            "key-expired" => Self::KeyExpired,
-            "in-progress" => Self::InProgress,
-            "capacity" => Self::Capacity,
-            "ledger-unavailable" => Self::Ledger,
-            "upstream-unreachable" => Self::Unreachable,
-            // What could not be read, or read one way only.
-            _ => Self::Invalid,
-        }
+        let class = CLASSES.iter().find(|(problem, _)| problem.name == refusal.name);
+        class.map_or(Self::Invalid, |(_, class)| *class)
     }
 
     /// The label's value.
@@ -153,6 +141,27 @@ impl Result {
         }
     }
 }
+
+/// What each refusal of the catalogue counts as.
+const CLASSES: &[(Problem, Result)] = &[
+    (problem::REQUEST_AMBIGUOUS, Result::Invalid),
+    (problem::TOO_EARLY, Result::Invalid),
+    (problem::PRINCIPAL_REQUIRED, Result::Unauthenticated),
+    (problem::KEY_MISSING, Result::Missing),
+    (problem::KEY_INVALID, Result::Invalid),
+    (problem::REQUEST_TOO_LARGE, Result::Invalid),
+    (problem::REQUEST_INCOMPLETE, Result::Invalid),
+    (problem::KEY_REUSED, Result::Mismatch),
+    (problem::IN_PROGRESS, Result::InProgress),
+    (problem::OUTCOME_UNKNOWN, Result::Unknown),
+    (problem::RESULT_EXPIRED, Result::ResultGone),
+    (problem::RESULT_UNAVAILABLE, Result::ResultGone),
+    (problem::KEY_EXPIRED, Result::KeyExpired),
+    (problem::CAPACITY, Result::Capacity),
+    (problem::LEDGER_UNAVAILABLE, Result::Ledger),
+    (problem::UPSTREAM_UNREACHABLE, Result::Unreachable),
+    (problem::NOT_FOUND, Result::Invalid),
+];
 
 const RESULT: Label = Label { name: "result", values: &RESULTS };
 const RESULTS: [&str; Result::ALL.len()] = {
@@ -328,18 +337,12 @@ mod tests {
 
     /// A refusal that is added and forgotten here would count as one that could not be read.
     #[test]
-    fn every_refusal_of_the_catalogue_counts_as_what_it_is() {
-        let invalid = [
-            "key-invalid",
-            "request-ambiguous",
-            "request-too-large",
-            "request-incomplete",
-            "too-early",
-            "not-found",
-        ];
-        for problem in crate::problem::CATALOGUE {
-            let expected = invalid.contains(&problem.name);
-            assert_eq!(Result::of(problem) == Result::Invalid, expected, "{}", problem.name);
+    fn every_refusal_of_the_catalogue_counts_as_something_and_only_once() {
+        let classed: Vec<_> = CLASSES.iter().map(|(problem, _)| problem.name).collect();
+        let catalogue: Vec<_> = problem::CATALOGUE.iter().map(|problem| problem.name).collect();
+        assert_eq!(classed, catalogue, "in the order of the catalogue");
+        for (problem, class) in CLASSES {
+            assert_eq!(Result::of(problem), *class, "{}", problem.name);
         }
     }
 
