@@ -53,14 +53,6 @@ impl Carrier {
         };
         found.ok_or_else(wrong)
     }
-
-    /// Whether the body has to be read to find the key.
-    pub const fn needs_body(&self) -> bool {
-        match self {
-            Self::Body(_) | Self::Form(_) | Self::Derive(_) => true,
-            Self::Header(_) | Self::Path(_) => false,
-        }
-    }
 }
 
 impl fmt::Display for Carrier {

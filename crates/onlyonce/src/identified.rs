@@ -12,7 +12,7 @@ use std::{
 };
 
 use http::request::Parts;
-use onlyonce_core::scope::{Principal, Scopes};
+use onlyonce_core::scope::Principal;
 
 /// A layer that has not been told who sends a request, and cannot be used: see [`Layer`](crate::Layer).
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +40,7 @@ impl Identified {
     }
 
     /// Who sends a request, or what a client is told if nobody can say.
-    pub(crate) fn identify(&self, parts: &Parts, _: &Scopes) -> Result<Principal, String> {
+    pub(crate) fn identify(&self, parts: &Parts) -> Result<Principal, String> {
         let found = (self.0.principal)(parts).filter(|principal| !principal.is_empty());
         let seen = self.0.seen.swap(SAID, Ordering::Relaxed);
         let Some(principal) = found else {

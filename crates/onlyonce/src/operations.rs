@@ -32,7 +32,7 @@ impl Operations {
         principal: impl Fn(&Parts) -> Option<Principal> + Send + Sync + 'static,
     ) -> Self {
         let identified = Identified::new(principal);
-        let identify = move |parts: &Parts, scopes: &_| identified.identify(parts, scopes);
+        let identify = move |parts: &Parts, _: &_| identified.identify(parts);
         Self(Layer::new(shared, Starts::BeforeCall, Box::new(|_| None), Box::new(identify)))
     }
 }
