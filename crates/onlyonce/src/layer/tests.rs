@@ -1,3 +1,5 @@
+//! What each setter of a layer is for: one row each, and none is left out.
+
 use std::collections::BTreeSet;
 
 use onlyonce_core::{canonical::Content, fingerprint::Request, parameters::parameters};
