@@ -228,7 +228,7 @@ async fn a_document_of_somebody_elses_inner_layer_frees_no_key() {
     }
 }
 
-/// F30: a ledger without room is no ledger that cannot be reached.
+/// H30: a ledger without room is no ledger that cannot be reached.
 #[tokio::test]
 async fn a_route_that_fails_open_does_not_open_for_want_of_room() {
     let upstream = Upstream::counting().await;

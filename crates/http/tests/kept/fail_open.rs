@@ -66,7 +66,7 @@ async fn where_it_does_not_say_so_nothing_runs() {
     assert!(scene.seen().is_empty());
 }
 
-/// F30: an attacker fills what is bounded, and *capacity* becomes a pass.
+/// H30: an attacker fills what is bounded, and *capacity* becomes a pass.
 #[tokio::test(start_paused = true)]
 async fn a_bound_that_is_reached_never_opens() {
     let setting = Setting { options: Options { attempts: 0, ..Options::default() }, ..Setting::default() };
