@@ -30,6 +30,19 @@ async fn a_second_command_for_a_record_sees_what_the_first_has_left() {
     assert!(store.open(None, 8).await.unwrap().is_empty());
 }
 
+/// Which rows are open is known from before the batch, and says nothing of a row that the batch has changed.
+#[tokio::test]
+async fn a_second_command_that_expects_what_the_first_has_replaced_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let store = open(place.path());
+    apply(&store, write(id(1), &in_progress(1))).await;
+    let until = store.now().plus(Duration::from_secs(3600));
+    let done = completed(2, until);
+    let applied = store.apply(vec![write(id(1), &done), write(id(1), &in_progress(2))]).await.unwrap();
+    assert_eq!(applied, [Applied::Yes, Applied::Conflict(Some(codec::encode(&done)))]);
+    assert_eq!(head(&store, id(1)).await, Some(codec::encode(&done)));
+}
+
 /// fjall holds a writer back until a full memtable is on the disk, and goes on waiting if its thread for that is gone.
 #[tokio::test]
 async fn a_write_that_hangs_in_a_failed_engine_is_answered() {
