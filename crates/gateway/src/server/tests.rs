@@ -46,9 +46,11 @@ async fn an_idle_connection_outlives_the_time_for_a_head() {
     tokio::task::yield_now().await;
     answered(&mut client).await;
     // Nothing more is asked for, and in the end it is closed without a word.
+    let answered = tokio::time::Instant::now();
     let mut rest = Vec::new();
     client.read_to_end(&mut rest).await.unwrap();
     assert!(rest.is_empty());
+    assert_eq!(answered.elapsed().as_secs(), TIMES.idle.as_secs());
 }
 
 #[tokio::test(start_paused = true)]
@@ -172,4 +174,63 @@ async fn a_connection_on_which_nothing_comes_is_closed_after_its_idle_time() {
     let mut told = Vec::new();
     client.read_to_end(&mut told).await.unwrap();
     assert_eq!((told.len(), start.elapsed()), (0, TIMES.idle));
+}
+
+/// What a client of HTTP/2 begins with: the preface, and settings that ask for nothing.
+const HELLO: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+/// Types of its frames (RFC 9113, section 6).
+const SETTINGS: u8 = 4;
+const GOAWAY: u8 = 7;
+
+/// Longer than any clock of a connection.
+const EVER: Duration = Duration::from_secs(24 * 3600);
+
+/// Type and content of each frame that comes until the connection ends.
+async fn frames(client: &mut DuplexStream) -> Vec<(u8, Vec<u8>)> {
+    let mut told = Vec::new();
+    // Whether it ends or breaks off.
+    let _ = tokio::time::timeout(EVER, client.read_to_end(&mut told)).await.expect("it ends");
+    let (mut frames, mut rest) = (Vec::new(), &told[..]);
+    while let [_, high, low, kind, _, _, _, _, _, after @ ..] = rest {
+        let (content, next) = after.split_at(usize::from(u16::from_be_bytes([*high, *low])));
+        frames.push((*kind, content.to_vec()));
+        rest = next;
+    }
+    frames
+}
+
+/// What it may ask for at a time is told to a client, which keeps the rest back (RFC 9113, section 6.5.2). And one that
+/// is gone without a word is pinged, and then no longer holds its place.
+#[tokio::test(start_paused = true)]
+async fn an_http_2_client_is_told_its_bounds_and_has_to_live() {
+    let mut client = connected();
+    client.write_all(HELLO).await.unwrap();
+    let start = tokio::time::Instant::now();
+    let frames = frames(&mut client).await;
+    assert_eq!(start.elapsed().as_secs(), (PING_INTERVAL + PING_TIME).as_secs());
+    let (kind, settings) = &frames[0];
+    assert_eq!(*kind, SETTINGS);
+    let told = |wanted: u8| {
+        let setting = settings.chunks_exact(6).find(|setting| setting[..2] == [0, wanted]);
+        setting.map(|setting| u32::from_be_bytes([setting[2], setting[3], setting[4], setting[5]]))
+    };
+    assert_eq!(told(3), Some(256), "streams at a time");
+    assert_eq!(told(6), Some((32 << 10) + 100 * 32), "bytes of a head");
+}
+
+/// CVE-2023-44487: each stream that is opened and reset at once is work for nobody.
+#[tokio::test(start_paused = true)]
+async fn an_http_2_client_that_opens_streams_to_reset_them_is_sent_away() {
+    let mut client = connected();
+    let mut asked = HELLO.to_vec();
+    for stream in (1_u32..).step_by(2).take(STREAMS_RESET + 2) {
+        let stream = stream.to_be_bytes();
+        // `GET http://x/`, whole; and that it is not wanted any more.
+        asked.extend([&[0, 0, 6, 1, 5], &stream[..], &[0x82, 0x86, 0x84, 0x41, 1, b'x']].concat());
+        asked.extend([&[0, 0, 4, 3, 0], &stream[..], &[0, 0, 0, 8]].concat());
+    }
+    client.write_all(&asked).await.unwrap();
+    let frames = frames(&mut client).await;
+    let away = frames.iter().find(|(kind, _)| *kind == GOAWAY);
+    assert_eq!(away.map(|(_, content)| content[7]), Some(11), "ENHANCE_YOUR_CALM: {frames:?}");
 }
