@@ -159,6 +159,11 @@ async fn surplus_bytes_spoil_answer_and_connection_also_where_it_is_closed_anywa
         let surplus = format!("HTTP/1.1 201 Created\r\n{head}\r\n\r\nok!");
         assert_eq!(after(surplus.as_bytes(), |_| {}).await, Afterwards::Dirty, "{head}");
     }
+    // It comes when nobody reads any more.
+    let (mut connection, mut peer) =
+        used(b"HTTP/1.1 201 Created\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", |_| {}).await;
+    peer.write_all(b"!").unwrap();
+    assert_eq!(connection.afterwards().await, Afterwards::Dirty);
 }
 
 #[tokio::test]
