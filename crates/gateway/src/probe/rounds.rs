@@ -260,3 +260,78 @@ fn in_words(verdict: Verdict) -> (String, String) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, path::Path};
+
+    use bytes::Bytes;
+    use onlyonce_core::{
+        AttemptId, Fence, Fingerprint, Owner, Policy, Timestamp, Version, fingerprint::Recipe,
+        record::UnknownCause,
+    };
+    use onlyonce_ledger::{Options, identity::Secret, memory::MemoryStore};
+
+    use super::*;
+    use crate::config::Config;
+
+    const ROUTE: &str = "POST /t";
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    async fn prober() -> Prober {
+        let text = format!(
+            "[[route]]\nmatch = \"{ROUTE}\"\non_unknown = \"probe\"\n[route.probe]\n\
+             url = \"/by/{{operation_ref}}\"\nstatus = 201\nsettle_after = \"1m\""
+        );
+        let config = Config::parse(&text, Path::new("onlyonce.toml")).unwrap();
+        let secret = Secret::new(Secret::generate()).unwrap();
+        let store = Arc::new(MemoryStore::new());
+        let (ledger, _) = Ledger::open(store, &secret, Options::default()).await.unwrap();
+        Prober {
+            ledger,
+            questions: super::super::questions(&config, &BTreeMap::new()).unwrap(),
+            diary: Mutex::default(),
+            places: Arc::new(Semaphore::new(QUESTIONS_MAX)),
+        }
+    }
+
+    /// Unknown since then, under a promise of its own or none.
+    fn unknown(since: Timestamp, settle_after: Option<Duration>) -> Record {
+        let cause = UnknownCause::AnswerLost;
+        Record {
+            version: Version { attempt: AttemptId([1; 16]), revision: 3 },
+            fence: Fence::FIRST,
+            first_claim_at: since,
+            claimed_at: since,
+            recipe: Recipe::V1,
+            fingerprint: Fingerprint([7; 32]),
+            owner: Owner([8; 16]),
+            route: ROUTE.to_owned(),
+            policy: Policy { settle_after, ..Policy::default() },
+            doubt: None,
+            parameters: Bytes::new(),
+            state: State::Unknown { since, settle_from: since, cause, seen_status: None },
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_is_asked_before_settle_after_has_passed() {
+        let prober = prober().await;
+        let now = prober.ledger.now();
+        let ago = |age: Duration| Timestamp::from_ms(now.as_ms() - u64::try_from(age.as_millis()).unwrap());
+        for (age, settle_after, ripe) in [
+            (MINUTE / 2, None, false),
+            (MINUTE, None, true),
+            (MINUTE, Some(MINUTE * 2), false),
+            (MINUTE * 2, Some(MINUTE * 2), true),
+        ] {
+            let record = unknown(ago(age), settle_after);
+            assert_eq!(prober.is_ripe(&record), ripe, "{age:?} {settle_after:?}");
+        }
+        let long = unknown(ago(MINUTE * 60), None);
+        let elsewhere = Record { route: "POST /other".to_owned(), ..long.clone() };
+        assert!(!prober.is_ripe(&elsewhere), "its route is not probed");
+        let running = State::InProgress { lease_until: ago(MINUTE) };
+        assert!(!prober.is_ripe(&Record { state: running, ..long }));
+    }
+}
