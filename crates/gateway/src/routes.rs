@@ -194,6 +194,39 @@ mod tests {
     }
 
     #[test]
+    fn the_first_route_in_the_order_of_the_file_counts() {
+        let text = "[[route]]\nmatch = \"POST /a/b\"\n[[route]]\nmatch = \"POST /a/{id}\"\n[[route]]\nmatch = \"/{*rest}\"";
+        let config = Config::parse(text, std::path::Path::new("onlyonce.toml")).unwrap();
+        let routes = Routes::new(&config, &LedgerKey::new([0; 32])).unwrap();
+        for (method, path, found) in [
+            (Method::POST, "/a/b", 0),
+            (Method::POST, "/a/c", 1),
+            (Method::PUT, "/a/b", 2),
+            (Method::POST, "/b", 2),
+        ] {
+            assert_eq!(routes.find(&method, path), Some(found), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn paths_are_guarded_where_a_request_without_a_key_in_a_header_is_protected() {
+        for (said, guards) in [
+            ("key = \"required\"", true),
+            ("key = \"optional\"", false),
+            ("key = \"optional\"\ncarriers = [\"header:Idempotency-Key\", \"body:/id\"]", true),
+            ("key = \"off\"", false),
+            ("key = \"required\"\nmode = \"observe\"", false),
+        ] {
+            for table in ["[[route]]\nmatch = \"POST /a\"", "[defaults]"] {
+                let text = format!("{table}\n{said}");
+                let config = Config::parse(&text, std::path::Path::new("onlyonce.toml")).unwrap();
+                let routes = Routes::new(&config, &LedgerKey::new([0; 32])).unwrap();
+                assert_eq!(routes.guard(), guards, "{text}");
+            }
+        }
+    }
+
+    #[test]
     fn patterns_that_mean_nothing_are_refused() {
         for text in ["transfers", "post /x", "PSOT /x", "POST x", "/{*rest}/more"] {
             assert!(parse(text).is_err(), "{text}");
