@@ -145,6 +145,8 @@ async fn an_upstream_that_knows_no_preflights_is_answered_for_where_a_key_can_be
     assert_eq!(answer.header("access-control-allow-origin"), Some(SHOP));
     assert_eq!(answer.header("access-control-allow-methods"), Some("POST"));
     assert_eq!(list(&answer, "access-control-allow-headers"), ["content-type", "idempotency-key"]);
+    let varies = ["origin", "access-control-request-method", "access-control-request-headers"];
+    assert_eq!(list(&answer, "vary"), varies, "it answers this question alone");
     let unkeyed = send(gateway.address, &preflight("/transfers", "GET")).await;
     assert_eq!((unkeyed.status, unkeyed.header("access-control-allow-origin")), (405, None));
 }
