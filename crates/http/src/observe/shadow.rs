@@ -50,3 +50,21 @@ impl Shadow {
         self.ledger.get_or_try_init(|| open.with_subscriber(NoSubscriber::default())).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_observed_at_a_time_is_bounded_in_number_and_in_bytes() {
+        let shadow = Shadow::new();
+        let mut places: Vec<_> = (0..=OBSERVED).map_while(|_| shadow.place()).collect();
+        assert_eq!((places.len(), OBSERVED, OBSERVED_BYTES), (4096, 4096, 64 << 20));
+        let (_, room) = &mut places[0];
+        assert!(room.grow(OBSERVED_BYTES));
+        assert!(!places[1].1.grow(1), "all of them have one bound");
+        drop(places.remove(0));
+        let (_, mut room) = shadow.place().expect("somebody has left");
+        assert!(room.grow(1));
+    }
+}

@@ -76,7 +76,16 @@ async fn a_bound_that_is_reached_never_opens() {
     let full = Scene::new(full, open, paid).await;
     full.store.reachable(false);
     problem(full.send(transfer("k")).await, 503, "capacity").await;
-    assert!(scene.seen().is_empty() && full.seen().is_empty());
+    // The look-up itself: who may not wait finds nothing while the first claim is on its way.
+    let setting = Setting { options: Options { waiters: 0, ..Options::default() }, ..Setting::default() };
+    let crowded = Scene::new(setting, open, paid).await;
+    let gate = crowded.store.hold(StateName::InProgress);
+    let _first = crowded.begin(transfer("k"));
+    crate::scene::settled().await;
+    problem(crowded.send(transfer("k")).await, 503, "capacity").await;
+    let nothing_passed = [&scene, &full, &crowded].iter().all(|scene| scene.seen().is_empty());
+    assert!(nothing_passed);
+    gate.close();
 }
 
 #[tokio::test(start_paused = true)]
