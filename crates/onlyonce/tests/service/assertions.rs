@@ -14,6 +14,7 @@ use axum::{
     routing::post,
 };
 use bytes::Bytes;
+use http_body_util::BodyExt;
 use onlyonce::{Onlyonce, testing::assert_once};
 
 use crate::send::Effects;
@@ -152,6 +153,36 @@ fn with_key(key: &str) -> Request {
 async fn a_service_that_acts_on_half_a_request() {
     put_to_it(Shop::default(), async |State(shop): State<Shop>, request: Request| {
         compared(shop, request, true).await
+    })
+    .await;
+}
+
+/// Keeps an answer once it was read to its end, as whoever takes delivery for the effect.
+#[tokio::test]
+#[should_panic(expected = "sent with its answer thrown away: one key took effect 2 times")]
+async fn a_service_that_forgets_what_nobody_has_read() {
+    put_to_it(Shop::default(), async |State(shop): State<Shop>, request: Request| {
+        let key = key(&request);
+        let Ok(body) = to_bytes(request.into_body(), usize::MAX).await else {
+            return StatusCode::BAD_REQUEST.into_response();
+        };
+        if body.ends_with(b"request\"}") {
+            return StatusCode::UNPROCESSABLE_ENTITY.into_response();
+        }
+        if let Some(known) = shop.known(&key) {
+            return Body::from(known).into_response();
+        }
+        if !shop.busy.lock().unwrap().insert(key.clone()) {
+            return (StatusCode::CONFLICT, [("retry-after", "1")]).into_response();
+        }
+        let answer = shop.act();
+        let release = Release(shop.clone(), key.clone());
+        Body::new(Body::from(answer.clone()).map_frame(move |frame| {
+            let _ = &release;
+            shop.keep(key.clone(), &answer);
+            frame
+        }))
+        .into_response()
     })
     .await;
 }
