@@ -209,20 +209,26 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_guarded_where_a_request_without_a_key_in_a_header_is_protected() {
-        for (said, guards) in [
-            ("key = \"required\"", true),
-            ("key = \"optional\"", false),
-            ("key = \"optional\"\ncarriers = [\"header:Idempotency-Key\", \"body:/id\"]", true),
-            ("key = \"off\"", false),
-            ("key = \"required\"\nmode = \"observe\"", false),
+    fn what_is_guarded_at_the_door_is_what_some_route_counts_on() {
+        let key = "idempotency-key";
+        for (said, paths, beyond_headers, headers) in [
+            ("key = \"required\"", true, false, &[key][..]),
+            ("key = \"optional\"", false, false, &[key]),
+            ("carriers = [\"header:Idempotency-Key\", \"body:/id\"]", true, true, &[key]),
+            ("carriers = [\"body:/id\"]\nkey = \"off\"", false, false, &[key]),
+            ("key = \"required\"\nmode = \"observe\"", false, false, &[key]),
+            ("carriers = [\"header:X-Request\"]", false, false, &[key, "x-request"]),
+            ("fingerprint.headers = [\"X-Tenant\"]", false, false, &[key, "x-tenant"]),
         ] {
-            for table in ["[[route]]\nmatch = \"POST /a\"", "[defaults]"] {
-                let text = format!("{table}\n{said}");
-                let config = Config::parse(&text, std::path::Path::new("onlyonce.toml")).unwrap();
-                let routes = Routes::new(&config, &LedgerKey::new([0; 32])).unwrap();
-                assert_eq!(routes.guard(), guards, "{text}");
-            }
+            let text = format!("[[route]]\nmatch = \"POST /a\"\n{said}");
+            let config = Config::parse(&text, std::path::Path::new("onlyonce.toml")).unwrap();
+            let guards = Routes::new(&config, &LedgerKey::new([0; 32])).unwrap().guards();
+            assert_eq!((guards.paths, guards.beyond_headers), (paths, beyond_headers), "{text}");
+            assert_eq!(
+                guards.headers.iter().map(http::HeaderName::as_str).collect::<Vec<_>>(),
+                headers,
+                "{text}"
+            );
         }
     }
 

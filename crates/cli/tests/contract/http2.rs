@@ -123,10 +123,15 @@ async fn what_is_refused_says_nothing_of_the_connection() {
     assert_eq!(text(&two_hosts, "connection"), None);
     // Too many lines, too many bytes for HTTP/2, and too many for us, within what HTTP/2 bears.
     for (count, length) in [(101, 1), (4, 9_000), (1, 33 << 10)] {
-        let large = (0..count).fold(pay("k"), |request, n| request.header(format!("x-{n}"), "a".repeat(length)));
+        let large =
+            (0..count).fold(pay("k"), |request, n| request.header(format!("x-{n}"), "a".repeat(length)));
         let refused = send(&mut sender, large).await;
         assert_eq!(refused.status, 431);
-        assert_eq!(text(&refused, "idempotency-status"), None, "an upstream with our bounds would say the same");
+        assert_eq!(
+            text(&refused, "idempotency-status"),
+            None,
+            "an upstream with our bounds would say the same"
+        );
     }
     assert_eq!(upstream.arrivals(), 0);
     assert_eq!(send(&mut sender, pay("k")).await.status, 201, "the connection goes on");
