@@ -26,6 +26,9 @@ mod waiters;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::failure::Failure;
 
 /// Measures the gateway.
 #[derive(Parser)]
@@ -75,7 +78,17 @@ fn main() -> ExitCode {
 }
 
 /// The load generator and the upstream have a thread each, so that both together leave the gateway what they can.
-fn on_one_thread(work: impl Future<Output = Result<(), failure::Failure>>) -> Result<(), failure::Failure> {
+fn on_one_thread(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    tokio::task::LocalSet::new().block_on(&runtime, work)
+    tokio::task::LocalSet::new().block_on(&runtime, unless_interrupted(work))
+}
+
+/// Work that a signal drops instead of ending the process, so that nginx and the gateway end with whoever started them.
+async fn unless_interrupted(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        done = work => done,
+        _ = interrupt.recv() => Err(Failure::new("interrupted")),
+        _ = terminate.recv() => Err(Failure::new("asked to end")),
+    }
 }

@@ -1,16 +1,23 @@
-//! The bare upstream: reads a request, writes the same answer. As little else as possible.
+//! The bare upstream: an ordinary HTTP server (hyper, HTTP/1.1, kept connections, one thread) whose handler reads the
+//! body and gives the same answer every time.
 //!
 //! A request to [`HELD`] is answered once somebody has asked for [`RELEASE`], so that a crowd can gather behind it.
 
 use std::{net::SocketAddr, rc::Rc};
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::watch,
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Request, Response, StatusCode,
+    body::Incoming,
+    header::{CONTENT_TYPE, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
 };
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpListener, sync::watch};
 
-use crate::{failure::Failure, load::wire, report};
+use crate::{failure::Failure, report};
 
 /// The path whose answer waits.
 pub(crate) const HELD: &str = "/held";
@@ -35,57 +42,33 @@ pub(crate) async fn serve_until_killed() -> Result<(), Failure> {
 /// Serves for as long as it is polled.
 pub(crate) async fn serve(listener: TcpListener) -> Result<(), Failure> {
     let released = Rc::new(watch::Sender::new(false));
-    let answer: Rc<[u8]> = answer().into_bytes().into();
     loop {
         let (stream, _peer): (_, SocketAddr) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let connection = Connection { stream, released: Rc::clone(&released), answer: Rc::clone(&answer) };
-        tokio::task::spawn_local(connection.serve());
+        let released = Rc::clone(&released);
+        let service = service_fn(move |request| answer(request, Rc::clone(&released)));
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+        // It ends when the peer leaves, or says what is no request.
+        tokio::task::spawn_local(async move { _ = connection.await });
     }
 }
 
-fn answer() -> String {
-    format!(
-        "HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{BODY}",
-        BODY.len()
-    )
-}
-
-struct Connection {
-    stream: TcpStream,
+async fn answer(
+    request: Request<Incoming>,
     released: Rc<watch::Sender<bool>>,
-    answer: Rc<[u8]>,
-}
-
-impl Connection {
-    /// Until the peer leaves, or says what is no request.
-    async fn serve(mut self) {
-        let mut input = wire::Buffer::new();
-        loop {
-            let Some(request) = wire::request(input.bytes()) else {
-                match self.stream.read(input.space()).await {
-                    Ok(read @ 1..) => input.filled(read),
-                    Ok(0) | Err(_) => return,
-                }
-                continue;
-            };
-            let path = request.path.to_vec();
-            input.consume(request.len);
-            if self.answer(&path).await.is_err() {
-                return;
-            }
-        }
+) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    let (head, body) = request.into_parts();
+    body.collect().await?;
+    match head.uri.path() {
+        RELEASE => _ = released.send_replace(true),
+        // The sender lives in every connection.
+        HELD => _ = released.subscribe().wait_for(|released| *released).await,
+        _ => {}
     }
-
-    async fn answer(&mut self, path: &[u8]) -> std::io::Result<()> {
-        if path == RELEASE.as_bytes() {
-            self.released.send_replace(true);
-        } else if path == HELD.as_bytes() {
-            // The sender is in `self`.
-            let _ = self.released.subscribe().wait_for(|released| *released).await;
-        }
-        self.stream.write_all(&self.answer).await
-    }
+    let mut answer = Response::new(Full::new(Bytes::from_static(BODY.as_bytes())));
+    *answer.status_mut() = StatusCode::CREATED;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(answer)
 }
 
 #[cfg(test)]

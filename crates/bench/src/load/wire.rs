@@ -36,21 +36,6 @@ impl Buffer {
     }
 }
 
-/// A whole request.
-pub(crate) struct Request<'a> {
-    pub(crate) path: &'a [u8],
-    /// Head and body.
-    pub(crate) len: usize,
-}
-
-/// The request at the front of `bytes`, once it is whole.
-pub(crate) fn request(bytes: &[u8]) -> Option<Request<'_>> {
-    let head = Head::of(bytes)?;
-    let len = head.len + head.length.unwrap_or_default();
-    let path = head.first.split(|byte| *byte == b' ').nth(1)?;
-    (bytes.len() >= len).then_some(Request { path, len })
-}
-
 /// A whole answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
@@ -150,13 +135,6 @@ mod tests {
     #[test]
     fn an_answer_without_a_length_is_refused() {
         assert!(answer(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").is_err());
-    }
-
-    #[test]
-    fn a_request_is_known_by_its_path_and_its_length() {
-        let bytes = b"POST /held HTTP/1.1\r\ncontent-length: 3\r\n\r\nabcGET";
-        let request = request(bytes).unwrap();
-        assert_eq!((request.path, request.len), (&b"/held"[..], bytes.len() - 3));
     }
 
     #[test]
