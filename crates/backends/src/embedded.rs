@@ -67,4 +67,26 @@ mod tests {
         open(Options::default()).unwrap();
         open(must_exist()).unwrap();
     }
+
+    #[test]
+    fn a_secret_that_is_gone_is_not_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place::Embedded(directory.path().to_owned());
+        let open =
+            || tokio::runtime::Runtime::new().unwrap().block_on(place.open(Options::default())).map(drop);
+        open().unwrap();
+        let (secret, away) = (directory.path().join("secret"), directory.path().join("away"));
+        std::fs::rename(&secret, &away).unwrap();
+        let error = open().unwrap_err();
+        let told = format!(
+            "{} holds a ledger, but its secret {} is gone and ONLYONCE_SECRET is not set: put the file back, or set \
+             the variable",
+            directory.path().display(),
+            secret.display()
+        );
+        assert_eq!((error.kind(), error.to_string()), (ErrorKind::Ledger, told));
+        assert!(!secret.exists(), "none was made in its place");
+        std::fs::rename(&away, &secret).unwrap();
+        open().unwrap();
+    }
 }

@@ -9,7 +9,7 @@ use crate::{error::Error, place::Place};
 /// How a ledger is opened.
 #[derive(Clone, Default)]
 pub struct Options {
-    /// The operator's secret, 32 bytes or more. Without one an embedded ledger makes one for itself and keeps it
+    /// The operator's secret, 32 bytes or more. Without one a new embedded ledger makes one for itself and keeps it
     /// beside its data, for its owner's eyes only; one in memory makes one that dies with it.
     pub secret: Option<String>,
     /// Most bytes that an embedded ledger may take on disk; `None`: until the disk says no.
@@ -59,7 +59,10 @@ impl Place {
             #[cfg(feature = "embedded")]
             Self::Embedded(directory) => {
                 let store = crate::embedded::open(directory, max_bytes, must_exist).await?;
-                let secret = given.map_or_else(|| crate::secret::beside(directory), Ok)?;
+                let secret = match given {
+                    Some(secret) => secret,
+                    None => crate::secret::beside(directory, &store).await?,
+                };
                 Ok((Arc::new(store), secret))
             }
         }
