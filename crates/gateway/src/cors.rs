@@ -10,8 +10,14 @@ use onlyonce_http::{Body, headers};
 use crate::{config, routes::Routes};
 
 /// What scripts may read besides what every answer lets them.
-const EXPOSED: [HeaderName; 5] =
-    [headers::KEY, headers::STATUS, headers::REPLAYED, headers::EXPIRES, header::RETRY_AFTER];
+const EXPOSED: [HeaderName; 6] = [
+    headers::KEY,
+    headers::STATUS,
+    headers::REPLAYED,
+    headers::EXPIRES,
+    headers::SETTLED,
+    header::RETRY_AFTER,
+];
 /// How long a browser may remember our own answer to a preflight, in seconds.
 const PREFLIGHT_AGE: u64 = 600;
 

@@ -11,8 +11,14 @@ use crate::{
 };
 
 const SHOP: &str = "https://shop.example";
-const EXPOSED: [&str; 5] =
-    ["idempotency-key", "idempotency-status", "idempotent-replayed", "idempotency-expires", "retry-after"];
+const EXPOSED: [&str; 6] = [
+    "idempotency-key",
+    "idempotency-status",
+    "idempotent-replayed",
+    "idempotency-expires",
+    "idempotency-settled",
+    "retry-after",
+];
 
 fn setup(more: &str) -> Setup {
     Setup::anonymous().table(&format!("[cors]\norigins = [\"{SHOP}\"]\n{more}"))
