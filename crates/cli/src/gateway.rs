@@ -161,7 +161,7 @@ impl Notes {
 
     fn about_ledger(&self, running: &Running) -> &'static str {
         if running.ledger().capabilities().durable {
-            " (one process; a second instance needs a shared ledger)"
+            " (one process; a second instance needs a shared ledger, which is not in this version)"
         } else {
             " (everything is forgotten when this process ends: for trials only)"
         }

@@ -160,7 +160,7 @@ fn lock(path: &Path) -> Result<File, OpenError> {
             OpenErrorKind::Locked,
             path,
             "another process has it open; stop that one first, or give each its own directory. \
-             A second instance of the same service needs a shared ledger (postgres, redis)",
+             A second instance of the same service needs a shared ledger, which is not in this version",
         )),
         Err(error) => Err(OpenError::io(path, "it could not be locked", error.into())),
     }
