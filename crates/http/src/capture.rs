@@ -44,8 +44,7 @@ pub(crate) struct Reading {
     pub(crate) key: Option<HeaderValue>,
 }
 
-/// Reads up to the limit. A problem document is read even beyond, as far as one of ours may be long: what it says counts,
-/// however little is kept.
+/// Reads up to the [`limit`].
 pub(crate) async fn read<B>(answer: Response<B>, reading: &Reading) -> Seen<B>
 where
     B: http_body::Body<Data = Bytes>,
@@ -58,11 +57,10 @@ where
     }
     let mut rest = Box::pin(body);
     let mut prefix = Prefix { chunks: VecDeque::new(), size: 0, room: Some(buffers.reserve()) };
-    if is_event_stream(&parts.headers) {
+    let Some(limit) = limit(rules, &parts.headers) else {
         return Seen::Large { parts, prefix, rest };
-    }
+    };
     let is_problem = inner::is_problem(&parts.headers);
-    let limit = rules.answer_limit.max(if is_problem { inner::DOCUMENT_LIMIT } else { 0 });
     let mut trailers = None;
     loop {
         match rest.frame().await {
@@ -84,9 +82,13 @@ where
     Seen::Whole { parts, body, trailers, inner }
 }
 
-/// It has no end that could be waited for.
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    headers::is_of_type(headers, header::CONTENT_TYPE, "text/event-stream")
+/// How much of an answer is read before its attempt ends; `None` of a stream of events: it has no end that could be waited
+/// for. A problem document is read beyond what is kept, as far as one of ours may be long: what it says counts, however
+/// little is kept.
+pub(crate) fn limit(rules: &Rules, headers: &HeaderMap) -> Option<usize> {
+    let is_stream = headers::is_of_type(headers, header::CONTENT_TYPE, "text/event-stream");
+    let document = if inner::is_problem(headers) { inner::DOCUMENT_LIMIT } else { 0 };
+    (!is_stream).then(|| rules.answer_limit.max(document))
 }
 
 impl Prefix {

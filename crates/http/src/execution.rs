@@ -6,7 +6,7 @@
 use std::{future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, header, request::Parts, response};
+use http::{Extensions, HeaderMap, HeaderValue, Response, header, request::Parts, response};
 use onlyonce_core::{
     Outcome, Record, State, Timestamp,
     event::{Completion, Doubt},
@@ -280,7 +280,10 @@ async fn record(
     whole: Option<Whole<'_>>,
 ) -> (Status, Option<Timestamp>) {
     let status = parts.status.as_u16();
-    let word = handlers_word(attempt, parts);
+    let word = handlers_word(&parts.extensions, &parts.headers);
+    if word.is_none() && parts.headers.contains_key(headers::OUTCOME) {
+        tracing::warn!(idempotency.operation_ref = %attempt.operation_ref(), "Idempotency-Outcome has a value that means nothing");
+    }
     let recorded = match word.unwrap_or_else(|| meaning(rules, attempt, parts, whole)) {
         Outcome::Kept => {
             let (completion, result) = match kept(rules, parts, whole) {
@@ -322,18 +325,15 @@ fn kept(rules: &Rules, parts: &response::Parts, whole: Option<Whole<'_>>) -> Opt
 
 /// What the handler itself says of the operation, by an [`Outcome`] in the answer's extensions or by
 /// `Idempotency-Outcome`: it goes before all else.
-fn handlers_word(attempt: &Attempt, parts: &response::Parts) -> Option<Outcome> {
-    if let Some(said) = parts.extensions.get::<Outcome>() {
+pub(crate) fn handlers_word(extensions: &Extensions, headers: &HeaderMap) -> Option<Outcome> {
+    if let Some(said) = extensions.get::<Outcome>() {
         return Some(*said);
     }
-    match parts.headers.get(headers::OUTCOME)?.as_bytes() {
+    match headers.get(headers::OUTCOME)?.as_bytes() {
         b"keep" => Some(Outcome::Kept),
         b"release" => Some(Outcome::Released),
         b"unknown" => Some(Outcome::Unknown),
-        _ => {
-            tracing::warn!(idempotency.operation_ref = %attempt.operation_ref(), "Idempotency-Outcome has a value that means nothing");
-            None
-        }
+        _ => None,
     }
 }
 

@@ -8,6 +8,8 @@
 //!
 //! The rules are those of the enforced way: the same look-up, claim and outcome table, the same waiting. What cannot be
 //! known is taken as usual: a client that hangs up would not have ended its attempt, so the attempt counts as answered.
+//! Two things are only nearly so. What a layer of our own kind says in an answer's body is not read: the status decides
+//! there. And an answer to what would have been a re-run is judged as that of a first attempt, so *not now* frees its key.
 
 mod answer;
 mod body;
