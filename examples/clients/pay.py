@@ -73,13 +73,20 @@ class Intent:
             return cls(**json.load(file))
 
     def save(self, path):
-        """Writes it down so that a crash does not lose it: whole or not at all, and on disk."""
+        """Writes it down so that a crash does not lose it: whole or not at all, and on disk.
+
+        Raises FileExistsError where an intent lies already: replacing it would lose its key, and with it the one way to
+        learn what became of it.
+        """
         part = f"{path}.part"
         with open(part, "w", encoding="utf-8") as file:
             json.dump(asdict(self), file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path)
+        try:
+            os.link(part, path)
+        finally:
+            os.remove(part)
 
     def settle(self, patience=PATIENCE):
         """Sends until the outcome is known, or patience ends."""
@@ -163,10 +170,15 @@ def main():
         intent = Intent.load(arguments.resume)
     elif arguments.url and arguments.order:
         intent = Intent.new(arguments.url, json.loads(arguments.order))
-        intent.save(arguments.file)
+        try:
+            intent.save(arguments.file)
+        except FileExistsError:
+            parser.error(f"{arguments.file} holds an intent: --resume it, or name another --file")
     else:
         parser.error("URL and JSON, or --resume FILE")
     outcome = intent.settle(arguments.patience)
+    if not isinstance(outcome, Unknown):
+        os.remove(arguments.resume or arguments.file)
     if isinstance(outcome, Answer):
         sys.stdout.write(outcome.body.decode(errors="replace") + "\n")
         print(f"{outcome.status}{' (replayed)' if outcome.replayed else ''}", file=sys.stderr)

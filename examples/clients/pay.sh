@@ -46,6 +46,8 @@ while [ "$attempts" -gt 0 ]; do
             # A document about the key: only these two may be automatic.
             if ! grep -Eq '"next":"(same-key|poll)"' "$work/answer"; then
                 cat "$work/answer"
+                echo
+                rm -f "$file"
                 echo "not done: $status" >&2
                 exit 1
             fi
@@ -53,6 +55,7 @@ while [ "$attempts" -gt 0 ]; do
             :
         else
             cat "$work/answer"
+            echo
             echo "$status${said:+ ($said)}" >&2
             rm -f "$file"
             [ "$status" -lt 400 ] && exit 0 || exit 1
