@@ -11,6 +11,8 @@ use tokio::{
 use super::*;
 
 const TIMES: Times = Times { head: HEADER_TIME, idle: Duration::from_secs(75) };
+/// Longer than any of the clocks: where one is off, its test fails instead of waiting.
+const EVER: Duration = Duration::from_secs(24 * 3600);
 const ASKED: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 
 /// A client's end of a connection whose every request is answered with `hello`.
@@ -36,6 +38,13 @@ async fn answered(client: &mut DuplexStream) {
     }
 }
 
+/// What comes until the connection ends or breaks off.
+async fn rest(client: &mut DuplexStream) -> Vec<u8> {
+    let mut told = Vec::new();
+    let _ = tokio::time::timeout(EVER, client.read_to_end(&mut told)).await.expect("it ends");
+    told
+}
+
 /// A balancer keeps idle connections for a minute: the time for a head must not close them under its next request.
 #[tokio::test(start_paused = true)]
 async fn an_idle_connection_outlives_the_time_for_a_head() {
@@ -47,9 +56,7 @@ async fn an_idle_connection_outlives_the_time_for_a_head() {
     answered(&mut client).await;
     // Nothing more is asked for, and in the end it is closed without a word.
     let answered = tokio::time::Instant::now();
-    let mut rest = Vec::new();
-    client.read_to_end(&mut rest).await.unwrap();
-    assert!(rest.is_empty());
+    assert!(rest(&mut client).await.is_empty());
     assert_eq!(answered.elapsed().as_secs(), TIMES.idle.as_secs());
 }
 
@@ -62,9 +69,8 @@ async fn half_a_head_is_timed_out_and_told_so_also_after_an_answer() {
         }
         let begun = tokio::time::Instant::now();
         client.write_all(&ASKED[..10]).await.unwrap();
-        let mut told = String::new();
-        client.read_to_string(&mut told).await.unwrap();
-        assert!(told.starts_with("HTTP/1.1 408 "), "{told}");
+        let told = rest(&mut client).await;
+        assert!(told.starts_with(b"HTTP/1.1 408 "), "{told:?}");
         assert_eq!(begun.elapsed().as_secs(), HEADER_TIME.as_secs());
     }
 }
@@ -79,9 +85,8 @@ async fn a_head_that_trickles_in_has_no_more_time() {
         tokio::task::yield_now().await;
     }
     tokio::time::advance(Duration::from_secs(2)).await;
-    let mut told = String::new();
-    client.read_to_string(&mut told).await.unwrap();
-    assert!(told.starts_with("HTTP/1.1 408 "), "{told}");
+    let told = rest(&mut client).await;
+    assert!(told.starts_with(b"HTTP/1.1 408 "), "{told:?}");
 }
 
 /// The bounds of the contract that the listener keeps.
@@ -161,8 +166,7 @@ async fn half_a_preface_is_timed_out_like_half_a_head() {
         let mut client = connected();
         client.write_all(begun.as_bytes()).await.unwrap();
         let start = tokio::time::Instant::now();
-        let mut told = Vec::new();
-        let _ = client.read_to_end(&mut told).await;
+        rest(&mut client).await;
         assert_eq!(start.elapsed().as_secs(), HEADER_TIME.as_secs(), "{begun}");
     }
 }
@@ -171,8 +175,7 @@ async fn half_a_preface_is_timed_out_like_half_a_head() {
 async fn a_connection_on_which_nothing_comes_is_closed_after_its_idle_time() {
     let mut client = connected();
     let start = tokio::time::Instant::now();
-    let mut told = Vec::new();
-    client.read_to_end(&mut told).await.unwrap();
+    let told = rest(&mut client).await;
     assert_eq!((told.len(), start.elapsed()), (0, TIMES.idle));
 }
 
@@ -182,14 +185,9 @@ const HELLO: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
 
-/// Longer than any clock of a connection.
-const EVER: Duration = Duration::from_secs(24 * 3600);
-
 /// Type and content of each frame that comes until the connection ends.
 async fn frames(client: &mut DuplexStream) -> Vec<(u8, Vec<u8>)> {
-    let mut told = Vec::new();
-    // Whether it ends or breaks off.
-    let _ = tokio::time::timeout(EVER, client.read_to_end(&mut told)).await.expect("it ends");
+    let told = rest(client).await;
     let (mut frames, mut rest) = (Vec::new(), &told[..]);
     while let [_, high, low, kind, _, _, _, _, _, after @ ..] = rest {
         let (content, next) = after.split_at(usize::from(u16::from_be_bytes([*high, *low])));
