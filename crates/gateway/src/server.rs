@@ -49,6 +49,8 @@ const HEADER_LINES: usize = 100;
 const HEADER_BYTES: usize = 32 * 1024;
 /// How long a request's head may take, from its first byte.
 const HEADER_TIME: Duration = Duration::from_secs(10);
+/// How long a client may take nothing of what is written to it; beyond it the connection ends.
+const STALL_TIME: Duration = Duration::from_secs(60);
 /// How long an operator's connection may be idle.
 const OPERATORS_IDLE: Duration = Duration::from_secs(75);
 /// The same bound as HTTP/2 counts it: 32 bytes more for each line (RFC 9113, section 6.5.2).
@@ -78,9 +80,9 @@ pub(crate) struct Front {
 }
 
 impl Times {
-    /// The usual time for a head, and this one between requests.
+    /// The usual times for a head and an answer, and this one between requests.
     pub(crate) const fn idle(idle: Duration) -> Self {
-        Self { head: HEADER_TIME, idle }
+        Self { head: HEADER_TIME, idle, stall: STALL_TIME }
     }
 }
 

@@ -1,4 +1,5 @@
-//! How long a request's head may take, counted from its first byte, and how long the first one may be waited for.
+//! How long a request's head may take, counted from its first byte, how long the first one may be waited for, and how
+//! long a client may take nothing of what is written to it.
 //!
 //! hyper has one clock for both, which starts when the last answer ends, and none before it knows which HTTP is spoken.
 //! A proxy keeps idle connections for a minute and more; with ten seconds for both, it would write its next request into
@@ -7,6 +8,9 @@
 //!
 //! HTTP/2 is told by its preface, and has no clock here: a connection may be opened long before it is used, frames of
 //! many streams are interleaved, and whether a peer lives is asked by pings.
+//!
+//! A client that does not read holds what is buffered for it. The clock for that runs while the socket takes nothing, in
+//! every HTTP; a stream of HTTP/2 that its flow control holds back is not seen here.
 
 use std::{
     io,
@@ -51,6 +55,8 @@ pub(crate) struct Times {
     pub(crate) head: Duration,
     /// For the first byte of the next one.
     pub(crate) idle: Duration,
+    /// For the client to take some of what is written to it.
+    pub(crate) stall: Duration,
 }
 
 /// What has come since the last request.
@@ -66,7 +72,7 @@ enum Come {
     Frames,
 }
 
-/// A socket that fails if a head takes too long, and ends if nothing comes.
+/// A socket that fails if a head takes too long or nothing is taken, and ends if nothing comes.
 pub(super) struct HeadTimed<S> {
     socket: S,
     turn: Turn,
@@ -77,6 +83,8 @@ pub(super) struct HeadTimed<S> {
     timer: Option<Pin<Box<Sleep>>>,
     /// Whether something of an answer still waits to be taken by the socket.
     writing: bool,
+    /// Runs while nothing is taken.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 /// The service behind such a socket: it tells when a head has arrived, and when the next one may begin.
@@ -161,7 +169,16 @@ impl Drop for End {
 
 impl<S> HeadTimed<S> {
     pub(super) fn new(socket: S, turn: Turn, times: Times) -> Self {
-        Self { socket, turn, times, come: Come::Preface(0), begun: 0, timer: None, writing: false }
+        Self {
+            socket,
+            turn,
+            times,
+            come: Come::Preface(0),
+            begun: 0,
+            timer: None,
+            writing: false,
+            stalled: None,
+        }
     }
 
     /// A request that has begun has its head: what comes next is another one's.
@@ -199,6 +216,22 @@ impl<S> HeadTimed<S> {
             Come::Nothing | Come::Frames => return Poll::Pending,
         };
         self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit))).as_mut().poll(context)
+    }
+
+    /// What became of an attempt to write; an error once nothing was taken for too long.
+    fn within_time<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        taken: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if taken.is_ready() {
+            self.stalled = None;
+            return taken;
+        }
+        let limit = self.times.stall;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        ready!(stalled.as_mut().poll(context));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client took nothing of its answer")))
     }
 }
 
@@ -249,7 +282,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HeadTimed<S> {
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write(context, bytes);
         self.writing = !matches!(written, Poll::Ready(Ok(count)) if count == bytes.len());
-        written
+        self.within_time(context, written)
     }
 
     fn poll_write_vectored(
@@ -260,7 +293,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HeadTimed<S> {
         let all: usize = slices.iter().map(|slice| slice.len()).sum();
         let written = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
         self.writing = !matches!(written, Poll::Ready(Ok(count)) if count == all);
-        written
+        self.within_time(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -268,7 +301,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HeadTimed<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(context)
+        let flushed = Pin::new(&mut self.socket).poll_flush(context);
+        // A socket without a buffer of its own has nothing to flush, also while it takes nothing.
+        if self.writing && flushed.is_ready() { flushed } else { self.within_time(context, flushed) }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -6,28 +6,35 @@ use onlyonce_testbed::client::{Connection, Request as Asked};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     sync::Notify,
+    task::JoinHandle,
 };
 
 use super::*;
 
-const TIMES: Times = Times { head: HEADER_TIME, idle: Duration::from_secs(75) };
+const TIMES: Times = Times { head: HEADER_TIME, idle: Duration::from_secs(75), stall: STALL_TIME };
 /// Longer than any of the clocks: where one is off, its test fails instead of waiting.
 const EVER: Duration = Duration::from_secs(24 * 3600);
 const ASKED: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 
 /// A client's end of a connection whose every request is answered with `hello`.
 fn connected() -> DuplexStream {
+    serving(Bytes::from_static(b"hello")).0
+}
+
+/// A client's end of a connection whose every request has this answer, and the server's task.
+fn serving(body: Bytes) -> (DuplexStream, JoinHandle<()>) {
     let (client, server) = tokio::io::duplex(4096);
     let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
     let (sender, draining) = watch::channel(false);
-    tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         let _sender = sender;
-        let service = service_fn(|_: Request<Incoming>| async {
-            Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"hello"))))
+        let service = service_fn(move |_: Request<Incoming>| {
+            let body = body.clone();
+            async { Ok::<_, Infallible>(Response::new(Full::new(body))) }
         });
         connection(server, permit, service, TIMES, draining).await;
     });
-    client
+    (client, task)
 }
 
 async fn answered(client: &mut DuplexStream) {
@@ -87,6 +94,32 @@ async fn a_head_that_trickles_in_has_no_more_time() {
     tokio::time::advance(Duration::from_secs(2)).await;
     let told = rest(&mut client).await;
     assert!(told.starts_with(b"HTTP/1.1 408 "), "{told:?}");
+}
+
+/// What is buffered for a client that does not read is not held for ever.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_nothing_of_its_answer_is_left() {
+    let (mut client, server) = serving(Bytes::from(vec![b'x'; 1 << 20]));
+    client.write_all(ASKED).await.unwrap();
+    let begun = tokio::time::Instant::now();
+    tokio::time::timeout(STALL_TIME * 2, server).await.expect("it is held for ever").unwrap();
+    assert_eq!(begun.elapsed(), STALL_TIME);
+}
+
+/// Slow is not stalled: whoever takes something within the time gets all of it.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_slowly_gets_its_whole_answer() {
+    let size = 1 << 16;
+    let (mut client, _server) = serving(Bytes::from(vec![b'x'; size]));
+    client.write_all(ASKED).await.unwrap();
+    let (mut got, mut piece) = (0, [0; 4096]);
+    while got < size {
+        tokio::time::advance(STALL_TIME - Duration::from_secs(1)).await;
+        let count = client.read(&mut piece).await.unwrap();
+        assert_ne!(count, 0, "it was left after {got} bytes");
+        got += count;
+        tokio::task::yield_now().await;
+    }
 }
 
 /// The bounds of the contract that the listener keeps.
