@@ -63,12 +63,10 @@ impl Routes {
                 ));
             }
             refuse_unheard(&rules, Some(&pattern))?;
-            let again = |earlier: &Route| earlier.method == method && earlier.pattern == pattern;
-            if routes.iter().any(again) {
-                return Err(StartError::new(
-                    StartErrorKind::Config,
-                    format!("route `{}` is there twice; only the first would ever count", route.pattern),
-                ));
+            if let Some(earlier) =
+                routes.iter().find(|earlier: &&Route| earlier.covers(method.as_ref(), &pattern))
+            {
+                return Err(never_reached(earlier, &route.pattern, method.as_ref(), &pattern));
             }
             rules.pattern = Some(pattern.clone());
             routes.push(Route { method, pattern, rules: Arc::new(rules) });
@@ -123,6 +121,25 @@ impl Route {
     fn matches(&self, method: &Method, path: &str) -> bool {
         self.method.as_ref().is_none_or(|wanted| wanted == method) && self.pattern.matches(path)
     }
+
+    /// Whether it takes every request of a route like this.
+    fn covers(&self, method: Option<&Method>, pattern: &Pattern) -> bool {
+        (self.method.is_none() || self.method.as_ref() == method) && self.pattern.covers(pattern)
+    }
+}
+
+/// The first match counts, so a route below one that takes all of its requests would protect nothing.
+fn never_reached(earlier: &Route, name: &str, method: Option<&Method>, pattern: &Pattern) -> StartError {
+    let what = if earlier.method.as_ref() == method && earlier.pattern == *pattern {
+        format!("route `{name}` is there twice; only the first would ever count")
+    } else {
+        let earlier = &earlier.rules.name;
+        format!(
+            "route `{name}` would never count: the earlier route `{earlier}` takes all of its requests; write \
+             `{name}` above it"
+        )
+    };
+    StartError::new(StartErrorKind::Config, what)
 }
 
 /// A parameter of the path that the rules name must be one that the path has.
@@ -175,6 +192,28 @@ mod tests {
         let config = Config::parse(text, std::path::Path::new("onlyonce.toml")).unwrap();
         let refused = Routes::new(&config, &LedgerKey::new([1; 32])).map(drop).unwrap_err();
         assert!(refused.to_string().contains("`POST /a/` is there twice"), "{refused}");
+    }
+
+    #[test]
+    fn a_route_below_one_that_takes_all_of_its_requests_is_refused() {
+        for (earlier, later, starts) in [
+            ("/{*rest}", "POST /transfers", false),
+            ("POST /{*rest}", "POST /transfers", false),
+            ("/orders/{id}", "/orders/special", false),
+            ("GET /{*rest}", "POST /transfers", true),
+            ("POST /transfers", "/transfers", true),
+            ("POST /transfers", "/{*rest}", true),
+            ("/orders/special", "/orders/{id}", true),
+        ] {
+            let text = format!("[[route]]\nmatch = \"{earlier}\"\n[[route]]\nmatch = \"{later}\"");
+            let config = Config::parse(&text, std::path::Path::new("onlyonce.toml")).unwrap();
+            let refused = Routes::new(&config, &LedgerKey::new([0; 32])).err().map(|error| error.to_string());
+            assert_eq!(refused.is_none(), starts, "{text}");
+            let names = |refused: &String| {
+                refused.contains(&format!("`{earlier}`")) && refused.contains(&format!("`{later}`"))
+            };
+            assert!(refused.as_ref().is_none_or(names), "{refused:?}");
+        }
     }
 
     #[test]

@@ -53,6 +53,20 @@ impl Pattern {
         parts.next().is_none()
     }
 
+    /// Whether every path of another pattern is one of this one's.
+    pub fn covers(&self, other: &Self) -> bool {
+        let mut others = other.segments.iter();
+        for segment in &self.segments {
+            match (segment, others.next()) {
+                (Segment::Rest, _) => return true,
+                (Segment::One(_), Some(Segment::One(_) | Segment::Literal(_))) => {}
+                (Segment::Literal(one), Some(Segment::Literal(other))) if one == other => {}
+                _ => return false,
+            }
+        }
+        others.next().is_none()
+    }
+
     /// Whether a `{name}` stands in the pattern.
     pub fn has(&self, name: &str) -> bool {
         self.place(name).is_some()
@@ -155,6 +169,27 @@ pub fn is_ambiguous(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_covers_those_whose_paths_are_all_its_own() {
+        for (one, other, expected) in [
+            ("/{*rest}", "/transfers", true),
+            ("/{*rest}", "/", true),
+            ("/{*rest}", "/{*any}", true),
+            ("/orders/{id}", "/orders/special", true),
+            ("/orders/{id}", "/orders/{no}", true),
+            ("/orders/{*rest}", "/orders", true),
+            ("/orders/{*rest}", "/orders/{id}/items", true),
+            ("/orders/special", "/orders/{id}", false),
+            ("/orders/{id}", "/orders/{*rest}", false),
+            ("/orders/{id}", "/orders", false),
+            ("/orders/{id}", "/orders/{id}/items", false),
+            ("/orders/{id}", "/users/special", false),
+        ] {
+            let (one, other) = (Pattern::parse(one).unwrap(), Pattern::parse(other).unwrap());
+            assert_eq!(one.covers(&other), expected, "{one:?} {other:?}");
+        }
+    }
 
     #[test]
     fn patterns_match_segment_by_segment() {
