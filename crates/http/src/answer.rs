@@ -214,7 +214,10 @@ fn mismatch(ledger: &Ledger, asked: &Asked<'_>, record: &Record) -> Refused {
         record.first_claim_at
     );
     let mut problem = Refused::new(problem::KEY_REUSED, detail).status(asked.rules.mismatch);
-    if asked.rules.conflict == Conflict::Canonical
+    // Another route has its own idea of what may be shown, and what this one redacts was not redacted there.
+    let is_own = record.route == *asked.rules.name;
+    if is_own
+        && asked.rules.conflict == Conflict::Canonical
         && let Some(accepted) = accepted
     {
         problem = problem.accepted(accepted);

@@ -18,7 +18,7 @@ use onlyonce_ledger::begin;
 use crate::{
     layer::Layer,
     problem::Refused,
-    rules::Rules,
+    rules::{Conflict, Rules},
     search::{Candidate, Class, Keyed},
     shared::Shared,
 };
@@ -126,7 +126,11 @@ fn seen_by_ledger(shared: &Shared, keyed: &Keyed, request: &Request<'_>, length:
         one_of_many: keyed.principal.mode() != PrincipalMode::Anonymous,
         route: rules.name.to_string(),
         policy: policy(shared, keyed),
-        parameters: parameters(&rules.redaction, request, length).into(),
+        parameters: match rules.conflict {
+            // What is never shown is not kept.
+            Conflict::None => Bytes::new(),
+            Conflict::Canonical | Conflict::Fields => parameters(&rules.redaction, request, length).into(),
+        },
     }
 }
 

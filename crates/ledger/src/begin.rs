@@ -56,7 +56,7 @@ pub struct Request {
     pub route: String,
     /// What the route promises.
     pub policy: Policy,
-    /// The redacted parameters, in the clear; sealed before they are stored.
+    /// The redacted parameters, in the clear; sealed before they are stored. Empty: nothing is.
     pub parameters: Bytes,
 }
 
@@ -337,7 +337,9 @@ impl Leader {
 
     fn change(&self) -> Change {
         let mut event = self.request.claim(random::attempt(), Bytes::new());
-        if let Event::Claim(claim) = &mut event {
+        if let Event::Claim(claim) = &mut event
+            && !self.request.parameters.is_empty()
+        {
             let Request { id, parameters, .. } = &self.request;
             claim.parameters = self.engine.sealer.seal(Content::Parameters, *id, claim.attempt, parameters);
         }

@@ -79,6 +79,37 @@ async fn a_route_chooses_the_status_of_a_conflict_and_how_much_it_tells() {
     }
 }
 
+/// The route that kept the parameters says whether they are, and no other one shows their values.
+#[tokio::test]
+async fn what_one_route_keeps_to_itself_another_one_does_not_show() {
+    let upstream = Upstream::counting().await;
+    let routes = "[[route]]\nmatch = \"POST /quiet\"\nconflict = \"none\"\n[[route]]\nmatch = \"POST /loud\"";
+    let gateway = Gateway::start(&upstream.url(), Setup::by_header().table(routes)).await;
+    let pay = |path: &str| {
+        let body = json!({ "to": "ES09", "amount": path.len() });
+        Request::post(path).key(path_key(path)).header("x-principal", "ana").json(&body)
+    };
+    for (first, second, differs) in
+        [("/quiet?a", "/loud?a", false), ("/loud?b", "/transfers?b", true), ("/loud?c", "/loud?c=1", true)]
+    {
+        assert_eq!(send(gateway.address, &pay(first)).await.status, 201);
+        let answer = send(gateway.address, &pay(second)).await;
+        let document = assert_document(&answer, 422, "key-reused", "check");
+        assert_eq!(!document["differs"].is_null(), differs, "{first} {second}");
+        let is_own = second.starts_with("/loud?c");
+        assert_eq!(
+            (!document["accepted"].is_null(), answer.text().contains("ES09")),
+            (is_own, is_own),
+            "{first}"
+        );
+    }
+}
+
+/// One key for each pair.
+fn path_key(path: &str) -> &str {
+    path.split_once('?').and_then(|(_, query)| query.get(..1)).unwrap_or(path)
+}
+
 #[tokio::test]
 async fn an_unknown_outcome_comes_with_the_place_to_ask() {
     let upstream = Upstream::start(|_| async { Answer::new(504) }).await;
