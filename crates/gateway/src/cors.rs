@@ -5,7 +5,7 @@
 //! never heard of them is answered for, where a key can be sent (Fetch standard, section 3.2).
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use onlyonce_http::{Body, headers};
+use onlyonce_http::{Body, headers, rules::Mode};
 
 use crate::{config, routes::Routes};
 
@@ -82,7 +82,11 @@ impl Cors {
                 let names = preflight.carriers.iter().map(HeaderName::as_str);
                 add(answer.headers_mut(), header::ACCESS_CONTROL_ALLOW_HEADERS, names);
             }
-            Some(preflight) => *answer = self.allow(&asked.origin, preflight),
+            // The upstream's own answer; ours says that the request was refused or did not come through, and stands.
+            Some(preflight) if matches!(answer.body(), Body::Through(_)) => {
+                *answer = self.allow(&asked.origin, preflight);
+            }
+            Some(_) => {}
             None if is_ours(answer) => {
                 self.readable(&asked.origin, answer.headers_mut());
                 add(
@@ -133,7 +137,7 @@ impl Preflight {
         let asked = Method::from_bytes(method.as_bytes()).ok()?;
         let rules = routes.rules(routes.find(&asked, request.uri().path()));
         Some(Self {
-            keyed: rules.covers(&asked),
+            keyed: rules.covers(&asked) && rules.mode != Mode::Observe,
             carriers: rules.carriers.headers().to_vec(),
             method: method.clone(),
             headers: headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned(),
@@ -143,7 +147,8 @@ impl Preflight {
 
 /// Whether an answer is to a request with a key, or did not come from the upstream at all.
 fn is_ours<B>(answer: &Response<Body<B>>) -> bool {
-    !matches!(answer.body(), Body::Through(_)) || answer.headers().contains_key(headers::STATUS)
+    !matches!(answer.body(), Body::Through(_) | Body::Observed { .. })
+        || answer.headers().contains_key(headers::STATUS)
 }
 
 fn vary(headers: &mut HeaderMap, name: &'static str) {

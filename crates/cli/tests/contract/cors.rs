@@ -169,3 +169,34 @@ async fn a_page_may_ask_what_became_of_its_operation() {
     assert_readable(&answer);
     assert_eq!(upstream.arrivals(), 0);
 }
+
+/// Where a route only observes, nothing is added, replaced or taken away.
+#[tokio::test]
+async fn a_route_that_observes_leaves_cors_to_the_upstream() {
+    for (upstream, allowed, preflighted) in
+        [(knowing().await, Some(SHOP), 204), (unknowing().await, None, 405)]
+    {
+        let gateway = Gateway::start(&upstream.url(), setup("").defaults("mode = \"observe\"")).await;
+        let answer = send(gateway.address, &from(SHOP, &transfer("k"))).await;
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (201, allowed));
+        let credentials = allowed.map(|_| "true");
+        assert_eq!(answer.header("access-control-allow-credentials"), credentials, "it is the upstream's");
+        let asked = send(gateway.address, &preflight("/transfers", "POST")).await;
+        assert_eq!((asked.status, asked.header("access-control-allow-origin")), (preflighted, allowed));
+        assert!(!list(&asked, "access-control-allow-headers").contains(&"idempotency-key".to_owned()));
+    }
+}
+
+/// Our own refusal of a preflight is not covered up with a permission.
+#[tokio::test]
+async fn a_preflight_that_is_refused_or_does_not_come_through_is_not_allowed() {
+    let upstream = unknowing().await;
+    let gateway = Gateway::start(&upstream.url(), setup("")).await;
+    let answer = send(gateway.address, &preflight("http://ana@bank.example/transfers", "POST")).await;
+    assert_problem(&answer, 400, "request-ambiguous");
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", nobody.local_addr().unwrap());
+    drop(nobody);
+    let gateway = Gateway::start(&url, setup("")).await;
+    assert_eq!(send(gateway.address, &preflight("/transfers", "POST")).await.status, 502);
+}
