@@ -34,7 +34,7 @@ pub use self::{
     units::{Size, Span},
     written::Word,
 };
-use crate::start_error::StartError;
+use crate::start_error::{StartError, StartErrorKind};
 
 /// The configuration with its defaults and a word on each key, as the file that holds nothing else.
 pub const BUILT_IN: &str = layers::BUILT_IN;
@@ -199,6 +199,32 @@ impl Config {
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         let routes = self.route.iter().map(|route| &route.settings);
         routes.chain([&self.defaults]).flat_map(|settings| settings.probe.variables())
+    }
+
+    /// A URL with a user or a password in it is refused without being repeated: nobody would send them.
+    ///
+    /// # Errors
+    /// [`StartError`] that names the key.
+    pub(crate) fn refuse_users(&self) -> Result<(), StartError> {
+        let refused = |what: String| Err(StartError::new(StartErrorKind::Config, what));
+        if self.upstream.contains('@') {
+            return refused(
+                "`upstream` has a user or a password in it, and none is sent from there; write http://127.0.0.1:3000 or \
+                 https://api.example.com"
+                    .to_owned(),
+            );
+        }
+        let routes = self.route.iter().map(|route| (route.pattern.as_str(), &route.settings));
+        let mut all = routes.chain([("*", &self.defaults)]);
+        let has_user =
+            |settings: &Settings| settings.probe.url.contains("://") && settings.probe.url.contains('@');
+        match all.find(|(_, settings)| has_user(settings)) {
+            Some((name, _)) => refused(format!(
+                "route `{name}`: `probe.url` has a user or a password in it, and none is sent from there; write it in \
+                 `probe.headers`, and an @ of the path as %40"
+            )),
+            None => Ok(()),
+        }
     }
 
     fn read(text: &str) -> Result<Self, Mistake> {

@@ -80,6 +80,7 @@ impl Gateway {
     /// # Errors
     /// [`StartError`] that says what is wrong and what to do.
     pub fn check(config: &Config, secrets: &Secrets) -> Result<(), StartError> {
+        config.refuse_users()?;
         Target::new(&config.upstream, config.upstream_ca.as_deref())?;
         Identify::new(&config.principal)?;
         // Which key they get makes no difference to whether the rules are valid, and the ledger's is not known yet.

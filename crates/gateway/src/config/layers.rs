@@ -2,6 +2,8 @@
 //!
 //! So a key needs no word here, and an error points at the line it stands in.
 
+use std::ops::Range;
+
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -27,6 +29,7 @@ pub(super) fn layered(mut file: DeTable<'_>) -> Result<DeTable<'_>, Mistake> {
         lift(defaults)?;
         says_retention = defaults.contains_key(RETENTION);
     }
+    check_idle(&file)?;
     let mut whole = built_in();
     lay("", file, &mut whole);
     if let Some(DeValue::Table(defaults)) = whole.get("defaults").map(Spanned::get_ref) {
@@ -49,6 +52,40 @@ pub(super) fn layered(mut file: DeTable<'_>) -> Result<DeTable<'_>, Mistake> {
 
 pub(super) fn built_in() -> DeTable<'static> {
     DeTable::parse(BUILT_IN).expect("the built-in configuration is TOML, as tests see").into_inner()
+}
+
+/// What is set and would do nothing is refused; a default that is written out is not.
+fn check_idle(file: &DeTable<'_>) -> Result<(), Mistake> {
+    let built_in = built_in();
+    let by_header = said(file, ["principal", "from"]).and_then(|(_, from)| from.as_str()) == Some("header");
+    let default = said(&built_in, ["principal", "header"]).and_then(|(_, header)| header.as_str());
+    let header = said(file, ["principal", "header"]).filter(|(_, header)| header.as_str() != default);
+    let trusted = said(file, ["principal", "trusted"]).filter(|(_, list)| holds_something(list));
+    if let (Some((at, _)), false) = (header.or(trusted), by_header) {
+        return Err(Mistake::new(at, "it does nothing without from = \"header\""));
+    }
+    let has_pages = said(file, ["cors", "origins"]).is_some_and(|(_, list)| holds_something(list));
+    let credentials = said(file, ["cors", "credentials"]).filter(|(_, on)| on.as_bool() == Some(true));
+    match credentials {
+        Some((at, _)) if !has_pages => Err(Mistake::new(
+            at,
+            "it does nothing without `origins`: list the pages that may ask, such as [\"https://shop.example\"]",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What the file says there, and where the key stands.
+fn said<'a, 'text>(
+    file: &'a DeTable<'text>,
+    [table, key]: [&str; 2],
+) -> Option<(Range<usize>, &'a DeValue<'text>)> {
+    let (key, value) = file.get(table)?.get_ref().as_table()?.get_key_value(key)?;
+    Some((key.span(), value.get_ref()))
+}
+
+fn holds_something(list: &DeValue<'_>) -> bool {
+    list.as_array().is_none_or(|list| !list.is_empty())
 }
 
 /// The built-in file with what stands behind a `#` brought to life: all keys, also those without a default.

@@ -1,6 +1,9 @@
 //! A mistake in the file, told with its line, its key and what would be valid.
+//!
+//! Invariant: what may be a credential is not told. Such are the values below `probe` and `headers`, and of a URL with a
+//! user in it; where the text is no TOML, whatever may belong to them.
 
-use std::{fmt::Write, ops::Range, path::Path};
+use std::{borrow::Cow, fmt::Write, ops::Range, path::Path};
 
 use toml::{
     Spanned,
@@ -11,6 +14,11 @@ use crate::start_error::{StartError, StartErrorKind};
 
 /// Names that are less alike than this are no slip of the pen (Jaro-Winkler; one is the same).
 const ALIKE: f64 = 0.8;
+
+/// The tables that hold credentials.
+const SECRET: [&str; 2] = ["probe", "headers"];
+/// What stands for a value that is not told.
+const HIDDEN: &str = "\"…\"";
 
 /// What is wrong, and where in the text.
 #[derive(Clone, Debug)]
@@ -33,15 +41,20 @@ impl Mistake {
     }
 
     pub(super) fn told(self, name: &Path, text: &str) -> StartError {
-        let place = DeTable::parse(text)
-            .map_or_else(|_| Place::default(), |tree| Place::of(tree.get_ref(), &self.at));
+        let tree = DeTable::parse(text);
+        let place =
+            tree.as_ref().map_or_else(|_| Place::default(), |tree| Place::of(tree.get_ref(), &self.at));
+        let line = Line::of(text, &self.at);
+        let secret =
+            place.is_secret() || line.may_be_secret() || tree.is_err() && is_below_secret(text, &self.at);
         let what = match self.what {
             What::NoSuchKey { name, valid } => {
                 format!("{}: there is no key `{name}`{}", place.table(), nearest(&name, &valid))
             }
+            What::Wrong(what) if secret => format!("{}: {}", place.key(), without_value(&what)),
             What::Wrong(what) => format!("{}: {what}", place.key()),
         };
-        let line = Line::of(text, &self.at);
+        let line = if secret { line.masked() } else { line };
         let detail = format!("{}, line {}{what}\n\n{}", name.display(), line.number, line.shown());
         StartError::new(StartErrorKind::Config, detail)
     }
@@ -62,6 +75,26 @@ impl From<Error> for Mistake {
         };
         Self { at: error.span().unwrap_or_default(), what }
     }
+}
+
+/// What serde says of a value, without the value.
+fn without_value(what: &str) -> Cow<'_, str> {
+    let found = what.strip_prefix("invalid type: ").or_else(|| what.strip_prefix("invalid value: "));
+    match found.and_then(|found| found.rsplit_once(", expected ")) {
+        Some((_, valid)) => format!("it is not valid; write {valid}").into(),
+        None => what.into(),
+    }
+}
+
+/// Whether the table of this place, or what was written in it so far, names one that holds credentials.
+fn is_below_secret(text: &str, at: &Range<usize>) -> bool {
+    let before = text.get(..at.start).unwrap_or(text);
+    let table = before.rfind("\n[").or_else(|| before.starts_with('[').then_some(0));
+    names_secret(before.get(table.unwrap_or(0)..).unwrap_or_default())
+}
+
+fn names_secret(text: &str) -> bool {
+    SECRET.iter().any(|name| text.contains(name))
 }
 
 /// The likeliest of the valid names, or all of them.
@@ -96,6 +129,10 @@ impl Place {
         }
         leads(tree, at, &mut keys);
         Self { route: None, keys }
+    }
+
+    fn is_secret(&self) -> bool {
+        self.keys.iter().any(|key| SECRET.contains(&key.as_str()))
     }
 
     /// The table that the last key stands in.
@@ -134,7 +171,7 @@ fn leads(table: &DeTable<'_>, at: &Range<usize>, keys: &mut Vec<String>) -> bool
 /// The line that something begins in.
 struct Line<'a> {
     number: usize,
-    text: &'a str,
+    text: Cow<'a, str>,
     /// What is marked of it, in characters.
     from: usize,
     marked: usize,
@@ -148,10 +185,33 @@ impl<'a> Line<'a> {
         let marked = text.get(at.clone()).and_then(|marked| marked.lines().next()).unwrap_or_default();
         Self {
             number: before.matches('\n').count() + 1,
-            text: line,
+            text: line.into(),
             from: before.get(start..).unwrap_or_default().chars().count(),
             marked: marked.chars().count().max(usize::from(!after.is_empty())),
         }
+    }
+
+    fn may_be_secret(&self) -> bool {
+        names_secret(&self.text) || self.text.contains("://") && self.text.contains('@')
+    }
+
+    /// The same without the value. A line that has no key, or the head of a table, is shown only if it holds no value.
+    fn masked(self) -> Self {
+        let is_name = |character: char| character.is_ascii_alphanumeric() || "_-. []".contains(character);
+        if self.text.starts_with('[') && self.text.chars().all(is_name) {
+            return self;
+        }
+        // Base64 ends in signs of equality, too.
+        let is_value = |value: &str| !value.trim().is_empty() && !value.starts_with('=');
+        let is_key = |key: &str| !key.trim().contains(' ') && key.chars().all(is_name);
+        let key = self.text.split_once('=').filter(|(key, value)| is_key(key) && is_value(value));
+        let text = key.map_or_else(|| HIDDEN.to_owned(), |(key, _)| format!("{key}= {HIDDEN}"));
+        let value = text.chars().count() - HIDDEN.chars().count();
+        let (from, marked) = match self.from + self.marked < value {
+            true => (self.from, self.marked),
+            false => (value, HIDDEN.chars().count()),
+        };
+        Self { text: text.into(), from, marked, ..self }
     }
 
     fn shown(&self) -> String {

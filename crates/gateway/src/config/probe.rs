@@ -112,6 +112,7 @@ impl std::fmt::Debug for Value {
 
 impl Written for Value {
     const VALID: &'static str = "the value of a header, or env:NAME for one from the environment";
+    const SECRET: bool = true;
 
     fn read(text: &str) -> Option<Self> {
         match text.strip_prefix("env:") {

@@ -86,7 +86,7 @@ impl Settings {
     }
 
     /// What cannot be kept, if so: by which key, and why. The first that applies is told.
-    fn faults(&self) -> [(bool, &'static str, &'static str); 12] {
+    fn faults(&self) -> [(bool, &'static str, &'static str); 13] {
         let by_path = self.carriers.iter().any(|carrier| matches!(carrier, Carrier::Path(_)));
         [
             (
@@ -94,6 +94,12 @@ impl Settings {
                 "settle_after",
                 "is needed with on_unknown = \"rerun\" and \"probe\": the longest that the upstream may go on working \
                  after its caller is gone, such as \"2m\"",
+            ),
+            (
+                self.on_unknown != OnUnknown::Hold && self.settle_after.is_some_and(|span| span.0.is_zero()),
+                "settle_after",
+                "must be longer than zero: the longest that the upstream may go on working after its caller is gone, \
+                 such as \"2m\"",
             ),
             (
                 self.on_unknown == OnUnknown::Probe && self.probe.url.is_empty(),

@@ -74,6 +74,19 @@ fn what_would_do_nothing_or_what_nobody_can_guess_is_refused() {
             "line 3, route `POST /x`, `probe`: it does nothing without on_unknown = \"probe\"",
         ),
         (
+            "[principal]\nheader = \"x-who\"",
+            "line 2, `principal.header`: it does nothing without from = \"header\"",
+        ),
+        (
+            "[principal]\nfrom = \"anonymous\"\ntrusted = [\"::1\"]",
+            "line 3, `principal.trusted`: it does nothing without from = \"header\"",
+        ),
+        (
+            "[cors]\ncredentials = true",
+            "line 2, `cors.credentials`: it does nothing without `origins`: list the pages that may ask, such as \
+             [\"https://shop.example\"]",
+        ),
+        (
             "[[route]]\nmatch = \"POST /x\"\ncarriers = [\"derive:/a\"]",
             "line 3, route `POST /x`, `carriers`: a derived key needs `retain_key` written beside it: for how long the \
              same members mean the same operation",
@@ -175,6 +188,54 @@ fn a_value_that_is_not_valid_is_told_with_its_key_and_what_would_be() {
 fn the_line_is_shown_with_what_is_wrong_in_it() {
     let error = parse("# ä\n[defaults]\nwait = \"5s\"\nleese = \"1s\" # ü\n").unwrap_err();
     assert!(error.ends_with("\n\n  |\n4 | leese = \"1s\" # ü\n  | ^^^^^"), "{error}");
+}
+
+/// What may be a credential is in no message, whatever is wrong with it or beside it.
+#[test]
+fn a_mistake_in_a_probe_is_told_without_values() {
+    let route = "[[route]]\nmatch = \"POST /x\"\n";
+    let probe = "on_unknown = \"probe\"\n[route.probe]\n";
+    for text in [
+        "headers = { x = \"hush\\n\" }",
+        "headers = { x = \"hush\", y = 5 }",
+        "headers.x = \"hush\" hush",
+        "[route.probe.headers]\nx = \"hush\\n\"",
+        "[route.probe.headers]\nx = [\"hush\"]",
+        "[route.probe.headers]\nx = hush",
+        "[route.probe.headers]\nx = \"hush",
+        "[route.probe.headers]\nx = \"\"\"\nBearer\nhush==\n\\q\"\"\"",
+        "[route.probe.headers]\n\"a b\" = \"hush\"",
+        "every = \"x\"\nurl = \"https://ana:hush@x/{operation_ref}\"\nurl = \"https://ana:hush@x/{operation_ref}\"",
+    ] {
+        let error = parse(&format!("{route}{probe}{text}")).unwrap_err();
+        assert!(!error.contains("hush"), "{text}: {error}");
+    }
+    for text in [
+        "upstream = http://ana:hush@x",
+        "route = [{ match = \"/x\", wait = 5, probe = { headers = { x = \"hush\" } } }]",
+    ] {
+        let error = parse(text).unwrap_err();
+        assert!(!error.contains("hush"), "{text}: {error}");
+    }
+    let error = parse(&format!("{route}{probe}[route.probe.headers]\nx = \"hush\\n\"")).unwrap_err();
+    assert!(error.contains("`probe.headers.x`: it is not valid; write the value of a header"), "{error}");
+    assert!(error.ends_with("\n6 | x = \"…\"\n  |     ^^^"), "{error}");
+}
+
+#[test]
+fn a_url_with_a_user_in_it_is_refused_and_not_repeated() {
+    let probe =
+        "[[route]]\nmatch = \"POST /x\"\non_unknown = \"probe\"\nsettle_after = \"1m\"\n[route.probe]\n";
+    for (text, key) in [
+        ("upstream = \"http://ana:hush@127.0.0.1:3000\"".to_owned(), "`upstream`"),
+        ("upstream = \"http://ana:hu/sh@127.0.0.1\"".to_owned(), "`upstream`"),
+        (format!("{probe}url = \"https://ana:hush@api.example/{{operation_ref}}\""), "`probe.url`"),
+    ] {
+        let config = parse(&text).unwrap();
+        let refused =
+            crate::Gateway::check(&config, &crate::gateway::Secrets::default()).unwrap_err().to_string();
+        assert!(refused.contains(key) && !refused.contains("ana"), "{refused}");
+    }
 }
 
 #[test]
@@ -293,6 +354,7 @@ fn what_cannot_be_kept_is_refused_by_the_key_that_asks_for_it() {
         ("carriers = [\"path:id\"]", "`create` must be true"),
         ("create = true", "`create` means something only"),
         ("on_unknown = \"rerun\"", "`settle_after` is needed"),
+        ("on_unknown = \"rerun\"\nsettle_after = \"0s\"", "`settle_after` must be longer than zero"),
         ("on_unknown = \"probe\"\n[route.probe]\nurl = \"/{operation_ref}\"", "`settle_after` is needed"),
         ("on_unknown = \"probe\"\nsettle_after = \"1m\"", "`probe.url` is needed"),
         (

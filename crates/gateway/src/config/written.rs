@@ -33,13 +33,21 @@ pub trait Word {
 pub(super) trait Written: Sized {
     /// What would be valid.
     const VALID: &'static str;
+    /// Whether it may be a credential, so that it is not repeated.
+    const SECRET: bool = false;
 
     /// Reads it.
     fn read(text: &str) -> Option<Self>;
 
     /// Reads it, or says what would be valid.
     fn checked(text: &str) -> Result<Self, String> {
-        Self::read(text).ok_or_else(|| format!("`{text}` is not valid; write {}", Self::VALID))
+        Self::read(text).ok_or_else(|| {
+            if Self::SECRET {
+                format!("it is not valid; write {}", Self::VALID)
+            } else {
+                format!("`{text}` is not valid; write {}", Self::VALID)
+            }
+        })
     }
 }
 
