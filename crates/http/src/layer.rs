@@ -4,7 +4,7 @@
 
 use std::{fmt, sync::Arc};
 
-use http::{Response, request::Parts};
+use http::{Response, Uri, request::Parts};
 use onlyonce_core::scope::{Principal, Scopes};
 
 use crate::{body::Body, rules::Rules, service::Once, shared::Shared, telemetry};
@@ -13,6 +13,9 @@ use crate::{body::Body, rules::Rules, service::Once, shared::Shared, telemetry};
 pub type Select = dyn Fn(&Parts) -> Option<Arc<Rules>> + Send + Sync;
 /// Who sends a request; the error says what is missing and how to mend it.
 pub type Identify = dyn Fn(&Parts, &Scopes) -> Result<Principal, String> + Send + Sync;
+
+/// Where a request was sent, whatever a router has cut off its path since.
+pub type SentTo = fn(&Parts) -> &Uri;
 
 /// When an attempt counts as started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +35,26 @@ struct Own {
     starts: Starts,
     select: Box<Select>,
     identify: Box<Identify>,
+    sent_to: SentTo,
 }
 
 impl Layer {
     /// On a ledger; `select` and `identify` are asked once for each request.
     pub fn new(shared: Arc<Shared>, starts: Starts, select: Box<Select>, identify: Box<Identify>) -> Self {
-        Self(Arc::new(Own { shared, starts, select, identify }))
+        Self::under_router(shared, starts, select, identify, |parts| &parts.uri)
+    }
+
+    /// On a ledger, within a router that may cut a prefix off a path before the layer sees it. What counts of a request,
+    /// and its key where that is in the path, is read from what `sent_to` says: `/accounts/1/transfers` and
+    /// `/accounts/2/transfers` are two requests also where both have become `/transfers`.
+    pub fn under_router(
+        shared: Arc<Shared>,
+        starts: Starts,
+        select: Box<Select>,
+        identify: Box<Identify>,
+        sent_to: SentTo,
+    ) -> Self {
+        Self(Arc::new(Own { shared, starts, select, identify, sent_to }))
     }
 
     /// What it shares with the other layers on its ledger.
@@ -62,6 +79,11 @@ impl Layer {
 
     pub(crate) fn select(&self, parts: &Parts) -> Option<Arc<Rules>> {
         (self.0.select)(parts)
+    }
+
+    /// Where a request was sent.
+    pub(crate) fn sent_to<'a>(&self, parts: &'a Parts) -> &'a Uri {
+        (self.0.sent_to)(parts)
     }
 
     pub(crate) fn starts(&self) -> Starts {

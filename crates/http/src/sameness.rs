@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderName, header, request::Parts};
+use http::{HeaderName, Uri, header, request::Parts};
 use onlyonce_core::{
     Policy,
     canonical::{self, Content},
@@ -34,7 +34,7 @@ pub(crate) fn judge(
     body: &Bytes,
 ) -> Result<Option<Found>, Box<Refused>> {
     let rules = Arc::clone(&candidate.rules);
-    let head = Counted::read(&rules, parts)?;
+    let head = Counted::read(&rules, layer.sent_to(parts), parts)?;
     let mut content = head.content(&rules, body);
     let Some(keyed) = candidate.judge(layer, parts, &head.with(&content))? else { return Ok(None) };
     leave_out(&rules, &mut content, body);
@@ -45,6 +45,8 @@ pub(crate) fn judge(
 /// What counts of a request beside its body.
 struct Counted<'a> {
     parts: &'a Parts,
+    /// Where it was sent; a router may have cut what `parts` has.
+    sent_to: &'a Uri,
     authority: Option<&'a str>,
     content_type: Option<&'a str>,
     content_coding: Option<Cow<'a, str>>,
@@ -52,9 +54,9 @@ struct Counted<'a> {
 }
 
 impl<'a> Counted<'a> {
-    fn read(rules: &'a Rules, parts: &'a Parts) -> Result<Self, Box<Refused>> {
+    fn read(rules: &'a Rules, sent_to: &'a Uri, parts: &'a Parts) -> Result<Self, Box<Refused>> {
         let host = || parts.headers.get(header::HOST).and_then(|value| value.to_str().ok());
-        let authority = parts.uri.authority().map(http::uri::Authority::as_str).or_else(host);
+        let authority = sent_to.authority().map(http::uri::Authority::as_str).or_else(host);
         let (content_type, more) = lines(parts, &header::CONTENT_TYPE)?;
         if !more.is_empty() {
             // The service may read the other line.
@@ -67,6 +69,7 @@ impl<'a> Counted<'a> {
         });
         Ok(Self {
             parts,
+            sent_to,
             authority: authority.filter(|_| rules.sameness.authority),
             content_type,
             content_coding,
@@ -86,8 +89,8 @@ impl<'a> Counted<'a> {
         Request {
             authority: self.authority,
             method: self.parts.method.as_str(),
-            path: self.parts.uri.path(),
-            query: self.parts.uri.query(),
+            path: self.sent_to.path(),
+            query: self.sent_to.query(),
             content_type: self.content_type,
             content_coding: self.content_coding.as_deref(),
             headers: &self.headers,

@@ -111,7 +111,7 @@ impl Layer {
         };
         let given = match sent {
             Some((name, value)) => by_header(&rules, parts, name, value).map(Some),
-            None => by_path(&rules, parts),
+            None => by_path(&rules, self.sent_to(parts).path()),
         };
         match given {
             Err(problem) => refused(problem),
@@ -211,9 +211,9 @@ fn by_header(
     Ok(Given { key, class: Class::Explicit, echo: Some(Echo { name: name.clone(), value: value.clone() }) })
 }
 
-fn by_path(rules: &Rules, parts: &Parts) -> Result<Option<Given>, Box<Refused>> {
+fn by_path(rules: &Rules, path: &str) -> Result<Option<Given>, Box<Refused>> {
     let (Some(name), Some(pattern)) = (rules.carriers.path(), &rules.pattern) else { return Ok(None) };
-    let Some(segment) = pattern.parameter(name, parts.uri.path()) else { return Ok(None) };
+    let Some(segment) = pattern.parameter(name, path) else { return Ok(None) };
     let key = Key::literal(&segment).map_err(|wrong| invalid(format_args!("{name} in the path: {wrong}")))?;
     Ok(Some(Given { echo: Some(item(&key)), key, class: Class::Path }))
 }

@@ -100,7 +100,7 @@ where
                 let Refusal { refused, rules, echo } = *refusal;
                 let mut answer = refused.into_response(&rules.problem_base);
                 let result = telemetry::result(&answer);
-                telemetry::span(&rules, parts.uri.path()).in_scope(|| {
+                telemetry::span(&rules, self.layer.sent_to(&parts).path()).in_scope(|| {
                     telemetry::answered(self.layer.shared(), &rules, &answer, result);
                 });
                 answer::echo(&mut answer, echo.as_ref());
@@ -109,7 +109,7 @@ where
             Head::Read(candidate) => {
                 let layer = self.layer.clone();
                 let call = once(inner);
-                let span = telemetry::span(&candidate.rules, parts.uri.path());
+                let span = telemetry::span(&candidate.rules, layer.sent_to(&parts).path());
                 let judged = async move {
                     let (shared, rules) = (Arc::clone(layer.shared()), Arc::clone(&candidate.rules));
                     let (answer, result) = exchange::run(layer, call, *candidate, parts, body).await;

@@ -21,7 +21,7 @@ use onlyonce_http::{
 use crate::{
     handle::Onlyonce,
     identified::{Identified, PrincipalMissing},
-    routes::Routes,
+    routes::{self, Routes},
 };
 
 /// A shorter lease lapses between two renewals on a busy machine.
@@ -300,11 +300,12 @@ impl Layer {
         }
         let routes = Routes::new(self.once.clone(), self.rules.clone(), self.named);
         let identified = self.principal.clone();
-        onlyonce_http::Layer::new(
+        onlyonce_http::Layer::under_router(
             Arc::clone(self.once.shared()),
             Starts::BeforeCall,
             Box::new(move |parts| routes.of(parts)),
             Box::new(move |parts, _| identified.identify(parts)),
+            routes::sent_to,
         )
     }
 

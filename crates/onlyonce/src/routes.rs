@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use http::{Method, request::Parts};
+use http::{Method, Uri, request::Parts};
 use onlyonce_http::Rules;
 
 use crate::handle::Onlyonce;
@@ -60,6 +60,21 @@ impl Routes {
         let pattern = onlyonce_http::pattern::Pattern::parse(path).ok();
         Rules { name, pattern, operations: self.once.serves_operations(), ..self.rules.clone() }
     }
+}
+
+/// Where a request was sent: within `Router::nest`, what is nested sees a path without the prefix.
+pub(crate) fn sent_to(parts: &Parts) -> &Uri {
+    original(parts).unwrap_or(&parts.uri)
+}
+
+#[cfg(feature = "axum")]
+fn original(parts: &Parts) -> Option<&Uri> {
+    parts.extensions.get::<axum::extract::OriginalUri>().map(|original| &original.0)
+}
+
+#[cfg(not(feature = "axum"))]
+fn original(_: &Parts) -> Option<&Uri> {
+    None
 }
 
 /// The path of the route that a router has chosen.

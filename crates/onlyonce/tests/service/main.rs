@@ -10,6 +10,7 @@ mod drains;
 mod endings;
 mod log;
 mod misuse;
+mod nests;
 mod operations;
 mod readme;
 mod routes;
