@@ -129,19 +129,25 @@ pub enum Frees {
 }
 
 /// What an answer means. An inner layer that is in doubt goes before everything, then a re-run that is told *not now*,
-/// then what the route says of the status, then an inner layer that has done nothing, then the tables.
+/// then what the route says of the status, then an inner layer that has done nothing, then the tables. That a re-run was not
+/// performed says nothing of the attempt before it, so that is never kept.
 pub fn of_answer(answer: Answer, route: &Overrides) -> Outcome {
     let Answer { status, retry_after, rerun, inner } = answer;
     if inner == Some(Inner::InDoubt) || (rerun && RERUN_IN_DOUBT.contains(&status)) {
         return Outcome::Unknown;
     }
-    if let Some(outcome) = route.by_status.get(&status) {
-        return *outcome;
-    }
-    match route.frees {
-        Frees::Http if inner == Some(Inner::NotDone) => Outcome::Released,
-        Frees::Http => by_table(status, retry_after),
-        Frees::Strict => first(STRICT, status, retry_after).unwrap_or_else(|| by_table(status, retry_after)),
+    let not_performed = inner == Some(Inner::NotDone) || by_table(status, retry_after) == Outcome::Released;
+    let outcome = match (route.by_status.get(&status), route.frees) {
+        (Some(outcome), _) => *outcome,
+        (None, Frees::Http) if not_performed => Outcome::Released,
+        (None, Frees::Http) => by_table(status, retry_after),
+        (None, Frees::Strict) => {
+            first(STRICT, status, retry_after).unwrap_or_else(|| by_table(status, retry_after))
+        }
+    };
+    match outcome {
+        Outcome::Kept if rerun && not_performed => Outcome::Unknown,
+        outcome => outcome,
     }
 }
 

@@ -109,6 +109,24 @@ fn a_re_run_that_is_told_not_now_stays_in_doubt_whatever_the_route_says() {
     assert_eq!(of_answer(created, &Overrides::default()), Outcome::Kept);
 }
 
+/// Kept, a re-run's 403 would be replayed as the operation's outcome, though the first attempt may have acted.
+#[test]
+fn a_re_run_that_was_not_performed_is_never_kept_whatever_the_route_says() {
+    let not_done = Answer { inner: Some(Inner::NotDone), ..answer(400) };
+    let refusals =
+        RELEASED.map(answer).into_iter().chain([Answer { retry_after: true, ..answer(503) }, not_done]);
+    for refusal in refusals {
+        let refusal = Answer { rerun: true, ..refusal };
+        for route in [Overrides::default(), strict(), all_say(Outcome::Released), all_say(Outcome::Kept)] {
+            assert_ne!(of_answer(refusal, &route), Outcome::Kept, "{refusal:?}");
+        }
+    }
+    let forbidden = Answer { rerun: true, ..answer(403) };
+    for route in [strict(), all_say(Outcome::Kept)] {
+        assert_eq!(of_answer(forbidden, &route), Outcome::Unknown);
+    }
+}
+
 #[test]
 fn an_inner_layer_in_doubt_is_never_overruled_and_one_that_did_nothing_frees() {
     for status in [200, 409, 502, 503] {
