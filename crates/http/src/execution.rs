@@ -135,12 +135,12 @@ where
             self.rules.carriers.headers().iter().for_each(|name| _ = headers.remove(name));
         }
         headers.remove(headers::KEY);
-        key.into_iter().for_each(|key| _ = headers.insert(headers::KEY, key));
+        key.iter().for_each(|key| _ = headers.insert(headers::KEY, key.clone()));
         headers.insert(headers::OPERATION, value(&reference));
         headers.insert(headers::ATTEMPT, HeaderValue::from(attempt.fence().0));
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-        parts.extensions.insert(Start(Arc::clone(attempt)));
+        parts.extensions.insert(Start { attempt: Arc::clone(attempt), key });
         parts
     }
 
@@ -253,6 +253,7 @@ fn give<R>(
     until: Option<Timestamp>,
 ) -> Response<Body<R>> {
     answer::strip(&mut parts.headers);
+    parts.extensions.remove::<Outcome>();
     let mut answer = Response::from_parts(parts, body);
     answer::mark(&mut answer, status, until);
     answer
@@ -314,13 +315,15 @@ async fn record(
     }
 }
 
-/// The result that repeats get; `None` if there is more of it than is kept. Without its body none is too large.
+/// The result that repeats get; `None` if there is more of it than is kept. That counts also where bodies are not kept: the
+/// rest may yet break off, and a repeat must not take it for whole.
 fn kept(rules: &Rules, parts: &response::Parts, whole: Option<Whole<'_>>) -> Option<Stored> {
-    if !rules.store_body {
-        return Some(Stored::keep_bare(parts.status, &parts.headers, &rules.drop));
-    }
-    let fits = whole.filter(|whole| whole.body.len() <= rules.answer_limit);
-    fits.map(|whole| whole.stored(rules, parts))
+    let fits = whole.filter(|whole| whole.body.len() <= rules.answer_limit)?;
+    Some(if rules.store_body {
+        fits.stored(rules, parts)
+    } else {
+        Stored::keep_bare(parts.status, &parts.headers, &rules.drop)
+    })
 }
 
 /// What the handler itself says of the operation, by an [`Outcome`] in the answer's extensions or by

@@ -6,8 +6,11 @@
 
 use std::sync::Arc;
 
+use http::{HeaderMap, HeaderValue};
 use onlyonce_core::{Fence, OperationRef};
 use onlyonce_ledger::{Attempt, attempt::LeaseLost};
+
+use crate::headers;
 
 /// Put into an answer's extensions by a service that saw no answer. The answer itself is thrown away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,29 +26,44 @@ pub enum Observed {
 
 /// In a keyed request's extensions: the attempt that it is, and the way to start it, for services that do so themselves.
 #[derive(Clone, Debug)]
-pub struct Start(pub(crate) Arc<Attempt>);
+pub struct Start {
+    pub(crate) attempt: Arc<Attempt>,
+    /// The key that went to the service.
+    pub(crate) key: Option<HeaderValue>,
+}
 
 impl Start {
+    /// Whether a request with this head is the one that was claimed. A service may make another one of its extensions.
+    pub(crate) fn is_of(&self, head: &HeaderMap) -> bool {
+        match (&self.key, head.get(headers::KEY)) {
+            (None, None) => {
+                let operation = head.get(headers::OPERATION).and_then(|value| value.to_str().ok());
+                operation == Some(self.operation_ref().to_string().as_str())
+            }
+            (ours, theirs) => ours.as_ref() == theirs,
+        }
+    }
+
     /// To be called right before the first byte goes out.
     ///
     /// # Errors
     /// [`LeaseLost`]: nothing may be sent; answer with [`Observed::NotSent`].
     pub async fn confirm(&self) -> Result<(), LeaseLost> {
-        self.0.start().await
+        self.attempt.start().await
     }
 
     /// The operation's public name.
     pub fn operation_ref(&self) -> OperationRef {
-        self.0.operation_ref()
+        self.attempt.operation_ref()
     }
 
     /// How many claims the record has had, this one included.
     pub fn fence(&self) -> Fence {
-        self.0.fence()
+        self.attempt.fence()
     }
 
     /// Whether an earlier attempt of the operation is in doubt.
     pub fn is_rerun(&self) -> bool {
-        self.0.is_rerun()
+        self.attempt.is_rerun()
     }
 }

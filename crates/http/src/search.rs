@@ -301,9 +301,11 @@ impl Looked {
     }
 }
 
-/// Set by whoever took the request from TLS early data (RFC 8470, section 5.1).
+/// Set by whoever took the request from TLS early data. What is not exactly one line of `0` counts as `1` (RFC 8470,
+/// section 5.1: more than one line, and any other value, may be one that was in early data).
 fn is_early(parts: &Parts) -> bool {
-    parts.headers.get(headers::EARLY_DATA).is_some_and(|value| value == "1")
+    let mut lines = parts.headers.get_all(headers::EARLY_DATA).iter();
+    lines.next().is_some_and(|line| line != "0" || lines.next().is_some())
 }
 
 fn item(key: &Key) -> Echo {

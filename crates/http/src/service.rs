@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response, request::Parts};
-use onlyonce_core::metric;
+use onlyonce_core::{Outcome, metric};
 use tower_service::Service;
 use tracing::Instrument;
 
@@ -73,7 +73,10 @@ where
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let (mut parts, body) = request.into_parts();
         // A layer further out has claimed for this very request, which must not wait for itself.
-        let claimed = parts.extensions.get::<Start>().is_some();
+        let claimed = parts.extensions.get::<Start>().is_some_and(|start| start.is_of(&parts.headers));
+        if !claimed {
+            parts.extensions.remove::<Start>();
+        }
         let rules = if claimed { None } else { self.layer.select(&parts) };
         if let Some(rules) = rules.as_ref().filter(|rules| rules.mode == Mode::Observe) {
             return self.observed(inner, rules, parts, body);
@@ -92,6 +95,7 @@ where
                     if !claimed {
                         // Said to this layer, also where it does not listen; or else to the one that has claimed.
                         answer.headers_mut().remove(headers::OUTCOME);
+                        answer.extensions_mut().remove::<Outcome>();
                     }
                     Ok(answer)
                 })
