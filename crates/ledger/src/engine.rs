@@ -148,9 +148,10 @@ impl Engine {
         }
     }
 
-    /// Whether this process knows something of a record that the store would have to say.
+    /// Whether this process knows something of a record that the store would have to say. Somebody who is claiming it
+    /// right now may be granted it.
     pub(crate) fn is_at_stake(&self, id: RecordId) -> bool {
-        self.doubted.has(id) || self.attempts.has_one_at(id)
+        self.doubted.has(id) || self.attempts.has_one_at(id) || self.flights.of(id).is_some()
     }
 
     /// Makes one change, starting from what `standing` is believed to be.
