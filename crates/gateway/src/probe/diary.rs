@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use onlyonce_core::{Fence, RecordId};
+use onlyonce_core::{Fence, OperationRef, RecordId, Timestamp};
 use tokio::time::Instant;
 
 /// Most records that are remembered; further ones are asked about once others are settled.
@@ -21,6 +21,8 @@ pub(super) struct Diary(HashMap<RecordId, Entry>);
 
 #[derive(Debug)]
 struct Entry {
+    /// Whose attempts are counted: a key that is forgotten begins again with the first.
+    first_claim_at: Timestamp,
     fence: Fence,
     /// Answers that settled nothing, one after another.
     unsettled: u32,
@@ -32,17 +34,18 @@ struct Entry {
 
 impl Diary {
     /// Whether the record is to be asked about now; if so, it is busy until [`heard`](Self::heard).
-    pub(super) fn begin(&mut self, id: RecordId, fence: Fence, now: Instant) -> bool {
+    pub(super) fn begin(&mut self, operation: OperationRef, fence: Fence, now: Instant) -> bool {
+        let OperationRef { record: id, first_claim_at } = operation;
         if !self.0.contains_key(&id) && self.0.len() >= RECORDS_MAX {
             return false;
         }
-        let fresh = || Entry { fence, unsettled: 0, next: now, absent_at: None, busy: false };
+        let fresh = || Entry { first_claim_at, fence, unsettled: 0, next: now, absent_at: None, busy: false };
         let entry = self.0.entry(id).or_insert_with(fresh);
         if entry.busy {
             return false;
         }
-        if entry.fence != fence {
-            // Another attempt: what was heard of the one before says nothing.
+        if (entry.first_claim_at, entry.fence) != (first_claim_at, fence) {
+            // Another attempt or operation: what was heard of the one before says nothing.
             *entry = fresh();
         }
         entry.busy = entry.next <= now;
@@ -117,17 +120,18 @@ mod tests {
     const EVERY: Duration = Duration::from_secs(30);
     const LATER: Duration = Duration::from_secs(3600);
     const ID: RecordId = RecordId([200; 16]);
+    const OP: OperationRef = OperationRef { record: ID, first_claim_at: Timestamp::from_ms(1) };
     const F1: Fence = Fence::FIRST;
 
     #[test]
     fn a_record_is_asked_about_once_at_a_time_and_ever_more_rarely() {
         let (mut diary, mut now) = (Diary::default(), Instant::now());
         for doubled in [1, 2, 4, 8, 16, 32, 32] {
-            assert!(diary.begin(ID, F1, now));
-            assert!(!diary.begin(ID, F1, now), "it is being asked about");
+            assert!(diary.begin(OP, F1, now));
+            assert!(!diary.begin(OP, F1, now), "it is being asked about");
             diary.unsettled(ID, EVERY, now);
             let wait = EVERY * doubled;
-            assert!(!diary.begin(ID, F1, now + wait), "its place in the spread comes on top");
+            assert!(!diary.begin(OP, F1, now + wait), "its place in the spread comes on top");
             now += wait + wait / 5;
         }
     }
@@ -135,7 +139,7 @@ mod tests {
     #[test]
     fn two_404s_count_only_apart_and_without_anything_between_them() {
         let (mut diary, now) = (Diary::default(), Instant::now());
-        diary.begin(ID, F1, now);
+        diary.begin(OP, F1, now);
         assert!(!diary.absent(ID, EVERY, now), "one");
         assert!(!diary.absent(ID, EVERY, now + EVERY / 2), "too soon");
         assert!(diary.absent(ID, EVERY, now + EVERY), "two");
@@ -147,9 +151,19 @@ mod tests {
     #[test]
     fn what_was_heard_of_an_earlier_attempt_counts_for_nothing() {
         let (mut diary, now) = (Diary::default(), Instant::now());
-        diary.begin(ID, F1, now);
+        diary.begin(OP, F1, now);
         diary.absent(ID, EVERY, now);
-        assert!(diary.begin(ID, F1.next(), now), "nor does its wait");
+        assert!(diary.begin(OP, F1.next(), now), "nor does its wait");
+        assert!(!diary.absent(ID, EVERY, now + LATER));
+    }
+
+    #[test]
+    fn what_was_heard_of_an_operation_before_counts_for_nothing() {
+        let (mut diary, now) = (Diary::default(), Instant::now());
+        diary.begin(OP, F1, now);
+        diary.absent(ID, EVERY, now);
+        let anew = OperationRef { first_claim_at: Timestamp::from_ms(2), ..OP };
+        assert!(diary.begin(anew, F1, now), "nor does its wait");
         assert!(!diary.absent(ID, EVERY, now + LATER));
     }
 
@@ -157,12 +171,13 @@ mod tests {
     fn what_is_remembered_is_bounded_and_ends_with_its_record() {
         let (mut diary, now) = (Diary::default(), Instant::now());
         let id = |number: usize| RecordId((number as u128).to_be_bytes());
+        let operation = |number| OperationRef { record: id(number), ..OP };
         for number in 0..RECORDS_MAX {
-            assert!(diary.begin(id(number), F1, now));
+            assert!(diary.begin(operation(number), F1, now));
             diary.unsettled(id(number), EVERY, now);
         }
-        assert!(!diary.begin(ID, F1, now));
+        assert!(!diary.begin(OP, F1, now));
         diary.keep(&HashSet::from([id(1)]));
-        assert!(diary.begin(ID, F1, now) && diary.0.len() == 2);
+        assert!(diary.begin(OP, F1, now) && diary.0.len() == 2);
     }
 }

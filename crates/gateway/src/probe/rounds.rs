@@ -133,7 +133,7 @@ impl Prober {
     }
 
     fn begins(&self, listed: &Listed) -> bool {
-        self.diary().begin(listed.reference.record, listed.record.fence, Instant::now())
+        self.diary().begin(listed.reference, listed.record.fence, Instant::now())
     }
 
     /// Asks once there is a place, and does not wait for the answer.
