@@ -28,6 +28,8 @@ use crate::{
 const LEASE_MIN: Duration = Duration::from_millis(100);
 /// What the ledger reads back as one result has a bound of its own, with room for headers.
 const ANSWER_LIMIT_MAX: usize = 128 * 1024 * 1024;
+/// A service that has the whole body says by it that a handler ran too long, as `TimeoutLayer` of tower-http does.
+const TIMED_OUT: u16 = StatusCode::REQUEST_TIMEOUT.as_u16();
 
 /// Makes a service act once per key: a [`tower::Layer`](tower_layer::Layer) for `Router::layer`,
 /// `Router::route_layer`, a `ServiceBuilder`, or a service under plain hyper.
@@ -263,7 +265,8 @@ impl<P> Layer<P> {
         self
     }
 
-    /// What an answer of this status means here, whatever the contract's table says of it.
+    /// What an answer of this status means here, whatever the contract's table says of it. If nothing is said, 408 leaves
+    /// the outcome unknown: the service has the whole request, so something within has stopped waiting for the handler.
     #[must_use]
     pub fn outcome(mut self, status: StatusCode, outcome: Outcome) -> Self {
         self.rules.outcomes.by_status.insert(status.as_u16(), outcome);
@@ -298,7 +301,9 @@ impl Layer {
         if let Some((_, why)) = self.faults().into_iter().find(|(found, _)| *found) {
             panic!("a layer of onlyonce cannot be kept: {why}");
         }
-        let routes = Routes::new(self.once.clone(), self.rules.clone(), self.named);
+        let mut rules = self.rules.clone();
+        rules.outcomes.by_status.entry(TIMED_OUT).or_insert(Outcome::Unknown);
+        let routes = Routes::new(self.once.clone(), rules, self.named);
         let identified = self.principal.clone();
         onlyonce_http::Layer::under_router(
             Arc::clone(self.once.shared()),

@@ -30,7 +30,7 @@ pub use opening::Opening;
 pub use operation::Operation;
 pub use operations::{OPERATIONS_ROUTE, Operations};
 pub use problem::Problem;
-pub use settling::{Became, NotSettled, Settlement};
+pub use settling::{Became, NotSettled, NotSettledKind, Settlement};
 
 /// The service and the bodies behind a [`Layer`], for those who have to name them.
 pub mod service {

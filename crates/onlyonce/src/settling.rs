@@ -8,7 +8,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use onlyonce_core::{
-    Fence, OperationRef, Outcome,
+    Fence, OperationRef, Outcome, Refusal,
     event::{Seen, Verdict},
     outcome,
     record::{Source, StateName},
@@ -42,14 +42,62 @@ pub struct Settlement {
 pub enum Became {
     /// It took effect: repeats get this status, which the handler would have answered, and no body.
     Applied(StatusCode),
-    /// It had no effect and will have none: the key is free. Only after [`settle_after`](crate::Layer::settle_after), where
-    /// the layer has one.
+    /// It had no effect and will have none: the key is free. Only on a layer with
+    /// [`settle_after`](crate::Layer::settle_after), and once that has passed.
     NotApplied,
+    /// The same, earlier or on a layer without `settle_after`: nothing but the one who says so vouches that no attempt is
+    /// still at work. If one is, the next repeat acts a second time.
+    NotAppliedByForce,
 }
 
 /// Failed to settle an operation.
 #[derive(Debug)]
-pub struct NotSettled(String);
+pub struct NotSettled {
+    kind: NotSettledKind,
+    detail: String,
+}
+
+/// Why an operation was not settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotSettledKind {
+    /// What is said makes no sense.
+    Invalid,
+    /// There is no such operation, or none any more.
+    Absent,
+    /// It is not unknown, or there has been another attempt since.
+    Moved,
+    /// `settle_after` has not passed: *not applied* can be said later, or by force.
+    TooEarly,
+    /// The layer has no `settle_after`: *not applied* can be said by force alone.
+    OnlyByForce,
+    /// The ledger failed: it may or may not be settled.
+    InDoubt,
+}
+
+impl NotSettled {
+    /// Why.
+    pub fn kind(&self) -> NotSettledKind {
+        self.kind
+    }
+
+    fn new(kind: NotSettledKind, detail: String) -> Self {
+        Self { kind, detail }
+    }
+
+    fn refused(operation: OperationRef, refusal: Refusal) -> Self {
+        let (kind, why) = match refusal {
+            Refusal::Absent => (NotSettledKind::Absent, "there is no such operation"),
+            Refusal::TooEarly(_) => (NotSettledKind::TooEarly, "`settle_after` has not passed yet"),
+            Refusal::NoSettleAfter => (
+                NotSettledKind::OnlyByForce,
+                "its layer has no `settle_after`; say it by force, if you are certain",
+            ),
+            _ => (NotSettledKind::Moved, "it is not unknown, or there has been another attempt since"),
+        };
+        Self::new(kind, format!("{operation} is not settled, the ledger refuses: {why}"))
+    }
+}
 
 impl Settlement {
     fn check(&self) -> Result<(), NotSettled> {
@@ -57,12 +105,13 @@ impl Settlement {
         text("reason", &self.reason, REASON_MAX)?;
         match self.became {
             Became::Applied(status) if outcome::by_table(status.as_u16(), false) != Outcome::Kept => {
-                Err(NotSettled(format!(
+                let detail = format!(
                     "{status} says that it was not done, or that nobody knows; name the status that the handler would \
                      have answered, such as 201"
-                )))
+                );
+                Err(NotSettled::new(NotSettledKind::Invalid, detail))
             }
-            Became::Applied(_) | Became::NotApplied => Ok(()),
+            Became::Applied(_) | Became::NotApplied | Became::NotAppliedByForce => Ok(()),
         }
     }
 }
@@ -71,14 +120,14 @@ fn text(member: &str, given: &str, max: usize) -> Result<(), NotSettled> {
     if (1..=max).contains(&given.chars().count()) && !given.chars().any(char::is_control) {
         return Ok(());
     }
-    Err(NotSettled(format!(
-        "`{member}` must have 1 to {max} characters on one line: it is what the audit keeps"
-    )))
+    let detail =
+        format!("`{member}` must have 1 to {max} characters on one line: it is what the audit keeps");
+    Err(NotSettled::new(NotSettledKind::Invalid, detail))
 }
 
 impl fmt::Display for NotSettled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.detail)
     }
 }
 
@@ -88,7 +137,7 @@ impl Onlyonce {
     /// Ends an unknown outcome. [`ledger`](Self::ledger) lists those that are open. Goes on if it is dropped half way.
     ///
     /// # Errors
-    /// [`NotSettled`] if the operation is not unknown, or not any more, if it is too early to say *not applied*, if what is
+    /// [`NotSettled`] if the operation is not unknown, or not any more, if *not applied* cannot be said now or here, if what is
     /// said makes no sense, or if the ledger failed: then it may or may not be settled, and can be looked up.
     pub async fn settle(&self, operation: OperationRef, settlement: Settlement) -> Result<(), NotSettled> {
         settlement.check()?;
@@ -96,6 +145,9 @@ impl Onlyonce {
         let (verdict, result, action) = match became {
             Became::NotApplied => {
                 (Verdict::NotApplied { forced: false }, Bytes::new(), "settle not applied".to_owned())
+            }
+            Became::NotAppliedByForce => {
+                (Verdict::NotApplied { forced: true }, Bytes::new(), "settle not applied, forced".to_owned())
             }
             Became::Applied(status) => (
                 Verdict::Applied { status: status.as_u16() },
@@ -115,13 +167,15 @@ impl Onlyonce {
         let settled = tokio::spawn(async move { ledger.settle(operation, settlement).await }).await;
         match settled {
             Ok(Ok(Ok(_))) => Ok(()),
-            Ok(Ok(Err(refusal))) => {
-                Err(NotSettled(format!("{operation} is not settled, the ledger refuses: {refusal:?}")))
-            }
+            Ok(Ok(Err(refusal))) => Err(NotSettled::refused(operation, refusal)),
             Ok(Err(error)) => {
-                Err(NotSettled(format!("whether {operation} is settled is not known: {error}")))
+                let detail = format!("whether {operation} is settled is not known: {error}");
+                Err(NotSettled::new(NotSettledKind::InDoubt, detail))
             }
-            Err(_) => Err(NotSettled(format!("settling {operation} was broken off"))),
+            Err(_) => {
+                let detail = format!("settling {operation} was broken off");
+                Err(NotSettled::new(NotSettledKind::InDoubt, detail))
+            }
         }
     }
 }

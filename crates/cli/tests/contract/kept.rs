@@ -137,7 +137,7 @@ async fn where_the_body_is_not_kept_a_repeat_gets_the_status_and_location() {
             .body("the account number is ES09")
     });
     let upstream = upstream.await;
-    let setup = Setup::anonymous().defaults("store_body = false\nanswer_limit = \"8B\"");
+    let setup = Setup::anonymous().defaults("store_body = false");
     let mut gateway = Gateway::start(&upstream.url(), setup).await;
     let first = send(gateway.address, &transfer("k")).await;
     assert_executed(&first, 201);

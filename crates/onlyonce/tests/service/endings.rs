@@ -2,7 +2,7 @@
 
 use axum::{Router, routing::post as on_post};
 use http::StatusCode;
-use onlyonce::{Became, Onlyonce, Operation, Outcome, Problem, Settlement};
+use onlyonce::{Became, NotSettledKind, Onlyonce, Operation, Outcome, Problem, Settlement};
 
 use crate::send::{Answer, Effects, post, send};
 
@@ -87,6 +87,79 @@ async fn what_is_unknown_is_settled_by_somebody_who_knows_and_has_looked_at_it()
     assert!(once.settle(reference, unsigned).await.unwrap_err().to_string().contains("`by`"));
     let undone = Settlement { became: Became::Applied(StatusCode::TOO_MANY_REQUESTS), ..applied(1) };
     assert!(once.settle(reference, undone).await.unwrap_err().to_string().contains("was not done"));
+    assert_eq!(effects.count(), 1);
+}
+
+#[tokio::test]
+async fn not_applied_can_be_forced_where_nobody_said_how_long_an_attempt_may_work() {
+    let once = Onlyonce::testing().await;
+    let handler = async |op: Operation| match op.attempt() {
+        1 => Err(op.unknown("the provider hung up")),
+        _ => Ok("done"),
+    };
+    let app = Router::new().route("/t", on_post(handler)).route_layer(once.layer().require_key().anonymous());
+    let told = send(&app, post("/t", "k")).await.json();
+    let reference = onlyonce::OperationRef::parse(told["operation_ref"].as_str().unwrap()).unwrap();
+    let says = |became| Settlement {
+        attempt: 1,
+        became,
+        by: "ana".to_owned(),
+        reason: "the provider has never heard of it".to_owned(),
+    };
+    let refused = once.settle(reference, says(Became::NotApplied)).await.unwrap_err();
+    assert_eq!(refused.kind(), NotSettledKind::OnlyByForce, "{refused}");
+    once.settle(reference, says(Became::NotAppliedByForce)).await.unwrap();
+    assert_eq!(send(&app, post("/t", "k")).await.text, "done");
+    let again = once.settle(reference, says(Became::NotAppliedByForce)).await.unwrap_err();
+    assert_eq!(again.kind(), NotSettledKind::Moved, "{again}");
+}
+
+/// What `TimeoutLayer` of tower-http answers when a handler runs too long.
+#[tokio::test]
+async fn a_408_from_within_is_unknown_unless_the_layer_was_told_otherwise() {
+    for (told, said) in [(None, "unknown"), (Some(Outcome::Released), "released")] {
+        let once = Onlyonce::testing().await;
+        let layer = once.layer().require_key().anonymous();
+        let layer = match told {
+            Some(outcome) => layer.outcome(StatusCode::REQUEST_TIMEOUT, outcome),
+            None => layer,
+        };
+        let app = Router::new().route("/t", on_post(async || StatusCode::REQUEST_TIMEOUT)).route_layer(layer);
+        assert_eq!(send(&app, post("/t", "k")).await.header("idempotency-status"), said);
+    }
+}
+
+/// A layer further out that reads such words would have it said of its own operation.
+#[tokio::test]
+async fn a_handlers_word_in_extensions_ends_at_the_layer() {
+    let once = Onlyonce::testing().await;
+    let handler = async || axum::Extension(Outcome::Kept);
+    let app = Router::new().route("/t", on_post(handler)).route_layer(once.layer().anonymous());
+    let unkeyed = http::Request::post("/t").body(axum::body::Body::empty()).unwrap();
+    for request in [post("/t", "k"), unkeyed] {
+        let answer = tower::ServiceExt::oneshot(app.clone(), request).await.unwrap();
+        assert!(answer.extensions().get::<Outcome>().is_none());
+    }
+}
+
+/// A handler that sends itself another request, made of what it got.
+#[tokio::test]
+async fn a_request_made_of_anothers_extensions_has_its_own_key() {
+    let once = Onlyonce::testing().await;
+    let effects = Effects::default();
+    let counted = effects.clone();
+    let within = Router::new()
+        .route("/fee", on_post(async move || counted.add().to_string()))
+        .route_layer(once.layer().require_key().anonymous());
+    let handler = async move |request: axum::extract::Request| {
+        let mut fee = post("/fee", "fee");
+        *fee.extensions_mut() = request.extensions().clone();
+        send(&within, fee).await.text
+    };
+    let app = Router::new().route("/t", on_post(handler)).route_layer(once.layer().require_key().anonymous());
+    for key in ["a", "b"] {
+        assert_eq!(send(&app, post("/t", key)).await.text, "1", "{key}");
+    }
     assert_eq!(effects.count(), 1);
 }
 

@@ -96,6 +96,23 @@ async fn another_principals_key_is_another_operation() {
     assert_eq!(effects.count(), 2);
 }
 
+/// RFC 8470, section 5.1: what is not one line of `0` may have been in early data.
+#[tokio::test]
+async fn whatever_says_early_data_in_another_way_is_early_too() {
+    let once = Onlyonce::testing().await;
+    let app = Router::new()
+        .route("/t", on_post(async || "done"))
+        .route_layer(once.layer().require_key().anonymous());
+    for lines in [&["1"][..], &["0", "1"], &["1", "1"], &["0", "0"], &["1, 1"], &["true"], &[""]] {
+        let mut request = post("/t", "k");
+        lines.iter().for_each(|line| _ = request.headers_mut().append("early-data", line.parse().unwrap()));
+        assert_eq!(send(&app, request).await.problem(), "too-early", "{lines:?}");
+    }
+    let mut late = post("/t", "k");
+    late.headers_mut().append("early-data", "0".parse().unwrap());
+    assert_eq!(send(&app, late).await.text, "done");
+}
+
 #[tokio::test]
 #[should_panic(expected = "`retain_key` must be said where keys are derived")]
 async fn derived_keys_need_their_time_said() {
