@@ -130,7 +130,7 @@ impl Session<'_> {
     /// Who signs a change: whom the command line names, else the user of the machine.
     fn signed_by(&self, named: Option<&str>) -> Result<String, Failure> {
         named.map(str::to_owned).or_else(|| self.user.clone()).ok_or_else(|| {
-            Failure::usage("nobody can say who you are").hint("sign with --by NAME; the audit keeps it")
+            Failure::usage("USER is not set, so the audit would not know who decides: add --by NAME")
         })
     }
 }

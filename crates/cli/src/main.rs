@@ -66,7 +66,8 @@ fn main() -> std::process::ExitCode {
                 match environment(arguments.token_variable()) {
                     Ok(token) => {
                         // A name that is not text signs nothing; `--by` does.
-                        let user = environment("USER").unwrap_or_default();
+                        let user =
+                            ["USER", "LOGNAME"].iter().find_map(|name| environment(name).unwrap_or_default());
                         keys::run(arguments, keys::Variables { token, user }).await
                     }
                     Err(why) => {

@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     /// The fence that you saw; without it, the one that stands now is shown and used
     #[arg(long)]
     fence: Option<u32>,
-    /// Who you are, for the audit [default: $USER]
+    /// Who you are, for the audit [default: $USER, or $LOGNAME]
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
 }

@@ -12,6 +12,9 @@ use serde::Serialize;
 use super::{Session, failure::Failure, list::Filter, operation_ref};
 use crate::exit::Exit;
 
+/// Who signs what is not done: nothing of it is kept.
+const REHEARSAL: &str = "dry run";
+
 #[derive(Args)]
 pub(super) struct Arguments {
     /// The operations: op_…; or a filter instead
@@ -27,7 +30,7 @@ pub(super) struct Arguments {
     #[arg(long = "as", value_name = "VERDICT")]
     verdict: Verdict,
     /// With --as applied: the status that the upstream would have answered; repeats get it
-    #[arg(long, required_if_eq("verdict", "applied"))]
+    #[arg(long, required_if_eq("verdict", "applied"), value_parser = status)]
     status: Option<u16>,
     /// With --as not-applied: do not wait for settle_after, because the upstream cannot do it any more
     #[arg(long)]
@@ -38,7 +41,7 @@ pub(super) struct Arguments {
     /// The fence that you saw; without it, the one that stands now is shown and used
     #[arg(long, conflicts_with_all = ["route", "older_than", "cause"])]
     fence: Option<u32>,
-    /// Who you are, for the audit [default: $USER]
+    /// Who you are, for the audit [default: $USER, or $LOGNAME]
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
     /// Say what would be done, and change nothing
@@ -71,7 +74,10 @@ struct Said<'a> {
 
 pub(super) async fn run(arguments: &Arguments, session: &mut Session<'_>) -> Result<Exit, Failure> {
     arguments.check(session)?;
-    let by = session.signed_by(arguments.by.as_deref())?;
+    let by = match session.signed_by(arguments.by.as_deref()) {
+        Err(_) if arguments.dry_run => REHEARSAL.to_owned(),
+        signed => signed?,
+    };
     if arguments.operations.is_empty() {
         filtered::run(arguments, &by, session).await
     } else {
@@ -114,4 +120,11 @@ impl Arguments {
             (Verdict::NotApplied, _) => "not applied".to_owned(),
         }
     }
+}
+
+fn status(text: &str) -> Result<u16, String> {
+    let status = text.parse().ok().filter(|status| (100..600).contains(status));
+    status.ok_or_else(|| {
+        format!("{text} is no HTTP status; name what the upstream would have answered, such as 201")
+    })
 }

@@ -36,6 +36,7 @@ struct Desk {
     gateway: Running,
     _upstream: Hostile,
     token: Option<String>,
+    user: Option<String>,
 }
 
 impl Desk {
@@ -64,7 +65,7 @@ impl Desk {
         config.principal.from = PrincipalFrom::Anonymous;
         let secrets = Secrets { admin: token.map(str::to_owned), ..Secrets::default() };
         let gateway = Gateway::start(config, secrets).await.unwrap();
-        Self { gateway, _upstream: upstream, token: token.map(str::to_owned) }
+        Self { gateway, _upstream: upstream, token: token.map(str::to_owned), user: Some("ana".to_owned()) }
     }
 
     /// An operation of this route whose outcome is unknown.
@@ -92,7 +93,7 @@ impl Desk {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let exit = match arguments.client(self.token.clone()) {
             Ok(client) => {
-                let user = Some("ana".to_owned());
+                let user = self.user.clone();
                 run_in(Session { client, user, out: &mut out, err: &mut err, ask }, &arguments.command).await
             }
             Err(failure) => failure.tell(&mut err),
@@ -365,6 +366,7 @@ async fn a_command_line_that_makes_no_sense_is_a_usage_error() {
         "settle --as applied --status 201 --reason x".to_owned(),
         format!("settle {reference} --as applied --reason x"),
         format!("settle {reference} --as applied --status 503 --reason x"),
+        format!("settle {reference} --as applied --status 999 --reason x"),
         format!("settle {reference} --as applied --status 201 --force --reason x"),
         format!("settle {reference} --as not-applied --status 201 --reason x"),
         format!("settle {reference} --as not-applied"),
@@ -384,6 +386,40 @@ async fn a_command_line_that_makes_no_sense_is_a_usage_error() {
         assert!(told.err.contains("error: "), "{line}: {}", told.err);
     }
     assert_eq!(desk.state(&reference).await, "unknown");
+}
+
+#[tokio::test]
+async fn what_is_no_status_and_what_finds_nothing_is_said() {
+    let desk = Desk::open().await;
+    let told = desk.keys("settle --route POST~/free --as applied --status 999 --reason x --yes").await;
+    assert!(told.exit == Exit::Usage && told.err.contains("999 is no HTTP status"), "{}", told.err);
+    for (filter, nothing) in [
+        ("--route POST~/nowhere", "no unknown record on that route"),
+        ("--route POST~/held --cause deadline", "no unknown record matches"),
+    ] {
+        let told = desk.keys(&format!("settle {filter} --as not-applied --reason x --yes")).await;
+        assert_eq!((told.exit, told.err), (Exit::Done, format!("Nothing to settle: {nothing}.\n")));
+    }
+}
+
+#[tokio::test]
+async fn who_decides_is_asked_of_changes_alone() {
+    let mut desk = Desk::open().await;
+    desk.user = None;
+    let reference = desk.unknown(FREE, "a").await;
+    for what in [reference.as_str(), "--route POST~/free --yes"] {
+        let line = format!("settle {what} --as not-applied --reason x");
+        let told = desk.keys(&line).await;
+        let why = "error: USER is not set, so the audit would not know who decides: add --by NAME\n";
+        assert_eq!((told.exit, told.err.as_str()), (Exit::Usage, why));
+        let told = desk.keys(&format!("{line} --dry-run")).await;
+        assert_eq!(told.exit, Exit::Done, "{}", told.err);
+    }
+    let told = desk.keys(&format!("forget {reference} --reason x")).await;
+    assert!(told.exit == Exit::Usage && told.err.contains("add --by NAME"), "{}", told.err);
+    let told = desk.keys(&format!("settle {reference} --as not-applied --reason x --by eva")).await;
+    assert_eq!(told.exit, Exit::Done, "{}", told.err);
+    assert_eq!(desk.audit().await[0]["who"], "eva");
 }
 
 /// The name becomes a part of a path.

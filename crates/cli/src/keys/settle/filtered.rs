@@ -58,7 +58,7 @@ pub(super) async fn run(arguments: &Arguments, by: &str, session: &mut Session<'
     }
     tell_left_alone(left_alone, session)?;
     if would_settle.is_empty() {
-        writeln!(session.err, "Nothing to settle: {} left alone.", left_alone.len())?;
+        writeln!(session.err, "Nothing to settle: {}.", nothing(&arguments.filter, left_alone.len()))?;
         return Ok(Exit::Done);
     }
     let count = would_settle.len();
@@ -93,6 +93,17 @@ async fn find(arguments: &Arguments, by: &str, session: &Session<'_>) -> Result<
     }
     found.would_settle.sort_by(|one, other| one.since.cmp(&other.since));
     Ok(found)
+}
+
+/// Why there is nothing to settle.
+fn nothing(filter: &Filter, left_alone: usize) -> String {
+    match (left_alone, filter) {
+        (0, Filter { route: Some(_), older_than: None, cause: None }) => {
+            "no unknown record on that route".to_owned()
+        }
+        (0, _) => "no unknown record matches".to_owned(),
+        _ => format!("{left_alone} left alone"),
+    }
 }
 
 fn tell_left_alone(left: &[Left], session: &mut Session<'_>) -> io::Result<()> {
