@@ -19,7 +19,7 @@ use crate::{
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Where the page is served [default: 127.0.0.1:4111, or a free port]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = onlyonce_gateway::config::address)]
     page: Option<SocketAddr>,
 }
 

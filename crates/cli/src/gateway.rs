@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use onlyonce_gateway::{
     Config, Gateway, Running, StartError, StartErrorKind,
-    config::{Admin, PrincipalFrom},
+    config::{Admin, PrincipalFrom, address},
     gateway::Secrets,
 };
 #[cfg(feature = "fault-points")]
@@ -24,7 +24,7 @@ use crate::{
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Where requests are taken [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     listen: Option<SocketAddr>,
     /// The API behind, as http://HOST:PORT or https://HOST[:PORT] [default: http://127.0.0.1:3000]
     #[arg(long, value_name = "URL")]

@@ -44,6 +44,7 @@ pub const BUILT_IN: &str = layers::BUILT_IN;
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Where requests are taken.
+    #[serde(deserialize_with = "one")]
     pub listen: SocketAddr,
     /// Where they go: `http://host:port` or `https://host:port`.
     pub upstream: String,
@@ -249,6 +250,14 @@ impl ProblemBase {
     }
 }
 
+/// Reads where requests are taken.
+///
+/// # Errors
+/// What would be valid.
+pub fn address(text: &str) -> Result<SocketAddr, String> {
+    SocketAddr::checked(text)
+}
+
 impl TryFrom<String> for Admin {
     type Error = String;
 
@@ -257,8 +266,16 @@ impl TryFrom<String> for Admin {
     }
 }
 
+impl Written for SocketAddr {
+    const VALID: &'static str = "an IP address and a port such as 127.0.0.1:8080 or 0.0.0.0:8080";
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
 impl Written for Admin {
-    const VALID: &'static str = "an address such as 127.0.0.1:9180, or off";
+    const VALID: &'static str = "an IP address and a port such as 127.0.0.1:9180, or off";
 
     fn read(text: &str) -> Option<Self> {
         if text == "off" { Some(Self::Off) } else { text.parse().ok().map(Self::At) }

@@ -175,7 +175,14 @@ fn parse(text: &str) -> Result<(Option<Method>, Pattern), StartError> {
     let (method, path) = match text.split_once(' ') {
         Some((method, path)) => {
             let known = METHODS.iter().find(|known| known.as_str() == method);
-            (Some(known.ok_or_else(|| wrong("no such method is known here"))?.clone()), path)
+            let capitals = METHODS.iter().find(|known| known.as_str().eq_ignore_ascii_case(method));
+            let unknown = || {
+                capitals.map_or_else(
+                    || wrong("no such method is known here"),
+                    |capitals| wrong(&format!("write {capitals} in capitals")),
+                )
+            };
+            (Some(known.ok_or_else(unknown)?.clone()), path)
         }
         None => (None, text),
     };
@@ -276,6 +283,8 @@ mod tests {
         for text in ["transfers", "post /x", "PSOT /x", "POST x", "/{*rest}/more"] {
             assert!(parse(text).is_err(), "{text}");
         }
+        let told = parse("post /x").unwrap_err().to_string();
+        assert!(told.contains("route `post /x`: write POST in capitals"), "{told}");
     }
 
     #[test]

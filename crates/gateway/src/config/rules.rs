@@ -27,7 +27,8 @@ impl Settings {
     /// # Errors
     /// [`StartError`] that names the route, the key and what would be valid.
     pub fn rules(&self, name: &str, key: &LedgerKey) -> Result<Rules, StartError> {
-        if let Some((_, key, why)) = self.faults().into_iter().find(|(found, ..)| *found) {
+        let retention = self.retention();
+        if let Some((_, key, why)) = self.faults(&retention).into_iter().find(|(found, ..)| *found) {
             return Err(StartError::new(StartErrorKind::Config, format!("route `{name}`: `{key}` {why}")));
         }
         let carriers = match self.carriers.as_slice() {
@@ -85,8 +86,21 @@ impl Settings {
         }
     }
 
+    /// A result needs its key. Who has written one of the two learns what the other one is.
+    fn retention(&self) -> String {
+        let (key, result) = (self.retain_key, self.retain_result);
+        let by_default = if result == Self::default().retain_result {
+            format!("; retain_result is {result} by default; write it shorter too")
+        } else {
+            String::new()
+        };
+        format!(
+            "is {key}, and must be at least `retain_result`, {result}: a result needs its key{by_default}"
+        )
+    }
+
     /// What cannot be kept, if so: by which key, and why. The first that applies is told.
-    fn faults(&self) -> [(bool, &'static str, &'static str); 13] {
+    fn faults<'a>(&self, retention: &'a str) -> [(bool, &'static str, &'a str); 13] {
         let by_path = self.carriers.iter().any(|carrier| matches!(carrier, Carrier::Path(_)));
         [
             (
@@ -123,11 +137,7 @@ impl Settings {
                 "must be at least 100ms: it is renewed while the upstream works",
             ),
             (self.deadline.0.is_zero(), "deadline", "must be longer than zero"),
-            (
-                self.retain_key.0 < self.retain_result.0,
-                "retain_key",
-                "must be at least `retain_result`: a result needs its key",
-            ),
+            (self.retain_key.0 < self.retain_result.0, "retain_key", retention),
             (
                 self.retain_key.0 < self.deadline.0,
                 "retain_key",

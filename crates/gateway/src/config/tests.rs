@@ -136,6 +136,16 @@ fn an_unknown_key_is_told_with_its_line_its_place_and_the_nearest_valid_one() {
 fn a_value_that_is_not_valid_is_told_with_its_key_and_what_would_be() {
     for (text, expected) in [
         (
+            "listen = \"localhost:8080\"",
+            "line 1, `listen`: `localhost:8080` is not valid; write an IP address and a port such as 127.0.0.1:8080 or \
+             0.0.0.0:8080",
+        ),
+        (
+            "admin = \"localhost:9180\"",
+            "line 1, `admin`: `localhost:9180` is not valid; write an IP address and a port such as 127.0.0.1:9180, or \
+             off",
+        ),
+        (
             "drain = \"30\"",
             "line 1, `drain`: `30` is not valid; write a duration such as 250ms, 30s, 5m, 24h or 7d",
         ),
@@ -348,7 +358,15 @@ fn what_cannot_be_kept_is_refused_by_the_key_that_asks_for_it() {
         ("lease = \"99ms\"", "`lease`"),
         ("deadline = \"0s\"", "`deadline`"),
         ("deadline = \"8d\"", "`retain_key` must be at least `deadline`"),
-        ("retain_key = \"1h\"", "`retain_key` must be at least `retain_result`"),
+        (
+            "retain_key = \"1h\"",
+            "`retain_key` is 1h, and must be at least `retain_result`, 24h: a result needs its key; retain_result is 24h \
+             by default; write it shorter too",
+        ),
+        (
+            "retain_key = \"1h\"\nretain_result = \"2h\"",
+            "`retain_key` is 1h, and must be at least `retain_result`, 2h: a result needs its key",
+        ),
         ("answer_limit = \"129MiB\"", "`answer_limit`"),
         ("carriers = []", "`carriers`"),
         ("carriers = [\"path:id\"]", "`create` must be true"),
