@@ -61,6 +61,29 @@ pub enum Refusal {
     NoSettleAfter,
 }
 
+impl Refusal {
+    /// The refusal in a word, for logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mismatch => "mismatch",
+            Self::InProgress => "in-progress",
+            Self::Lapsed => "lapsed",
+            Self::Unknown => "unknown",
+            Self::Completed => "completed",
+            Self::Gone(_) => "gone",
+            Self::Absent => "absent",
+            Self::Superseded => "superseded",
+            Self::SettledOtherwise => "settled-otherwise",
+            Self::LeaseHolds => "lease-holds",
+            Self::NotOpen => "not-open",
+            Self::Open => "open",
+            Self::Moved => "moved",
+            Self::TooEarly(_) => "too-early",
+            Self::NoSettleAfter => "no-settle-after",
+        }
+    }
+}
+
 /// Decides what `event` does to `record` at `now`.
 ///
 /// `record` is what the store holds, `None` if nothing; `now` is the store's time. The record in

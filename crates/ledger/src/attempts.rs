@@ -159,7 +159,7 @@ impl Held {
             }
             Ok(Transition::Refused(refusal, _)) => {
                 *self.lease() = None;
-                tracing::error!(record = ?self.id, ?refusal, "a lease could not be renewed: the record has moved on");
+                tracing::error!(record = ?self.id, refusal = refusal.as_str(), "a lease could not be renewed: the record has moved on");
                 false
             }
             Err(failure) => {

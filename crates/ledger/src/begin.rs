@@ -301,7 +301,7 @@ impl Leader {
                 }
                 Ok(Ok(Transition::Refused(refusal, Some(found)))) if change.is_of(&found) => {
                     // Ours, acknowledged so late that it lapsed; nothing was started.
-                    tracing::warn!(?refusal, "a claim lapsed before it was acknowledged");
+                    tracing::warn!(refusal = refusal.as_str(), "a claim lapsed before it was acknowledged");
                     return Err(self.exorcise(change, admission));
                 }
                 Ok(Ok(Transition::Refused(refusal, Some(found)))) => {

@@ -140,7 +140,7 @@ impl Tally {
             && cause != UnknownCause::RerunRefused
         {
             let operation = record.operation_ref(id);
-            tracing::warn!(idempotency.operation_ref = %operation, route = record.route, ?cause, "an outcome is unknown");
+            tracing::warn!(idempotency.operation_ref = %operation, route = record.route, cause = cause.as_str(), "an outcome is unknown");
         }
     }
 

@@ -97,7 +97,7 @@ pub(super) async fn now(
             tracing::info!(idempotency.operation_ref = %reference, action, "an operator settled an operation")
         }
         Ok(Err(refusal)) => {
-            tracing::info!(idempotency.operation_ref = %reference, action, ?refusal, "an operator was refused")
+            tracing::info!(idempotency.operation_ref = %reference, action, refusal = refusal.as_str(), "an operator was refused")
         }
         Err(error) => {
             tracing::error!(idempotency.operation_ref = %reference, action, %error, "a settlement may not be on record")

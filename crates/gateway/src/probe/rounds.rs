@@ -230,7 +230,7 @@ impl Prober {
                 self.diary().unsettled(id, question.every, asked);
             }
             Ok(Err(refusal)) => {
-                tracing::debug!(idempotency.operation_ref = %operation, ?refusal, "somebody was faster than a probe");
+                tracing::debug!(idempotency.operation_ref = %operation, refusal = refusal.as_str(), "somebody was faster than a probe");
                 self.diary().forget(id);
             }
             Err(error) => {
