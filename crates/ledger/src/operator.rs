@@ -22,6 +22,15 @@ use crate::{
 /// Most records or audit entries in one page.
 pub const PAGE_MAX: usize = 1_000;
 
+/// A page of the audit.
+#[derive(Clone, Debug)]
+pub struct Entries {
+    /// The entries with their numbers, newest first.
+    pub entries: Vec<(u64, Entry)>,
+    /// The `before` of the next page, if there is one.
+    pub next: Option<u64>,
+}
+
 /// A record with its name.
 #[derive(Clone, Debug)]
 pub struct Listed {
@@ -122,9 +131,15 @@ impl Ledger {
     ///
     /// # Errors
     /// [`Error`] if the ledger cannot be read.
-    pub async fn audit(&self, before: Option<u64>, limit: usize) -> Result<Vec<(u64, Entry)>, Error> {
-        let page = self.0.store.audit(before, limit.min(PAGE_MAX)).await?;
-        Ok(page.into_iter().filter_map(|(number, entry)| Some((number, audit::read(&entry)?))).collect())
+    pub async fn audit(&self, before: Option<u64>, limit: usize) -> Result<Entries, Error> {
+        let limit = limit.min(PAGE_MAX);
+        // One more tells whether there is a next page.
+        let mut page = self.0.store.audit(before, limit + 1).await?;
+        let is_last = page.len() <= limit;
+        page.truncate(limit);
+        let next = page.last().map(|(number, _)| *number).filter(|_| !is_last);
+        let read = |(number, entry): (u64, Bytes)| Some((number, audit::read(&entry)?));
+        Ok(Entries { entries: page.into_iter().filter_map(read).collect(), next })
     }
 
     /// The ledger's time.

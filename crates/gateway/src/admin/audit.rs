@@ -2,7 +2,7 @@
 
 use axum::extract;
 use onlyonce_core::Timestamp;
-use onlyonce_ledger::audit::Entry;
+use onlyonce_ledger::{audit::Entry, operator::Entries};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -25,7 +25,7 @@ impl Shape for Asked {
 #[derive(Serialize)]
 struct Audit {
     entries: Vec<Numbered>,
-    /// The `before` of the next page; absent where no older entry was found.
+    /// The `before` of the next page; absent where there is no older entry.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<u64>,
 }
@@ -44,9 +44,8 @@ struct Numbered {
 
 pub(super) async fn page(extract::State(state): extract::State<State>, Query(asked): Query<Asked>) -> Answer {
     let limit = input::limit(asked.limit)?;
-    let page = state.ledger().audit(asked.before, limit).await?;
-    let next = page.last().map(|(number, _)| *number);
-    let entries = page.into_iter().map(|(number, entry)| numbered(number, entry)).collect();
+    let Entries { entries, next } = state.ledger().audit(asked.before, limit).await?;
+    let entries = entries.into_iter().map(|(number, entry)| numbered(number, entry)).collect();
     Ok(answer::json(&Audit { entries, next }))
 }
 

@@ -163,7 +163,7 @@ impl Begun {
 
     /// The audit, oldest first, as `action: before -> after`.
     pub(crate) async fn audit(&self) -> Vec<String> {
-        let page = self.ledger.audit(None, 100).await.unwrap();
+        let page = self.ledger.audit(None, 100).await.unwrap().entries;
         let line = |entry: &onlyonce_ledger::audit::Entry| {
             format!("{}: {} -> {}", entry.action, entry.before, entry.after)
         };

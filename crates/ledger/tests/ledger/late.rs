@@ -231,7 +231,7 @@ async fn a_late_outcome_is_audited_under_its_own_operation() {
     successor.version.attempt = onlyonce_core::AttemptId([9; 16]);
     begun.store.plant(id, Some(onlyonce_core::codec::encode(&successor)));
     attempt.complete(CREATED, result("paid")).await.unwrap_err();
-    let entries = begun.ledger.audit(None, 10).await.unwrap();
+    let entries = begun.ledger.audit(None, 10).await.unwrap().entries;
     let named: Vec<_> = entries.iter().map(|(_, entry)| entry.operation_ref.clone()).collect();
     assert_eq!(named, [late.to_string()]);
 }

@@ -56,7 +56,7 @@ async fn settled_as_applied_it_is_replayed_and_audited() {
     begun.settle(reference, seen(StateName::Unknown, 1), APPLIED).await.unwrap();
     assert_eq!(replayed(&begun.standing(&request(1)).await), b"settled");
     assert_eq!(begun.unknown(), 0);
-    let (_, entry) = begun.ledger.audit(None, 10).await.unwrap().remove(0);
+    let (_, entry) = begun.ledger.audit(None, 10).await.unwrap().entries.remove(0);
     assert_eq!((entry.who.as_str(), entry.why.as_str()), ("ana", "called the bank"));
     assert_eq!(entry.operation_ref, reference.to_string());
     assert_eq!(begun.audit().await, ["settle: unknown, fence 1 -> completed, fence 1"]);
