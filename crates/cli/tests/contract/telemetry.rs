@@ -131,6 +131,7 @@ async fn a_line_of_json_names_its_operation_and_its_request() {
     let unknown = told("an outcome is unknown");
     let reference = unknown[0]["idempotency.operation_ref"].as_str().unwrap();
     assert!(reference.starts_with("op_"));
+    assert_eq!(unknown[0]["cause"], "answered", "in the word by which operators ask for it");
     let span = &unknown[0]["span"];
     assert_eq!(
         (&span["name"], &span["idempotency.operation_ref"]),
