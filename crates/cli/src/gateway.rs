@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     /// Where requests are taken [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     listen: Option<SocketAddr>,
-    /// The API behind, as http://HOST:PORT or https://HOST[:PORT] [default: http://127.0.0.1:3000]
+    /// The API behind, as http://HOST:PORT or https://HOST:PORT [default: http://127.0.0.1:3000]
     #[arg(long, value_name = "URL")]
     upstream: Option<String>,
     /// Where records are kept: memory: or embedded:DIR [default: embedded:./onlyonce-data]
