@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use onlyonce_core::{
     Record, RecordId, Refusal, State, Timestamp,
-    event::Doubt,
+    event::Unknown,
     outcome,
     parameters::differs,
     policy::OnUnknown,
@@ -282,14 +282,19 @@ fn next_probe(rules: &Rules, till_first: Duration) -> Option<u64> {
 }
 
 /// Nobody knows what became of the attempt that this request began. `status` says whether that is on record.
-pub(crate) fn lost<B>(rules: &Rules, attempt: &Attempt, doubt: Doubt, status: Status) -> Response<Body<B>> {
-    let (code, what) = what_happened(doubt.cause);
+pub(crate) fn lost<B>(
+    rules: &Rules,
+    attempt: &Attempt,
+    unknown: Unknown,
+    status: Status,
+) -> Response<Body<B>> {
+    let (code, what) = what_happened(unknown.cause);
     let detail = format!("{what} Whether it took effect is unknown. Do not use a new key.");
     let problem = Refused::new(problem::OUTCOME_UNKNOWN, detail).status(code);
     let rerun = rules.policy.on_unknown == OnUnknown::Rerun;
     let problem = match rules.policy.settle_after {
-        Some(wait) if rerun => problem.same_key().retry_after(whole_seconds(doubt.listening + wait)),
-        wait => match next_probe(rules, doubt.listening + wait.unwrap_or_default()) {
+        Some(wait) if rerun => problem.same_key().retry_after(whole_seconds(unknown.listening + wait)),
+        wait => match next_probe(rules, unknown.listening + wait.unwrap_or_default()) {
             Some(seconds) => problem.retry_after(seconds),
             None => problem,
         },

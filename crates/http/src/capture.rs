@@ -12,8 +12,8 @@ use crate::{
     buffers::{Buffers, Reserved},
     headers,
     inner::{self, Addressed},
-    observed::Observed,
     rules::Rules,
+    sending::NoAnswer,
 };
 
 /// What was seen of an answer.
@@ -23,7 +23,7 @@ pub(crate) enum Seen<B> {
     /// More than is kept, or a stream of events: what was read so far, and where the rest comes from.
     Large { parts: Parts, prefix: Prefix, rest: Pin<Box<B>> },
     /// None, or not to its end.
-    Not(Observed),
+    NoAnswer(NoAnswer),
     /// The handler panicked, or gave an error instead of an answer.
     Failed,
 }
@@ -52,8 +52,8 @@ where
 {
     let Reading { rules, buffers, key } = reading;
     let (parts, body) = answer.into_parts();
-    if let Some(observed) = parts.extensions.get::<Observed>() {
-        return Seen::Not(*observed);
+    if let Some(why) = parts.extensions.get::<NoAnswer>() {
+        return Seen::NoAnswer(*why);
     }
     let mut rest = Box::pin(body);
     let mut prefix = Prefix { chunks: VecDeque::new(), size: 0, room: Some(buffers.reserve()) };
@@ -65,7 +65,9 @@ where
     loop {
         match rest.frame().await {
             None => break,
-            Some(Err(_)) => return Seen::Not(Observed::Lost { seen_status: Some(parts.status.as_u16()) }),
+            Some(Err(_)) => {
+                return Seen::NoAnswer(NoAnswer::Lost { seen_status: Some(parts.status.as_u16()) });
+            }
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => {
                     if !prefix.take(data) || prefix.size > limit {

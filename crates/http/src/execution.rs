@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Extensions, HeaderMap, HeaderValue, Response, header, request::Parts, response};
 use onlyonce_core::{
     Outcome, Record, State, Timestamp,
-    event::{Completion, Doubt},
+    event::{Completion, Unknown},
     outcome::{self, Inner},
     record::{ReleaseCause, UnknownCause},
 };
@@ -27,9 +27,9 @@ use crate::{
     fault::{self, Window},
     headers,
     layer::{Layer, Starts},
-    observed::{Observed, Start},
     problem::Refused,
     rules::{ForwardKey, Rules},
+    sending::{NoAnswer, Start},
     service::Call,
     shared::Shared,
     stored::Stored,
@@ -99,14 +99,15 @@ where
         let listener = shared.listen_on();
         let listening = listener.as_ref().map_or(Duration::ZERO, |_| rules.listening());
         // In boxes from here on: it is rare, and every request would have to be as large.
-        let mut doubting = Box::pin(doubted(&rules, &attempt, Doubt { cause, seen_status: None, listening }));
+        let mut losing =
+            Box::pin(lost_track(&rules, &attempt, Unknown { cause, seen_status: None, listening }));
         // The call is polled on meanwhile: it may hold the record, for a renewal.
         let mut late = None;
         let answer = tokio::select! {
-            answer = &mut doubting => answer,
+            answer = &mut losing => answer,
             seen = &mut call => {
                 late = Some(seen);
-                doubting.await
+                losing.await
             }
         };
         tell(shared, &rules, reply, answer);
@@ -178,7 +179,7 @@ where
     R::Error: Into<BoxError>,
 {
     if starts == Starts::BeforeCall && attempt.start().await.is_err() {
-        return Seen::Not(Observed::NotSent);
+        return Seen::NoAnswer(NoAnswer::NotSent);
     }
     let operation = attempt.operation_ref();
     let answer = async {
@@ -203,8 +204,8 @@ where
     R::Error: Into<BoxError>,
 {
     match late {
-        None | Some(Seen::Not(Observed::Lost { .. }) | Seen::Failed) => {}
-        Some(Seen::Not(Observed::NotSent)) => {
+        None | Some(Seen::NoAnswer(NoAnswer::Lost { .. }) | Seen::Failed) => {}
+        Some(Seen::NoAnswer(NoAnswer::NotSent)) => {
             // Nobody waits any more, and the key is free: that is all there is to tell.
             if let Err(unrecorded) = attempt.release(ReleaseCause::NotSent, None).await {
                 log(attempt, &unrecorded);
@@ -221,12 +222,12 @@ where
     R::Error: Into<BoxError>,
 {
     match seen {
-        Seen::Not(Observed::NotSent) => released(rules, attempt, ReleaseCause::NotSent).await,
-        Seen::Not(Observed::Lost { seen_status }) => {
-            let doubt = Doubt { cause: UnknownCause::AnswerLost, seen_status, listening: Duration::ZERO };
-            doubted(rules, attempt, doubt).await
+        Seen::NoAnswer(NoAnswer::NotSent) => released(rules, attempt, ReleaseCause::NotSent).await,
+        Seen::NoAnswer(NoAnswer::Lost { seen_status }) => {
+            let unknown = Unknown { cause: UnknownCause::AnswerLost, seen_status, listening: Duration::ZERO };
+            lost_track(rules, attempt, unknown).await
         }
-        Seen::Failed => doubted(rules, attempt, UnknownCause::Handler.into()).await,
+        Seen::Failed => lost_track(rules, attempt, UnknownCause::Handler.into()).await,
         Seen::Whole { mut parts, body, trailers, inner } => {
             fault::point(Window::AnsweredRecorded).await;
             let whole = Whole { body: &body, trailers: trailers.as_ref(), inner };
@@ -302,8 +303,8 @@ async fn record(
         }
         Outcome::Unknown => {
             let cause = word.map_or(UnknownCause::Answered, |_| UnknownCause::Handler);
-            let doubt = Doubt { seen_status: Some(status), ..cause.into() };
-            attempt.lose_track(doubt).await
+            let unknown = Unknown { seen_status: Some(status), ..cause.into() };
+            attempt.lose_track(unknown).await
         }
     };
     match recorded {
@@ -360,7 +361,7 @@ fn told(record: &Record) -> (Status, Option<Timestamp>) {
     }
 }
 
-/// Nothing was sent. That frees the key, unless an earlier attempt is in doubt: the record that was written says which.
+/// Nothing was sent. That frees the key, unless an earlier attempt's outcome is unknown: the record that was written says which.
 async fn released<R>(rules: &Rules, attempt: &Attempt, cause: ReleaseCause) -> Response<Body<R>> {
     let shared = Stored::of_refusal(answer::unreachable(), &rules.problem_base);
     match attempt.release(cause, Some(shared.encode())).await {
@@ -384,15 +385,15 @@ fn marked<R>(rules: &Rules, refused: Refused, status: Status) -> Response<Body<R
 }
 
 /// Nobody knows: bytes were sent.
-async fn doubted<R>(rules: &Rules, attempt: &Attempt, doubt: Doubt) -> Response<Body<R>> {
-    let status = match attempt.lose_track(doubt).await {
+async fn lost_track<R>(rules: &Rules, attempt: &Attempt, unknown: Unknown) -> Response<Body<R>> {
+    let status = match attempt.lose_track(unknown).await {
         Ok(record) => told(&record).0,
         Err(unrecorded) => {
             log(attempt, &unrecorded);
             Status::Unstored
         }
     };
-    answer::lost(rules, attempt, doubt, status)
+    answer::lost(rules, attempt, unknown, status)
 }
 
 fn log(attempt: &Attempt, unrecorded: &Unrecorded) {

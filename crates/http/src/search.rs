@@ -182,9 +182,9 @@ impl Keyed {
 fn record_id(shared: &Shared, rules: &Rules, principal: &Principal, class: Class, key: &Key) -> RecordId {
     let route = &*rules.name;
     let carrier = match class {
-        Class::Explicit => scope::Carrier::Explicit,
-        Class::Path => scope::Carrier::Path { route },
-        Class::Derived(_) => scope::Carrier::Derived { route },
+        Class::Explicit => scope::CarrierKind::Explicit,
+        Class::Path => scope::CarrierKind::Path { route },
+        Class::Derived(_) => scope::CarrierKind::Derived { route },
     };
     shared.scopes.record_id(principal, carrier, key)
 }

@@ -1,4 +1,4 @@
-//! The way of a keyed request: follow, look up, take the lead, claim.
+//! The way of a keyed request: wait for the first, look up, take the lead, claim.
 //!
 //! [`Ledger::look_up`] runs on behalf of a client and may be dropped at any await: it writes nothing but the lapse of a
 //! lease that has passed. [`Leader::claim`] writes, and must run where its client's hang-up does not reach it.
@@ -22,10 +22,10 @@ use crate::{
     engine::{Change, Engine, Patience, Transition},
     error::{Error, Failure},
     flights::{Ending, Lead},
-    follow::Followed,
     random,
     seal::Content,
     store::Room,
+    waiting::Waited,
     writer::Class,
 };
 
@@ -140,10 +140,10 @@ impl Ledger {
         let mut in_progress = None;
         let mut nothing_known = true;
         for _ in 0..ROUNDS_MAX {
-            match engine.follow(request.id, &claim, until).await? {
-                Followed::Nobody => {}
-                Followed::Stands(standing) => return Ok(Look::Stands(standing)),
-                Followed::ToNothing => nothing_known = false,
+            match engine.wait_for_first(request.id, &claim, until).await? {
+                Waited::ForNobody => {}
+                Waited::Stands(standing) => return Ok(Look::Stands(standing)),
+                Waited::ForNothing => nothing_known = false,
             }
             let standing = engine.read_in_time(request.id, nothing_known).await?;
             nothing_known = false;
@@ -155,7 +155,7 @@ impl Ledger {
                         Box::pin(engine.lapse(request.id, standing)).await?;
                         continue;
                     }
-                    // It began here a moment ago; follow it.
+                    // It began here a moment ago; wait for it.
                     Decision::Refuse(Refusal::InProgress) if engine.flights.of(request.id).is_some() => {
                         continue;
                     }
@@ -346,7 +346,7 @@ impl Leader {
         Change::new(self.request.id, event)
     }
 
-    /// Those who follow would only meet the same failure in turn.
+    /// Those who wait would only meet the same failure in turn.
     fn fail(&self, error: Error) -> Error {
         self.lead.end(Ending::Failed(error.clone()));
         error

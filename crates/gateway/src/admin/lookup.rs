@@ -8,7 +8,7 @@ use axum::extract;
 use onlyonce_core::{
     Key,
     key::Syntax,
-    scope::{Carrier as KeyCarrier, Principal, Scopes},
+    scope::{CarrierKind, Principal, Scopes},
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -19,7 +19,7 @@ use super::{
     input::{Body, Shape},
     view::Operation,
 };
-use crate::principal::{Carrier, Identify};
+use crate::principal::{Credential, Identify};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,7 +50,7 @@ pub(super) async fn look_up(
     // Both forms mean the same key; a strict route has taken only one of them.
     let key = Key::parse(body.key.as_bytes(), Syntax::Lenient)
         .map_err(|invalid| Refusal::invalid(format!("{invalid}. Nothing was looked up.")))?;
-    let id = state.shared.scopes().record_id(&principal, KeyCarrier::Explicit, &key);
+    let id = state.shared.scopes().record_id(&principal, CarrierKind::Explicit, &key);
     let Some(record) = state.ledger().record(id).await? else { return Err(Refusal::not_found()) };
     let operation = Operation::new(record.operation_ref(id), &record, state.ledger().now());
     Ok(answer::json(&json!({ "operation": operation })))
@@ -70,29 +70,30 @@ impl Named {
             (Identify::Header { name, .. }, _) => Err(Refusal::invalid(format!(
                 "This gateway knows its callers by the header {name}: send \"principal\" with its value."
             ))),
-            (Identify::Credential { carriers, .. }, Self::Credential(given)) => {
-                credential(given, carriers, scopes)
+            (Identify::Credential { credentials, .. }, Self::Credential(given)) => {
+                credential(given, credentials, scopes)
             }
-            (Identify::Credential { carriers, .. }, Self::Text(_)) => Err(by_credential(carriers)),
+            (Identify::Credential { credentials, .. }, Self::Text(_)) => Err(by_credential(credentials)),
         }
     }
 }
 
 fn credential(
     given: &BTreeMap<String, String>,
-    carriers: &[Carrier],
+    credentials: &[Credential],
     scopes: &Scopes,
 ) -> Result<Principal, Refusal> {
-    let known = |name: &String| carriers.iter().any(|carrier| label(carrier) == name);
+    let known = |name: &String| credentials.iter().any(|credential| label(credential) == name);
     let found: Vec<_> = given.iter().map(|(name, value)| (name.as_str(), value.trim().as_bytes())).collect();
     if !given.keys().all(known) || found.iter().all(|(_, value)| value.is_empty()) {
-        return Err(by_credential(carriers));
+        return Err(by_credential(credentials));
     }
     Ok(scopes.credential(&found))
 }
 
-fn by_credential(carriers: &[Carrier]) -> Refusal {
-    let labels: Vec<_> = carriers.iter().map(|carrier| format!("\"{}\": \"…\"", label(carrier))).collect();
+fn by_credential(credentials: &[Credential]) -> Refusal {
+    let labels: Vec<_> =
+        credentials.iter().map(|credential| format!("\"{}\": \"…\"", label(credential))).collect();
     Refusal::invalid(format!(
         "This gateway knows its callers by their credential: send \"principal\": {{{}}} with the values that the \
          request carried, and those only.",
@@ -100,8 +101,8 @@ fn by_credential(carriers: &[Carrier]) -> Refusal {
     ))
 }
 
-fn label(carrier: &Carrier) -> &str {
-    match carrier {
-        Carrier::Header { label, .. } | Carrier::Cookie { label, .. } => label,
+fn label(credential: &Credential) -> &str {
+    match credential {
+        Credential::Header { label, .. } | Credential::Cookie { label, .. } => label,
     }
 }

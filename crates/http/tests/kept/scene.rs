@@ -16,7 +16,7 @@ use onlyonce_core::{
     Key, RecordId, State,
     key::Syntax,
     parameters::Redaction,
-    scope::{Carrier, Principal},
+    scope::{CarrierKind, Principal},
 };
 use onlyonce_http::{Body, Layer, Once, RequestBody, Rules, Shared, body::BoxError, layer::Starts};
 use onlyonce_ledger::{Ledger, Options, identity::Secret};
@@ -168,7 +168,7 @@ impl Scene {
 
     fn id(&self, key: &str) -> RecordId {
         let key = Key::parse(key.as_bytes(), Syntax::Lenient).unwrap();
-        self.shared.scopes().record_id(&Principal::anonymous(), Carrier::Explicit, &key)
+        self.shared.scopes().record_id(&Principal::anonymous(), CarrierKind::Explicit, &key)
     }
 }
 
