@@ -8,9 +8,9 @@ use std::{future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Du
 use bytes::Bytes;
 use http::{Extensions, HeaderMap, HeaderValue, Response, header, request::Parts, response};
 use onlyonce_core::{
-    Outcome, Record, State, Timestamp,
+    Outcome, Owner, Record, State, Timestamp,
     event::{Completion, Unknown},
-    outcome::{self, Inner},
+    outcome,
     record::{ReleaseCause, UnknownCause},
 };
 use onlyonce_ledger::{
@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 use crate::{
     answer::{self, Status},
     body::{Body, BoxError},
-    capture::{self, Reading, Seen},
+    capture::{self, Reading, Seen, Whole},
     fault::{self, Window},
     headers,
     layer::{Layer, Starts},
@@ -44,6 +44,8 @@ pub(crate) struct Execution<R> {
     pub(crate) rules: Arc<Rules>,
     /// The client's key, for the service.
     pub(crate) as_sent: Option<HeaderValue>,
+    /// Whose share of the buffered bytes its answer takes.
+    pub(crate) one_of_many: Option<Owner>,
     pub(crate) reply: oneshot::Sender<Reply<R>>,
 }
 
@@ -56,6 +58,12 @@ where
     pub(crate) async fn run(self, leader: Leader, call: Call<R>, parts: Parts, body: Bytes) {
         if self.layer.shared().is_given_up() {
             let answer = answer::failed(&self.rules, &Error::shutting_down());
+            return self.send(Ok(answer));
+        }
+        if self.layer.shared().buffers.is_exceeded() {
+            // Its answer has room for certain, so it must not begin before others have let go of theirs.
+            let error = leader.give_up(Error::capacity("bytes buffered"));
+            let answer = answer::failed(&self.rules, &error);
             return self.send(Ok(answer));
         }
         let attempt = match leader.claim().await {
@@ -149,7 +157,7 @@ where
     fn reading(&self, sent: &Parts) -> Reading {
         Reading {
             rules: Arc::clone(&self.rules),
-            buffers: Arc::clone(&self.layer.shared().buffers),
+            room: self.layer.shared().buffers.reserve(self.one_of_many),
             key: sent.headers.get(headers::KEY).cloned(),
         }
     }
@@ -184,7 +192,7 @@ where
     let operation = attempt.operation_ref();
     let answer = async {
         match answered.await {
-            Ok(answer) => capture::read(answer, &reading).await,
+            Ok(answer) => capture::read(answer, reading).await,
             Err(error) => {
                 tracing::error!(%operation, %error, "the handler failed; the outcome is unknown");
                 Seen::Failed
@@ -228,17 +236,18 @@ where
             lost_track(rules, attempt, unknown).await
         }
         Seen::Failed => lost_track(rules, attempt, UnknownCause::Handler.into()).await,
-        Seen::Whole { mut parts, body, trailers, inner } => {
+        Seen::Whole { mut parts, mut whole } => {
             fault::point(Window::AnsweredRecorded).await;
-            let whole = Whole { body: &body, trailers: trailers.as_ref(), inner };
-            let (status, until) = record(rules, attempt, &parts, Some(whole)).await;
+            let (status, until) = record(rules, attempt, &parts, Some(&mut whole)).await;
             // The first caller gets those that a repeat gets: none of them speaks to the layer, or of one answer only.
             let named = headers::named_by_connection(&parts.headers);
-            let trailers = trailers
+            let trailers = whole
+                .trailers
+                .take()
                 .map(|trailers| headers::kept(&trailers, &named))
                 .filter(|trailers| !trailers.is_empty());
             answer::announce(&mut parts.headers, trailers.as_ref());
-            give(parts, Body::with_trailers(body, trailers), status, until)
+            give(parts, Body::with_trailers(whole.into_bytes(), trailers), status, until)
         }
         Seen::Large { parts, prefix, rest } => {
             let (status, until) = record(rules, attempt, &parts, None).await;
@@ -260,36 +269,22 @@ fn give<R>(
     answer
 }
 
-/// What was read of an answer to its end.
-#[derive(Clone, Copy)]
-struct Whole<'a> {
-    body: &'a Bytes,
-    trailers: Option<&'a HeaderMap>,
-    inner: Option<Inner>,
-}
-
-impl Whole<'_> {
-    fn stored(self, rules: &Rules, parts: &response::Parts) -> Stored {
-        Stored::keep((parts.status, &parts.headers), self.body.clone(), self.trailers, &rules.drop)
-    }
-}
-
 /// Ends the attempt by what its answer says. `whole` is `None` if it was not read to its end: it streams on.
 async fn record(
     rules: &Rules,
     attempt: &Attempt,
     parts: &response::Parts,
-    whole: Option<Whole<'_>>,
+    whole: Option<&mut Whole>,
 ) -> (Status, Option<Timestamp>) {
     let status = parts.status.as_u16();
     let word = handlers_word(&parts.extensions, &parts.headers);
     if word.is_none() && parts.headers.contains_key(headers::OUTCOME) {
         tracing::warn!(idempotency.operation_ref = %attempt.operation_ref(), "Idempotency-Outcome has a value that means nothing");
     }
-    let recorded = match word.unwrap_or_else(|| meaning(rules, attempt, parts, whole)) {
+    let recorded = match word.unwrap_or_else(|| meaning(rules, attempt, parts, whole.as_deref())) {
         Outcome::Kept => {
             let (completion, result) = match kept(rules, parts, whole) {
-                Some(stored) => (Completion::Kept { status }, stored.encode()),
+                Some(result) => (Completion::Kept { status }, result),
                 None => (Completion::TooLarge { status }, Bytes::new()),
             };
             attempt.complete(completion, result).await
@@ -297,7 +292,7 @@ async fn record(
         Outcome::Released => {
             // For those who wait now; nothing of it is stored.
             let same = whole.filter(|_| answer::is_same_for_waiters(status));
-            let shared = same.map(|whole| whole.stored(rules, parts).encode());
+            let shared = same.map(|whole| whole.encode(rules, parts));
             let cause = word.map_or(ReleaseCause::Answered(status), |_| ReleaseCause::Handler);
             attempt.release(cause, shared).await
         }
@@ -318,12 +313,12 @@ async fn record(
 
 /// The result that repeats get; `None` if there is more of it than is kept. That counts also where bodies are not kept: the
 /// rest may yet break off, and a repeat must not take it for whole.
-fn kept(rules: &Rules, parts: &response::Parts, whole: Option<Whole<'_>>) -> Option<Stored> {
-    let fits = whole.filter(|whole| whole.body.len() <= rules.answer_limit)?;
+fn kept(rules: &Rules, parts: &response::Parts, whole: Option<&mut Whole>) -> Option<Bytes> {
+    let fits = whole.filter(|whole| whole.len() <= rules.answer_limit)?;
     Some(if rules.store_body {
-        fits.stored(rules, parts)
+        fits.encode(rules, parts)
     } else {
-        Stored::keep_bare(parts.status, &parts.headers, &rules.drop)
+        Stored::keep_bare(parts.status, &parts.headers, &rules.drop).encode()
     })
 }
 
@@ -342,7 +337,7 @@ pub(crate) fn handlers_word(extensions: &Extensions, headers: &HeaderMap) -> Opt
 }
 
 /// What the answer says of the operation.
-fn meaning(rules: &Rules, attempt: &Attempt, parts: &response::Parts, whole: Option<Whole<'_>>) -> Outcome {
+fn meaning(rules: &Rules, attempt: &Attempt, parts: &response::Parts, whole: Option<&Whole>) -> Outcome {
     let answer = outcome::Answer {
         status: parts.status.as_u16(),
         retry_after: parts.headers.contains_key(header::RETRY_AFTER),

@@ -37,7 +37,7 @@ const LAPSES_MAX: usize = 4;
 /// What an attempt may still want to write: its end, with a result of [`RESERVED_RESULT`] at most.
 const BYTES_PER_ATTEMPT: u64 = 64 * 1024;
 /// A result up to this size has its room since the claim. A larger one that finds none becomes a tombstone.
-pub(crate) const RESERVED_RESULT: usize = 32 * 1024;
+pub const RESERVED_RESULT: usize = 32 * 1024;
 
 /// A keyed request, as the ledger sees it.
 #[derive(Clone, Debug)]
@@ -318,6 +318,11 @@ impl Leader {
             };
         }
         Err(self.fail(Error::unavailable("too many writers want this record")))
+    }
+
+    /// Gives the lead up because of a bound that is not the ledger's: those who follow would meet it in turn.
+    pub fn give_up(self, error: Error) -> Error {
+        self.fail(error)
     }
 
     /// Room for the end is reserved at the beginning.
