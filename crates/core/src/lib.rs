@@ -21,6 +21,7 @@ pub mod ledger_key;
 pub mod metric;
 pub mod outcome;
 pub mod parameters;
+pub mod path;
 mod percent;
 pub mod policy;
 pub mod problem;

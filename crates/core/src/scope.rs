@@ -1,9 +1,9 @@
-//! Who asks, and by which kind of carrier: what turns a key into a record's id.
+//! Who asks, and by which carrier: what turns a key into a record's id.
 //!
 //! Record id: 128 bits of a keyed hash over version, namespace, principal mode, principal, carrier kind (with the
-//! route for path and derived keys) and key, each with its length. Invariant: different tuples have different ids, and
-//! another principal's key is simply a new one. How a principal is established, and who is trusted to name one, is
-//! not known here.
+//! route for path and derived keys, and what else of its path names the thing for path keys) and key, each with its
+//! length. Invariant: different tuples have different ids, and another principal's key is simply a new one. How a
+//! principal is established, and who is trusted to name one, is not known here.
 
 mod principal;
 
@@ -18,15 +18,17 @@ const VERSION: u8 = 1;
 /// How many hexadecimal digits a log shows of a key's hash.
 const LOG_DIGITS: usize = 12;
 
-/// What kind of carrier a key came by.
+/// What a key came by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CarrierKind<'a> {
+pub enum Carrier<'a> {
     /// Header, body member or form field: one class, so that a client may change between them.
     Explicit,
     /// A path parameter of a create-once route.
     Path {
         /// The route's name; ids of different collections never meet.
         route: &'a str,
+        /// What else of the path says which thing it is about, in order: `7` of one account is not `7` of another one.
+        others: &'a [String],
     },
     /// Made of named body members.
     Derived {
@@ -56,19 +58,20 @@ impl Scopes {
     }
 
     /// The id of the record of a principal's key.
-    pub fn record_id(&self, principal: &Principal, carrier: CarrierKind<'_>, key: &Key) -> RecordId {
+    pub fn record_id(&self, principal: &Principal, carrier: Carrier<'_>, key: &Key) -> RecordId {
         let mut fields = Fields::new(&self.record_key);
         fields.code(VERSION);
         fields.text(&self.namespace);
         fields.code(principal.mode().into());
         fields.bytes(principal.value());
         match carrier {
-            CarrierKind::Explicit => fields.code(1),
-            CarrierKind::Path { route } => {
+            Carrier::Explicit => fields.code(1),
+            Carrier::Path { route, others } => {
                 fields.code(2);
                 fields.text(route);
+                others.iter().for_each(|other| fields.text(other));
             }
-            CarrierKind::Derived { route } => {
+            Carrier::Derived { route } => {
                 fields.code(3);
                 fields.text(route);
             }
@@ -89,11 +92,11 @@ impl Scopes {
         Owner(*hash.first_chunk().expect("a hash has 32 bytes"))
     }
 
-    /// The principal behind the credentials that an upstream authenticates by: all that are listed, together.
+    /// The principal behind the credentials that an upstream authenticates by: all listed carriers, together.
     ///
-    /// `listed` are names as configured (`header:authorization`), each with its value; their order does not count.
-    pub fn credential(&self, listed: &[(&str, &[u8])]) -> Principal {
-        let mut sorted = listed.to_vec();
+    /// `carriers` are names as configured (`header:authorization`), each with its value; their order does not count.
+    pub fn credential(&self, carriers: &[(&str, &[u8])]) -> Principal {
+        let mut sorted = carriers.to_vec();
         sorted.sort();
         let mut fields = Fields::new(&self.principal_key);
         fields.code(VERSION);
@@ -140,6 +143,7 @@ mod tests {
         principal: String,
         carrier: u8,
         route: String,
+        others: Vec<String>,
         key: String,
     }
 
@@ -152,8 +156,8 @@ mod tests {
                 _ => scopes.credential(&[("header:authorization", self.principal.as_bytes())]),
             };
             let carrier = match self.carrier {
-                0 => CarrierKind::Path { route: &self.route },
-                _ => CarrierKind::Derived { route: &self.route },
+                0 => Carrier::Path { route: &self.route, others: &self.others },
+                _ => Carrier::Derived { route: &self.route },
             };
             scopes.record_id(&principal, carrier, &key(&self.key))
         }
@@ -162,22 +166,25 @@ mod tests {
     prop_compose! {
         fn tuple()(
             namespace in "[ab]{0,2}", mode in 0..3u8, principal in "[ab]{0,2}", carrier in 0..2u8,
-            route in "[ab]{0,2}", key in "[ab]{1,2}",
+            route in "[ab]{0,2}", others in prop::collection::vec("[ab]{0,2}", 0..3), key in "[ab]{1,2}",
         ) -> Tuple {
-            Tuple { namespace, mode, principal, carrier, route, key }
+            // A derived key is made of the whole path as it is.
+            let others = if carrier == 0 { others } else { Vec::new() };
+            Tuple { namespace, mode, principal, carrier, route, others, key }
         }
     }
 
     proptest! {
         #[test]
-        fn an_id_changes_with_each_field(a in tuple(), mut b in tuple(), field in 0..6) {
-            let Tuple { namespace, mode, principal, carrier, route, key } = &mut b;
+        fn an_id_changes_with_each_field(a in tuple(), mut b in tuple(), field in 0..7) {
+            let Tuple { namespace, mode, principal, carrier, route, others, key } = &mut b;
             if field != 0 { *namespace = a.namespace.clone(); }
             if field != 1 { *mode = a.mode; }
             if field != 2 { *principal = a.principal.clone(); }
             if field != 3 { *carrier = a.carrier; }
             if field != 4 { *route = a.route.clone(); }
             if field != 5 { *key = a.key.clone(); }
+            if field != 6 || *carrier != 0 { *others = if *carrier == 0 { a.others.clone() } else { Vec::new() }; }
             prop_assert_eq!(a == b, a.id() == b.id());
         }
     }
@@ -187,7 +194,7 @@ mod tests {
     fn no_field_runs_into_the_next() {
         let id = |namespace, principal: &str, route, key_text| {
             let principal = Principal::verified(principal);
-            scopes(namespace).record_id(&principal, CarrierKind::Path { route }, &key(key_text))
+            scopes(namespace).record_id(&principal, Carrier::Path { route, others: &[] }, &key(key_text))
         };
         assert_ne!(id("a", "bc", "r", "k"), id("ab", "c", "r", "k"));
         assert_ne!(id("n", "a", "bc", "k"), id("n", "ab", "c", "k"));
@@ -198,7 +205,7 @@ mod tests {
     fn another_mode_is_another_principal() {
         let scopes = scopes("");
         let credential = scopes.credential(&[]);
-        let id = |principal: &Principal| scopes.record_id(principal, CarrierKind::Explicit, &key("k"));
+        let id = |principal: &Principal| scopes.record_id(principal, Carrier::Explicit, &key("k"));
         let copied = Principal::header(credential.value());
         assert_ne!(id(&copied), id(&credential));
         assert_ne!(id(&Principal::header(b"")), id(&Principal::anonymous()));
@@ -210,18 +217,42 @@ mod tests {
         let scopes = scopes("");
         let id = |carrier| scopes.record_id(&Principal::anonymous(), carrier, &key("7"));
         let ids = [
-            id(CarrierKind::Explicit),
-            id(CarrierKind::Path { route: "orders" }),
-            id(CarrierKind::Path { route: "invoices" }),
-            id(CarrierKind::Derived { route: "orders" }),
+            id(Carrier::Explicit),
+            id(Carrier::Path { route: "orders", others: &[] }),
+            id(Carrier::Path { route: "invoices", others: &[] }),
+            id(Carrier::Derived { route: "orders" }),
         ];
         for (index, one) in ids.iter().enumerate() {
             assert!(!ids[index + 1..].contains(one));
         }
     }
 
+    /// Two accounts number their transfers from 1.
     #[test]
-    fn a_credential_is_all_that_is_listed_in_any_order() {
+    fn what_else_names_the_thing_keeps_path_keys_apart() {
+        let scopes = scopes("");
+        let id = |route, others: &[&str], text| {
+            let others: Vec<_> = others.iter().map(|other| (*other).to_owned()).collect();
+            scopes.record_id(&Principal::anonymous(), Carrier::Path { route, others: &others }, &key(text))
+        };
+        let ids = [
+            id("r", &[], "7"),
+            id("r", &["7"], "7"),
+            id("r", &["8"], "7"),
+            id("r", &["7"], "8"),
+            id("r", &["7", "8"], "7"),
+            id("r", &["8", "7"], "7"),
+            id("r", &["78"], "7"),
+            id("r", &["", "78"], "7"),
+            id("r7", &[], "7"),
+        ];
+        for (index, one) in ids.iter().enumerate() {
+            assert!(!ids[index + 1..].contains(one), "{index}");
+        }
+    }
+
+    #[test]
+    fn a_credential_is_all_its_carriers_in_any_order() {
         let scopes = scopes("");
         let (token, cookie) =
             (("header:authorization", b"Bearer t".as_slice()), ("cookie:sid", b"s".as_slice()));
@@ -238,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_log_hash_is_short_keyed_and_scoped() {
-        let id = scopes("").record_id(&Principal::anonymous(), CarrierKind::Explicit, &key("order-17"));
+        let id = scopes("").record_id(&Principal::anonymous(), Carrier::Explicit, &key("order-17"));
         let other = Scopes::new(&LedgerKey::new([2; 32]), "");
         let hash = scopes("").log_hash(id);
         assert!(hash.len() == 12 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()), "{hash}");
@@ -251,7 +282,8 @@ mod tests {
         // Ids are stored: if this one moves, every completed operation of a ledger in use runs again.
         let scopes = scopes("bank");
         let principal = scopes.credential(&[("header:authorization", b"Bearer t")]);
-        let id = scopes.record_id(&principal, CarrierKind::Path { route: "orders" }, &key("7"));
-        assert_eq!(format!("{id:?}"), "RecordId:b0dca490aa4c4e38b609cc5e9f9a55bf");
+        let id = |others| scopes.record_id(&principal, Carrier::Path { route: "orders", others }, &key("7"));
+        assert_eq!(format!("{:?}", id(&[])), "RecordId:b0dca490aa4c4e38b609cc5e9f9a55bf");
+        assert_eq!(format!("{:?}", id(&["a".to_owned()])), "RecordId:da6be387ae588895c32ffb0531f411ae");
     }
 }

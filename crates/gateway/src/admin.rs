@@ -34,7 +34,7 @@ use axum::{
 use onlyonce_http::Shared;
 use onlyonce_ledger::Ledger;
 
-use crate::{principal::Identify, registry::Registry};
+use crate::{principal::Identify, registry::Registry, routes::Routes};
 
 /// What the operators' listener works on.
 #[derive(Clone)]
@@ -43,6 +43,8 @@ pub(crate) struct State {
     pub(crate) shared: Arc<Shared>,
     /// How a principal is established on the data listener.
     pub(crate) identify: Arc<Identify>,
+    /// Which rules a request falls under there.
+    pub(crate) routes: Arc<Routes>,
     /// False while the gateway drains.
     pub(crate) accepting: Arc<AtomicBool>,
     /// Asked for in `Authorization: Bearer …`, on loopback too. Without one only a loopback listener serves.

@@ -46,8 +46,8 @@ pub(crate) fn admit<B>(
     refuse_doubled(request.method(), request.headers(), guards)?;
     if guards.paths && !is_safe(request.method()) && pattern::is_ambiguous(request.uri().path()) {
         return Err(ambiguous(
-            "The path can be read in more than one way (doubled slashes, dot segments, encoded letters or slashes), \
-             so it is not certain which route it is. Nothing was done. Send the plain path.",
+            "The path can be read in more than one way (doubled slashes, dot segments, `;`, encoded letters or \
+             slashes, what is not UTF-8), so it is not certain which route it is. Nothing was done. Send the plain path.",
         ));
     }
     let trusted = identify.is_trusted(request.extensions().get::<Peer>());

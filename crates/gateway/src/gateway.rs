@@ -141,7 +141,7 @@ impl Gateway {
             guards: routes.guards(),
             cors: Cors::new(&config.cors),
             published: Published::new(&config, &routes),
-            routes,
+            routes: Arc::clone(&routes),
             problem_base: config.problem_base.as_str().into(),
         });
         let accepting = Arc::new(AtomicBool::new(true));
@@ -151,9 +151,8 @@ impl Gateway {
                 let address = local(&listener)?;
                 let token = secrets.admin.map(Arc::from);
                 let (shared, accepting) = (Arc::clone(&shared), Arc::clone(&accepting));
-                let router =
-                    admin::router(admin::State { shared, identify, accepting, token, address, registry });
-                tokio::spawn(server::serve_operators(listener, router));
+                let state = admin::State { shared, identify, routes, accepting, token, address, registry };
+                tokio::spawn(server::serve_operators(listener, admin::router(state)));
                 Some(address)
             }
         };

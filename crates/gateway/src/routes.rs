@@ -1,15 +1,16 @@
 //! Which rules a request falls under: method and path, first match in the order of the file.
 //!
-//! A path is matched as it is forwarded (see [`onlyonce_http::pattern`]). One that an upstream might read as another (dot
-//! segments, doubled slashes, encoded letters or slashes) is ambiguous: while any route protects requests that bring no
-//! key in a header, it is refused instead of slipping past.
+//! A path is matched by what its segments stand for (see [`onlyonce_http::pattern`]). One that an upstream might read as
+//! another (dot segments, doubled slashes, encoded letters or slashes) is ambiguous: while any route protects requests that
+//! bring no key in a header, it is refused instead of slipping past.
 
 use std::sync::Arc;
 
-use http::{Method, request::Parts};
-use onlyonce_core::LedgerKey;
+use http::{Method, Request, request::Parts};
+use onlyonce_core::{LedgerKey, problem};
 use onlyonce_http::{
     Pattern, Rules,
+    problem::Refused,
     rules::{Mode, Requirement, Resource},
 };
 
@@ -87,6 +88,23 @@ impl Routes {
         self.routes.iter().position(|route| route.matches(method, path))
     }
 
+    /// Refuses a path whose spelling takes it to a route that protects less than the one where an upstream finds it that
+    /// looks for its literals before it decodes.
+    pub(crate) fn refuse_evasive<B>(&self, request: &Request<B>) -> Result<(), Box<Refused>> {
+        let (method, path) = (request.method(), request.uri().path());
+        if !path.contains('%') {
+            return Ok(());
+        }
+        let protection = |number| Protection::of(self.rules(number), method);
+        let undecoded = self.routes.iter().position(|route| route.matches_undecoded(method, path));
+        if protection(undecoded) <= protection(self.find(method, path)) {
+            return Ok(());
+        }
+        let why = "The path encodes characters that need not be, and whether it is one route or another depends on who \
+                   reads it. Nothing was done. Send the plain path.";
+        Err(Box::new(Refused::new(problem::REQUEST_AMBIGUOUS, why)))
+    }
+
     /// The rules of the route with this number.
     pub(crate) fn rules(&self, number: Option<usize>) -> &Arc<Rules> {
         number.and_then(|number| self.routes.get(number)).map_or(&self.rest, |route| &route.rules)
@@ -106,20 +124,47 @@ impl Routes {
 
     /// Whether some route protects requests that bring no key in a header, so that no path may read two ways.
     fn guards_paths(&self) -> bool {
-        let protects = |rules: &Arc<Rules>| match rules.requirement {
-            // What is only observed is refused nothing.
-            _ if rules.mode == Mode::Observe => false,
-            Requirement::Required => true,
-            Requirement::Optional => rules.carriers.beyond_headers(),
-            Requirement::Off => false,
-        };
+        let protects = |rules: &Rules| Protection::of_any(rules) > Protection::Headers;
         self.routes.iter().any(|route| protects(&route.rules)) || protects(&self.rest)
+    }
+}
+
+/// Which requests rules protect; each word includes those before it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Protection {
+    None,
+    /// Those with a key in a header.
+    Headers,
+    /// Those with a key anywhere.
+    Keys,
+    All,
+}
+
+impl Protection {
+    fn of(rules: &Rules, method: &Method) -> Self {
+        if rules.covers(method) { Self::of_any(rules) } else { Self::None }
+    }
+
+    /// Of requests whose method may have a key.
+    fn of_any(rules: &Rules) -> Self {
+        match rules.requirement {
+            // What is only observed is refused nothing.
+            _ if rules.mode == Mode::Observe => Self::None,
+            Requirement::Required => Self::All,
+            Requirement::Optional if rules.carriers.beyond_headers() => Self::Keys,
+            Requirement::Optional => Self::Headers,
+            Requirement::Off => Self::None,
+        }
     }
 }
 
 impl Route {
     fn matches(&self, method: &Method, path: &str) -> bool {
         self.method.as_ref().is_none_or(|wanted| wanted == method) && self.pattern.matches(path)
+    }
+
+    fn matches_undecoded(&self, method: &Method, path: &str) -> bool {
+        self.method.as_ref().is_none_or(|wanted| wanted == method) && self.pattern.matches_undecoded(path)
     }
 
     /// Whether it takes every request of a route like this.
@@ -251,6 +296,32 @@ mod tests {
             (Method::POST, "/b", 2),
         ] {
             assert_eq!(routes.find(&method, path), Some(found), "{method} {path}");
+        }
+    }
+
+    /// D34: a literal route that asks for nothing stands above one that asks for keys. An upstream that looks before it
+    /// decodes sends `reports%3Arun` to the latter.
+    #[test]
+    fn d34_a_spelling_does_not_lead_to_a_route_that_protects_less() {
+        let text = "[[route]]\nmatch = \"POST /reports:run\"\nkey = \"off\"\n[[route]]\nmatch = \"POST /pay:now\"\n\
+            key = \"required\"\n[[route]]\nmatch = \"POST /caf%C3%A9\"\nkey = \"off\"\n[[route]]\nmatch = \"PUT /a:b\"\n\
+            key = \"off\"\n[[route]]\nmatch = \"PUT /{id}\"\ncreate = true\ncarriers = [\"path:id\"]\n[[route]]\nmatch = \"POST /{id}\"\n\
+            key = \"required\"";
+        let config = Config::parse(text, std::path::Path::new("onlyonce.toml")).unwrap();
+        let routes = Routes::new(&config, &LedgerKey::new([0; 32])).unwrap();
+        for (method, path, refused) in [
+            ("POST", "/reports:run", false),
+            ("POST", "/reports%3Arun", true),
+            ("PUT", "/a%3Ab", true),
+            ("PUT", "/c%3Ad", false),
+            ("GET", "/reports%3Arun", false),
+            // Whoever reads it, this one needs a key.
+            ("POST", "/pay%3Anow", false),
+            ("POST", "/caf%c3%a9", false),
+            ("POST", "/b%3Ac", false),
+        ] {
+            let request = Request::builder().method(method).uri(path).body(()).unwrap();
+            assert_eq!(routes.refuse_evasive(&request).is_err(), refused, "{method} {path}");
         }
     }
 

@@ -17,7 +17,7 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
-use onlyonce_http::{Body, Layer, NoAnswer, Once, body::BoxError, operations};
+use onlyonce_http::{Body, Layer, Observed, Once, body::BoxError, operations};
 use serde_json::json;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -251,7 +251,8 @@ impl Front {
         }
         request.extensions_mut().insert(Peer(peer));
         let admitted = head::check(&request, self.guards.paths)
-            .and_then(|()| admission::admit(&mut request, &self.identify, &self.guards));
+            .and_then(|()| admission::admit(&mut request, &self.identify, &self.guards))
+            .and_then(|()| if self.guards.paths { self.routes.refuse_evasive(&request) } else { Ok(()) });
         if let Err(refused) = admitted {
             let mut answer = refused.into_response(&self.problem_base);
             self.layer.refused_before(&request.into_parts().0, &answer);
@@ -290,10 +291,10 @@ fn too_large() -> Response<Body<AnswerBody>> {
 
 /// An unkeyed request that did not come through gets a plain problem, without a word about keys.
 fn unkeyed_failure(mut answer: Response<Body<AnswerBody>>) -> Response<Body<AnswerBody>> {
-    let (detail, again) = match answer.extensions_mut().remove::<NoAnswer>() {
+    let (detail, again) = match answer.extensions_mut().remove::<Observed>() {
         None => return answer,
-        Some(NoAnswer::NotSent) => ("The upstream was not reached and nothing was sent.", true),
-        Some(NoAnswer::Lost { .. }) => {
+        Some(Observed::NotSent) => ("The upstream was not reached and nothing was sent.", true),
+        Some(Observed::Lost { .. }) => {
             ("The upstream's answer broke off. Whether the request took effect is unknown.", false)
         }
     };

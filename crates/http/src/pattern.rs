@@ -1,7 +1,10 @@
 //! Patterns of paths, and which paths read two ways.
 //!
-//! `{x}` stands for one segment that is not empty, `{*x}` for the rest. A path is matched as it is forwarded. Invariant:
-//! what a parameter is, is read from the same segments that decided whether the pattern matches.
+//! `{x}` stands for one segment that is not empty, `{*x}` for the rest. Segments are compared by what they stand for
+//! ([`onlyonce_core::path`]): another spelling of a literal does not get round its route. Invariant: what a parameter is,
+//! is read from the same segments that decided whether the pattern matches.
+
+use onlyonce_core::path;
 
 /// The paths of a route. Equal patterns match the same paths, whatever their parameters are called.
 #[derive(Clone, Debug)]
@@ -11,7 +14,8 @@ pub struct Pattern {
 
 #[derive(Clone, Debug)]
 enum Segment {
-    Literal(String),
+    /// The bytes that it stands for.
+    Literal(Box<[u8]>),
     One(Box<str>),
     Rest,
 }
@@ -24,7 +28,7 @@ impl Pattern {
     pub fn parse(path: &str) -> Result<Self, &'static str> {
         let path = path.strip_prefix('/').ok_or("the path does not begin with a slash")?;
         let mut segments: Vec<_> = path.split('/').map(Segment::parse).collect();
-        if segments.last() == Some(&Segment::Literal(String::new())) {
+        if segments.last() == Some(&Segment::Literal(Box::default())) {
             // A trailing slash is the same route.
             segments.pop();
         }
@@ -41,12 +45,23 @@ impl Pattern {
 
     /// Whether a path is one of the route's.
     pub fn matches(&self, path: &str) -> bool {
+        self.takes(path, |part, literal| path::bytes(part).eq(literal.iter().copied()))
+    }
+
+    /// Whether a path is one of the route's to a service that looks for its literals before it decodes.
+    pub fn matches_undecoded(&self, path: &str) -> bool {
+        self.takes(path, |part, literal| {
+            path::bytes(part).eq(literal.iter().copied()) && !path::is_overwritten(part)
+        })
+    }
+
+    fn takes(&self, path: &str, is: impl Fn(&str, &[u8]) -> bool) -> bool {
         let mut parts = parts(path);
         for segment in &self.segments {
             match (segment, parts.next()) {
                 (Segment::Rest, _) => return true,
                 (Segment::One(_), Some(_)) => {}
-                (Segment::Literal(text), Some(part)) if is(part, text) => {}
+                (Segment::Literal(literal), Some(part)) if is(part, literal) => {}
                 _ => return false,
             }
         }
@@ -72,9 +87,18 @@ impl Pattern {
         self.place(name).is_some()
     }
 
-    /// What stands in a path for `{name}`, with its percent-encoding but for unreserved characters.
+    /// What stands in a path for `{name}`, in its normal form.
     pub fn parameter(&self, name: &str, path: &str) -> Option<String> {
-        parts(path).nth(self.place(name)?).map(decoded)
+        parts(path).nth(self.place(name)?).map(path::normal_segment)
+    }
+
+    /// What else stands in a path than `{name}` and the pattern's own text: its other parameters and the rest, in order
+    /// and in their normal form.
+    pub fn others(&self, name: &str, path: &str) -> Vec<String> {
+        let place = self.place(name);
+        let literal = |at: &usize| matches!(self.segments.get(*at), Some(Segment::Literal(_)));
+        let others = parts(path).enumerate().filter(|(at, _)| Some(*at) != place && !literal(at));
+        others.map(|(_, part)| path::normal_segment(part)).collect()
     }
 
     fn place(&self, name: &str) -> Option<usize> {
@@ -95,7 +119,7 @@ impl Segment {
         match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
             Some(name) if name.starts_with('*') => Self::Rest,
             Some(name) => Self::One(name.into()),
-            None => Self::Literal(decoded(text)),
+            None => Self::Literal(path::bytes(text).collect()),
         }
     }
 
@@ -123,47 +147,19 @@ fn parts(path: &str) -> impl Iterator<Item = &str> {
     path.strip_suffix('/').unwrap_or(path).split('/').filter(|part| !part.is_empty())
 }
 
-fn is(part: &str, text: &str) -> bool {
-    if part.contains('%') { decoded(part) == text } else { part == text }
-}
-
-/// Percent-decodes unreserved characters only (RFC 3986, section 6.2.2.2).
-fn decoded(segment: &str) -> String {
-    let mut out = String::with_capacity(segment.len());
-    let mut rest = segment;
-    while let Some((plain, after)) = rest.split_once('%') {
-        out.push_str(plain);
-        match unreserved(after) {
-            Some(character) => {
-                out.push(character);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                out.push('%');
-                rest = after;
-            }
-        }
-    }
-    out + rest
-}
-
-fn unreserved(digits: &str) -> Option<char> {
-    let byte = u8::from_str_radix(digits.get(..2)?, 16).ok()?;
-    (byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)).then_some(char::from(byte))
-}
-
-/// Whether an upstream might read a path as another one.
+/// Whether an upstream, or something on the way to it, might read a path as another one.
 pub fn is_ambiguous(path: &str) -> bool {
     let doubled = path.contains("//") || path.contains('\\') || path.contains(';');
-    let dotted = path.split('/').any(|segment| matches!(decoded(segment).as_str(), "." | ".."));
-    let escapes = path.split('%').skip(1);
-    let hidden = escapes.into_iter().any(|digits| {
-        let byte = digits.get(..2).and_then(|code| u8::from_str_radix(code, 16).ok());
-        // Some upstreams end a path at an encoded NUL, and read an encoded slash as one.
-        unreserved(digits).is_some()
-            || byte.is_none_or(|byte| matches!(byte, b'/' | b'\\') || byte.is_ascii_control())
-    });
-    doubled || dotted || hidden
+    let dotted = path.split('/').any(|segment| matches!(segment, "." | ".."));
+    doubled || dotted || path.split('%').skip(1).any(hides) || !path::is_text(path)
+}
+
+/// Whether what follows a percent sign hides what some readers act upon: a character that nobody encodes, a border of a
+/// segment, or another percent sign's work for whoever decodes twice.
+fn hides(after: &str) -> bool {
+    let Some(byte) = path::escape(after) else { return true };
+    let twice = || after.get(2..).and_then(path::escape).is_some();
+    byte.is_ascii_alphanumeric() || b"-._~/\\;".contains(&byte) || (byte == b'%' && twice())
 }
 
 #[cfg(test)]
@@ -207,22 +203,61 @@ mod tests {
             ("/{*any}", "/", true),
             ("/caf%65", "/cafe", true),
             ("/cafe", "/caf%65", true),
+            ("/café", "/caf%c3%a9", true),
+            ("/transfers:run", "/transfers%3Arun", true),
+            ("/transfers%3arun", "/transfers:run", true),
+            ("/transfers:run", "/transfers%253Arun", false),
+            ("/Transfers", "/transfers", false),
+            ("/a/b", "/a%2Fb", false),
+            ("/a%2Fb", "/a%2fb", true),
+            ("/a%2Fb", "/a/b", false),
+            ("/orders/{id}", "/orders%2F7", false),
+            ("/orders/{id}", "/orders/%2e%2e/7", false),
+            ("/transfers", "/a/../transfers", false),
+            ("/transfers", "/transfers%00", false),
         ] {
             assert_eq!(Pattern::parse(route).unwrap().matches(path), expected, "{route} on {path}");
         }
     }
 
     #[test]
+    fn who_looks_before_decoding_finds_only_what_has_to_be_encoded() {
+        for (route, path, expected) in [
+            ("/transfers:run", "/transfers:run", true),
+            ("/transfers:run", "/transfers%3Arun", false),
+            ("/caf%C3%A9", "/caf%c3%a9", true),
+            ("/cafe", "/caf%65", false),
+            ("/{id}", "/transfers%3Arun", true),
+        ] {
+            assert_eq!(Pattern::parse(route).unwrap().matches_undecoded(path), expected, "{route} on {path}");
+        }
+    }
+
+    #[test]
     fn a_parameter_is_the_segment_that_matched() {
         let pattern = Pattern::parse("/shops/{shop}/orders/{id}/{*rest}").unwrap();
-        let path = "/shops/a%20b/orders/%37-x/items";
+        let path = "/shops/a%20b/orders/%37%3ax/items";
         for (name, value) in
-            [("shop", Some("a%20b")), ("id", Some("7-x")), ("rest", None), ("x", None), ("", None)]
+            [("shop", Some("a%20b")), ("id", Some("7:x")), ("rest", None), ("x", None), ("", None)]
         {
             assert_eq!(pattern.parameter(name, path).as_deref(), value, "{name}");
             assert_eq!(pattern.has(name), value.is_some(), "{name}");
         }
         assert_eq!(Pattern::parse("/{}").unwrap().parameter("", "/a"), None);
+    }
+
+    #[test]
+    fn what_else_names_the_thing_is_all_but_the_patterns_own_text() {
+        let of = |route, path| Pattern::parse(route).unwrap().others("id", path);
+        for (route, path, others) in [
+            ("/orders/{id}", "/orders/7", &[][..]),
+            ("/shops/{shop}/orders/{id}", "/shops/a%3ab/orders/7/", &["a:b"]),
+            ("/{}/{id}/{kind}", "/x/7/y", &["x", "y"]),
+            ("/shops/{shop}/orders/{id}/{*rest}", "/shops/a/orders/7/b%2Fc/d", &["a", "b%2Fc", "d"]),
+            ("/orders/{id}/{*rest}", "/orders/7", &[]),
+        ] {
+            assert_eq!(of(route, path), others, "{route} on {path}");
+        }
     }
 
     #[test]
@@ -253,10 +288,32 @@ mod tests {
             "/transfers%00.html",
             "/transfers%0A",
             "/a%5Cb",
+            "/x%3bv=1",
+            "/%2574ransfers",
+            "/a%253Ab",
+            "/caf%E9",
+            "/%C1%B4ransfers",
+            "/a/%C0%AE%C0%AE/x",
+            "/%",
+            "/%+f",
+            "/a%C2%85b",
         ] {
             assert!(is_ambiguous(path), "{path}");
         }
-        for path in ["/transfers", "/transfers/", "/a%20b", "/caf%C3%A9", "/.well-known/x", "/a..b"] {
+        for path in [
+            "/transfers",
+            "/transfers/",
+            "/a%20b",
+            "/caf%C3%A9",
+            "/café",
+            "/.well-known/x",
+            "/a..b",
+            "/a%3Ab",
+            "/a%40b.example",
+            "/%23room:example.org",
+            "/100%25",
+            "/100%25off",
+        ] {
             assert!(!is_ambiguous(path), "{path}");
         }
     }

@@ -11,6 +11,7 @@ use onlyonce_core::{
     fingerprint::{Recipe, Request},
     parameters::parameters,
     problem,
+    scope::PrincipalMode,
 };
 use onlyonce_ledger::begin;
 
@@ -118,14 +119,14 @@ fn seen_by_ledger(shared: &Shared, keyed: &Keyed, request: &Request<'_>, length:
     let rules = &keyed.rules;
     let fingerprint = match keyed.class {
         Class::Derived(fingerprint) => fingerprint,
-        Class::Explicit | Class::Path => shared.fingerprinter.fingerprint(Recipe::V1, request),
+        Class::Explicit | Class::Path(_) => shared.fingerprinter.fingerprint(Recipe::V1, request),
     };
     begin::Request {
         id: keyed.record_id(shared),
         recipe: Recipe::V1,
         fingerprint,
-        owner: keyed.asker.owner,
-        one_of_many: keyed.asker.one_of_many().is_some(),
+        owner: shared.scopes.owner(&keyed.principal),
+        one_of_many: keyed.principal.mode() != PrincipalMode::Anonymous,
         route: rules.name.to_string(),
         policy: policy(shared, keyed),
         parameters: match rules.conflict {

@@ -10,23 +10,21 @@ use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, request::Parts};
 use onlyonce_core::{
-    Fingerprint, Key, Owner, RecordId, Timestamp,
+    Fingerprint, Key, RecordId, Timestamp,
     carrier::{Carrier, Unfit},
     fingerprint::{self, Recipe},
     problem,
-    scope::{self, Principal, PrincipalMode},
+    scope::{self, Principal},
 };
 
 use crate::{
     headers,
     layer::Layer,
+    path_key::PathKey,
     problem::Refused,
     rules::{Late, Requirement, Rules},
     shared::Shared,
 };
-
-/// In the place of an owner for those of whom nobody knows who they are. A hash has no such value.
-const STRANGERS: Owner = Owner([0; 16]);
 
 /// What a request's head says of its key.
 pub(crate) enum Head {
@@ -51,13 +49,7 @@ pub(crate) struct Candidate {
     pub(crate) rules: Arc<Rules>,
     given: Option<Given>,
     /// `None`: without a key it passes, whoever sends it.
-    asker: Option<Asker>,
-}
-
-/// A principal, and whose records his are.
-pub(crate) struct Asker {
-    pub(crate) principal: Principal,
-    pub(crate) owner: Owner,
+    principal: Option<Principal>,
 }
 
 /// A key, and how it came.
@@ -72,7 +64,7 @@ pub(crate) struct Keyed {
     pub(crate) key: Key,
     pub(crate) class: Class,
     pub(crate) echo: Option<Echo>,
-    pub(crate) asker: Asker,
+    pub(crate) principal: Principal,
     pub(crate) rules: Arc<Rules>,
 }
 
@@ -84,10 +76,10 @@ pub(crate) struct Echo {
 }
 
 /// What a key came by; each class has keys of its own.
-#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
     Explicit,
-    Path,
+    /// With what else of the path names the same thing.
+    Path(Box<[String]>),
     /// What makes the key is all that counts of the request.
     Derived(Fingerprint),
 }
@@ -114,8 +106,8 @@ impl Layer {
         if keyed && is_early(parts) {
             return refused(too_early());
         }
-        let asker = match (keyed || required).then(|| self.asker(parts)).transpose() {
-            Ok(asker) => asker,
+        let principal = match (keyed || required).then(|| self.identify(parts)).transpose() {
+            Ok(principal) => principal,
             Err(detail) => return refused(unidentified(detail)),
         };
         let given = match sent {
@@ -125,21 +117,8 @@ impl Layer {
         match given {
             Err(problem) => refused(problem),
             Ok(None) if !carriers.needs_body() => refused(missing(&rules)),
-            Ok(given) => Head::Read(Box::new(Candidate { rules, given, asker })),
+            Ok(given) => Head::Read(Box::new(Candidate { rules, given, principal })),
         }
-    }
-
-    fn asker(&self, parts: &Parts) -> Result<Asker, String> {
-        let principal = self.identify(parts)?;
-        let owner = self.shared().scopes.owner(&principal);
-        Ok(Asker { principal, owner })
-    }
-}
-
-impl Asker {
-    /// Who takes no more than his share of what all have together; `None` where everybody is the same.
-    pub(crate) fn one_of_many(&self) -> Option<Owner> {
-        (self.principal.mode() != PrincipalMode::Anonymous).then_some(self.owner)
     }
 }
 
@@ -151,13 +130,8 @@ impl Candidate {
 
     /// The record of the key, where the head tells it.
     pub(crate) fn record_id(&self, shared: &Shared) -> Option<RecordId> {
-        let (given, asker) = (self.given.as_ref()?, self.asker.as_ref()?);
-        Some(record_id(shared, &self.rules, &asker.principal, given.class, &given.key))
-    }
-
-    /// Whose share of the buffered bytes its body takes. Those who are not known yet have one together.
-    pub(crate) fn one_of_many(&self) -> Option<Owner> {
-        self.asker.as_ref().map_or(Some(STRANGERS), Asker::one_of_many)
+        let (given, principal) = (self.given.as_ref()?, self.principal.as_ref()?);
+        Some(record_id(shared, &self.rules, principal, &given.class, &given.key))
     }
 
     /// Judges the whole request; `None`: it has no key and needs none.
@@ -167,7 +141,7 @@ impl Candidate {
         parts: &Parts,
         request: &fingerprint::Request<'_>,
     ) -> Result<Option<Keyed>, Box<Refused>> {
-        let Self { rules, given, asker } = self;
+        let Self { rules, given, principal } = self;
         let needs_body = rules.carriers.needs_body();
         let known = given.is_some();
         let found = if needs_body { in_body(layer.shared(), &rules, given, request)? } else { given };
@@ -175,11 +149,11 @@ impl Candidate {
         if !known && is_early(parts) {
             return Err(too_early());
         }
-        let asker = match asker {
-            Some(asker) => asker,
-            None => layer.asker(parts).map_err(unidentified)?,
+        let principal = match principal {
+            Some(principal) => principal,
+            None => layer.identify(parts).map_err(unidentified)?,
         };
-        Ok(Some(Keyed { key, class, echo, asker, rules }))
+        Ok(Some(Keyed { key, class, echo, principal, rules }))
     }
 }
 
@@ -196,22 +170,22 @@ impl Keyed {
     /// for what is meant anew.
     pub(crate) fn as_sent(&self) -> Option<HeaderValue> {
         match self.class {
-            Class::Explicit | Class::Path => Some(item(&self.key).value),
+            Class::Explicit | Class::Path(_) => Some(item(&self.key).value),
             Class::Derived(_) => None,
         }
     }
 
     pub(crate) fn record_id(&self, shared: &Shared) -> RecordId {
-        record_id(shared, &self.rules, &self.asker.principal, self.class, &self.key)
+        record_id(shared, &self.rules, &self.principal, &self.class, &self.key)
     }
 }
 
-fn record_id(shared: &Shared, rules: &Rules, principal: &Principal, class: Class, key: &Key) -> RecordId {
+fn record_id(shared: &Shared, rules: &Rules, principal: &Principal, class: &Class, key: &Key) -> RecordId {
     let route = &*rules.name;
     let carrier = match class {
-        Class::Explicit => scope::CarrierKind::Explicit,
-        Class::Path => scope::CarrierKind::Path { route },
-        Class::Derived(_) => scope::CarrierKind::Derived { route },
+        Class::Explicit => scope::Carrier::Explicit,
+        Class::Path(others) => scope::Carrier::Path { route, others },
+        Class::Derived(_) => scope::Carrier::Derived { route },
     };
     shared.scopes.record_id(principal, carrier, key)
 }
@@ -239,10 +213,8 @@ fn by_header(
 }
 
 fn by_path(rules: &Rules, path: &str) -> Result<Option<Given>, Box<Refused>> {
-    let (Some(name), Some(pattern)) = (rules.carriers.path(), &rules.pattern) else { return Ok(None) };
-    let Some(segment) = pattern.parameter(name, path) else { return Ok(None) };
-    let key = Key::literal(&segment).map_err(|wrong| invalid(format_args!("{name} in the path: {wrong}")))?;
-    Ok(Some(Given { echo: Some(item(&key)), key, class: Class::Path }))
+    let found = PathKey::of(rules, path).map_err(invalid)?;
+    Ok(found.map(|PathKey { key, others }| Given { echo: Some(item(&key)), key, class: Class::Path(others) }))
 }
 
 /// The key after the body was searched too.
@@ -253,7 +225,7 @@ fn in_body(
     request: &fingerprint::Request<'_>,
 ) -> Result<Option<Given>, Box<Refused>> {
     let mut explicit =
-        given.as_ref().filter(|given| given.class == Class::Explicit).map(|given| given.key.clone());
+        given.as_ref().filter(|given| matches!(given.class, Class::Explicit)).map(|given| given.key.clone());
     let in_header = explicit.is_some();
     let mut looked = Looked::default();
     for carrier in rules.carriers.body() {

@@ -185,6 +185,103 @@ async fn d24_a_path_is_a_key_of_its_own_route() {
     assert_eq!(upstream.total(), 3);
 }
 
+/// D24: two accounts number their transfers from 1, and neither gets the other's answer.
+#[tokio::test]
+async fn d24_what_else_a_path_names_counts_with_its_key() {
+    let upstream = Upstream::counting().await;
+    let route = "[[route]]\nmatch = \"PUT /accounts/{account}/transfers/{id}/{*part}\"\ncreate = true\ncarriers = [\"path:id\"]";
+    let gateway = Gateway::start(&upstream.url(), Setup::by_header().table(route)).await;
+    let put =
+        |path: &str| Request::new("PUT", path).header("x-principal", "ana").json(&json!({ "amount": 1 }));
+    for path in ["/accounts/1/transfers/7", "/accounts/2/transfers/7", "/accounts/1/transfers/7/fee"] {
+        let first = send(gateway.address, &put(path)).await;
+        assert_executed(&first, 201);
+        assert_eq!(first.header("idempotency-key"), Some("\"7\""), "{path}");
+        assert_replays(&send(gateway.address, &put(path)).await, &first);
+        // An operator has the path and no key.
+        let asked = json!({ "principal": "ana", "request": format!("PUT {path}") });
+        let told = gateway.ask(&Request::post("/api/v1/lookup").json(&asked)).await;
+        let told: Value = serde_json::from_slice(&told.body).unwrap();
+        let seen = upstream.seen().last().unwrap().operation();
+        assert_eq!(told["operation"]["operation_ref"].as_str().map(ToOwned::to_owned), seen, "{path}");
+    }
+    assert_eq!(upstream.total(), 3);
+}
+
+/// D34: the upstream decodes a segment before it looks, so these are one transfer of one account. Which of them it would
+/// have answered otherwise nobody knows, so none gets another one's answer.
+#[tokio::test]
+async fn d34_another_spelling_of_a_path_is_the_same_key() {
+    let upstream = Upstream::counting().await;
+    let route = "[[route]]\nmatch = \"PUT /accounts/{account}/transfers/{id}\"\ncreate = true\ncarriers = [\"path:id\"]";
+    let gateway = Gateway::start(&upstream.url(), Setup::by_header().table(route)).await;
+    let put =
+        |path: &str| Request::new("PUT", path).header("x-principal", "ana").json(&json!({ "amount": 1 }));
+    let first = send(gateway.address, &put("/accounts/a:b/transfers/c@d")).await;
+    assert_executed(&first, 201);
+    assert_eq!(first.header("idempotency-key"), Some("\"c@d\""));
+    for path in [
+        "/accounts/a%3Ab/transfers/c@d",
+        "/accounts/a%3ab/transfers/c%40d",
+        "/accounts/a:b/transfers/c%40d",
+        "/accounts/a:b/transfers/c@d/",
+    ] {
+        let answer = send(gateway.address, &put(path)).await;
+        let problem = assert_problem(&answer, 422, "key-reused");
+        assert_eq!(problem["differs"], json!(["path"]), "{path}");
+        let asked = json!({ "principal": "ana", "request": format!("PUT {path}?x=1") });
+        let told = gateway.ask(&Request::post("/api/v1/lookup").json(&asked)).await;
+        let told: Value = serde_json::from_slice(&told.body).unwrap();
+        assert_eq!(told["operation"]["operation_ref"], problem["operation_ref"], "{path}");
+    }
+    assert_replays(&send(gateway.address, &put("/accounts/a:b/transfers/c@d")).await, &first);
+    for path in
+        ["/accounts/a%253Ab/transfers/c@d", "/accounts/a:b/transfers/c%FFd", "/accounts/%61:b/transfers/c@d"]
+    {
+        assert_problem(&send(gateway.address, &put(path)).await, 400, "request-ambiguous");
+    }
+    assert_executed(&send(gateway.address, &put("/accounts/A:b/transfers/c@d")).await, 201);
+    assert_eq!(upstream.total(), 2);
+}
+
+/// D34: so would be a literal of a route.
+#[tokio::test]
+async fn d34_an_encoded_literal_does_not_get_round_a_route_that_asks_for_a_key() {
+    let upstream = Upstream::counting().await;
+    let setup = Setup::anonymous()
+        .table("[[route]]\nmatch = \"POST /status:ping\"\nkey = \"off\"")
+        .table("[[route]]\nmatch = \"POST /transfers:run\"\nkey = \"required\"")
+        .table("[[route]]\nmatch = \"POST /{action}\"\nkey = \"required\"\nmode = \"enforce\"");
+    let gateway = Gateway::start(&upstream.url(), setup).await;
+    for path in ["/transfers:run", "/transfers%3Arun", "/transfers%3arun"] {
+        let answer = send(gateway.address, &Request::post(path)).await;
+        let problem = assert_problem(&answer, 400, "key-missing");
+        assert!(problem["detail"].as_str().unwrap().starts_with("POST /transfers:run needs"), "{problem:#}");
+    }
+    // The one route is open, and an upstream that does not decode first finds the other one.
+    assert_problem(&send(gateway.address, &Request::post("/status%3Aping")).await, 400, "request-ambiguous");
+    assert_eq!(upstream.arrivals(), 0);
+    assert_eq!(send(gateway.address, &Request::post("/status:ping")).await.status, 201);
+    assert_executed(&send(gateway.address, &Request::post("/transfers%3Arun").key("k")).await, 201);
+    assert_eq!(upstream.seen()[1].path, "/transfers%3Arun", "it goes on as it came");
+}
+
+/// D34: a derived key is made of the path too.
+#[tokio::test]
+async fn d34_another_spelling_of_a_path_makes_the_same_derived_key() {
+    let upstream = Upstream::counting().await;
+    let route = DERIVED.replace("/transfers", "/accounts/{account}/transfers");
+    let gateway = Gateway::start(&upstream.url(), Setup::anonymous().table(&route)).await;
+    let post = |path: &str| Request::post(path).json(&json!({ "to": "luis", "amount": 1 }));
+    let first = send(gateway.address, &post("/accounts/a:b/transfers")).await;
+    assert_executed(&first, 201);
+    for path in ["/accounts/a%3ab/transfers", "/accounts/a:b/transfers/"] {
+        assert_replays(&send(gateway.address, &post(path)).await, &first);
+    }
+    assert_executed(&send(gateway.address, &post("/accounts/c/transfers")).await, 201);
+    assert_eq!(upstream.total(), 2);
+}
+
 /// D34: another spelling would get round the route, and the upstream would take it for the same order.
 #[tokio::test]
 async fn d34_a_path_that_reads_two_ways_does_not_get_round_a_route_that_is_keyed_by_its_path() {

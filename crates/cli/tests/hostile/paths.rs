@@ -25,6 +25,11 @@ async fn a_path_that_can_be_read_in_two_ways_is_refused_with_a_document() {
         "/transfers%",
         "/transfers%7",
         "/transfers%zz",
+        "/transfers%3bv=1",
+        "/%2574ransfers",
+        "/transfers%252e",
+        "/%C1%B4ransfers",
+        "/transfers%ff",
     ] {
         for request in
             [keyed("Content-Length: 0\r\n", ""), keyed("", "").replace("Idempotency-Key: k\r\n", "")]
@@ -47,6 +52,9 @@ async fn a_path_that_can_be_read_in_one_way_is_forwarded_as_it_came() {
         "/.well-known/x",
         "/a..b",
         "/%7B",
+        "/a%3Ab%40c",
+        "/100%25",
+        "/%23room:example.org",
     ];
     for (n, path) in paths.iter().enumerate() {
         let request = keyed("Content-Length: 0\r\n", "")

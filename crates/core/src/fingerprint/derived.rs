@@ -8,6 +8,7 @@ use crate::{
     Key,
     carrier::{Unfit, json},
     json::{Pointer, Value},
+    path,
 };
 
 /// Tells a derived fingerprint from one of a whole request, whose second field is 0 or 1.
@@ -16,7 +17,9 @@ const DERIVED: u8 = 2;
 impl Fingerprinter {
     /// The key that a request's method, path, query, named headers and `members` make, and its fingerprint.
     ///
-    /// The query counts: a dry run that it asks for is another operation than the real one.
+    /// The path counts by what it stands for ([`path::normal`]): it is part of the key, and another spelling of it would be
+    /// another operation. The query counts as it is written: a dry run that it asks for is another operation than the real
+    /// one.
     ///
     /// Types count: `1` is not `"1"`, and `1.0` is `1`.
     ///
@@ -34,7 +37,7 @@ impl Fingerprinter {
         fields.code(recipe.into());
         fields.code(DERIVED);
         fields.text(request.method);
-        fields.text(request.path);
+        fields.text(&path::normal(request.path));
         fields.optional(request.query);
         headers(&mut fields, request.headers);
         fields.count(members.len());
@@ -116,6 +119,20 @@ mod tests {
         ] {
             assert_ne!(derive(method, path, headers, body).unwrap(), first);
         }
+    }
+
+    /// D34: a path that is spelled otherwise would make a second operation of the same request.
+    #[test]
+    fn d34_a_path_counts_by_what_it_stands_for() {
+        let key = |path: &str| derive("POST", path, &[], r#"{"to":"luis","amount":1}"#).unwrap();
+        let first = key("/a:b/t");
+        for same in ["/a%3Ab/t", "/a%3ab/t", "/%61:b/t/", "/a:b/t/"] {
+            assert_eq!(key(same), first, "{same}");
+        }
+        for other in ["/a%253Ab/t", "/a:b%2Ft", "/A:b/t", "/a:b//t", "/a:b/t?x=%3A"] {
+            assert_ne!(key(other), first, "{other}");
+        }
+        assert_ne!(key("/t?x=%3A"), key("/t?x=:"), "a query is its own affair");
     }
 
     /// D20: all requests without `/amount` would share one key.

@@ -88,14 +88,6 @@ fn percent_decoded(name: &str) -> Cow<'_, str> {
     if !name.contains('%') {
         return Cow::Borrowed(name);
     }
-    let mut out = Vec::with_capacity(name.len());
-    let mut rest = name.as_bytes();
-    while let [first, after @ ..] = rest {
-        let escaped = after.split_first_chunk().filter(|_| *first == b'%');
-        let decoded = escaped.and_then(|(digits, after)| Some((percent::byte(*digits)?, after)));
-        let (byte, after) = decoded.unwrap_or((*first, after));
-        out.push(byte);
-        rest = after;
-    }
+    let out: Vec<_> = percent::decoded(name).map(|(byte, _)| byte).collect();
     Cow::Owned(String::from_utf8_lossy(&out).into_owned())
 }

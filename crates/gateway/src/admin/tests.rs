@@ -21,12 +21,12 @@ use axum::{
 };
 use bytes::Bytes;
 use onlyonce_core::{
-    Fingerprint, Key, OperationRef, Policy, Record, State as RecordState, codec,
-    event::{Completion, Unknown},
+    Fingerprint, Key, LedgerKey, OperationRef, Policy, Record, State as RecordState, codec,
+    event::{Completion, Doubt},
     fingerprint::Recipe,
     key::Syntax,
     record::UnknownCause,
-    scope::{CarrierKind, Principal},
+    scope::{Carrier, Principal},
 };
 use onlyonce_http::Shared;
 use onlyonce_ledger::{
@@ -39,7 +39,7 @@ use serde_json::{Value, json};
 use tower_service::Service;
 
 use super::{State, router};
-use crate::{principal::Identify, registry::Registry};
+use crate::{config::Config, principal::Identify, registry::Registry, routes::Routes};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -71,6 +71,11 @@ impl Answered {
     }
 }
 
+fn routes(text: &str) -> Routes {
+    let config = Config::parse(text, std::path::Path::new("onlyonce.toml")).unwrap();
+    Routes::new(&config, &LedgerKey::new([0; 32])).unwrap()
+}
+
 impl Desk {
     async fn open(identify: Identify) -> Self {
         let store = Arc::new(MemoryStore::new());
@@ -82,12 +87,19 @@ impl Desk {
         let state = State {
             shared: Arc::new(shared),
             identify: Arc::new(identify),
+            routes: Arc::new(routes("")),
             accepting: Arc::new(AtomicBool::new(true)),
             token: None,
             address: SocketAddr::from(([127, 0, 0, 1], 9180)),
             registry,
         };
         Self { state, store }
+    }
+
+    /// With routes like these.
+    fn with_routes(mut self, text: &str) -> Self {
+        self.state.routes = Arc::new(routes(text));
+        self
     }
 
     async fn anonymous() -> Self {
@@ -144,7 +156,7 @@ impl Desk {
     ) -> Attempt {
         let scopes = self.state.shared.scopes();
         let request = begin::Request {
-            id: scopes.record_id(principal, CarrierKind::Explicit, &key_of(key)),
+            id: scopes.record_id(principal, Carrier::Explicit, &key_of(key)),
             recipe: Recipe::V1,
             fingerprint: Fingerprint([0; 32]),
             owner: scopes.owner(principal),
@@ -167,7 +179,7 @@ impl Desk {
         let attempt = self.claim(&Principal::anonymous(), key, route, settle_after).await;
         attempt.start().await.unwrap();
         attempt
-            .lose_track(Unknown {
+            .lose_track(Doubt {
                 cause: UnknownCause::AnswerLost,
                 seen_status: Some(201),
                 listening: Duration::ZERO,

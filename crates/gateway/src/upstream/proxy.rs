@@ -11,7 +11,7 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header};
 use onlyonce_http::{
-    NoAnswer, Start,
+    Observed, Start,
     fault::{self, Window},
     headers,
 };
@@ -178,19 +178,19 @@ fn append(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 
 fn unsent(why: &str) -> Response<AnswerBody> {
     tracing::warn!(why, "the upstream was not reached");
-    no_answer(NoAnswer::NotSent)
+    observed(Observed::NotSent)
 }
 
 fn lost(seen_status: Option<u16>) -> Response<AnswerBody> {
     tracing::warn!(?seen_status, "the upstream's answer was lost");
-    no_answer(NoAnswer::Lost { seen_status })
+    observed(Observed::Lost { seen_status })
 }
 
 /// The layer reads the extension; without it, for a request that has no key, this is a plain 502.
-fn no_answer(why: NoAnswer) -> Response<AnswerBody> {
+fn observed(observed: Observed) -> Response<AnswerBody> {
     let mut answer = Response::new(AnswerBody::none());
     *answer.status_mut() = StatusCode::BAD_GATEWAY;
-    answer.extensions_mut().insert(why);
+    answer.extensions_mut().insert(observed);
     answer
 }
 

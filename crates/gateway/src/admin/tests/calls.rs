@@ -198,10 +198,10 @@ fn by_header() -> Identify {
 
 fn by_credential() -> Identify {
     let label = "header:authorization".to_owned();
-    let header = principal::Credential::Header { label, name: "authorization".parse().unwrap() };
-    let cookie = principal::Credential::Cookie { label: "cookie:sid".to_owned(), name: "sid".to_owned() };
+    let header = principal::Carrier::Header { label, name: "authorization".parse().unwrap() };
+    let cookie = principal::Carrier::Cookie { label: "cookie:sid".to_owned(), name: "sid".to_owned() };
     Identify::Credential {
-        credentials: vec![header, cookie],
+        carriers: vec![header, cookie],
         cookies: Cookies::Refuse,
         tokens: principal::Tokens::default(),
     }
@@ -241,6 +241,34 @@ async fn a_key_is_looked_up_as_its_principal_in_each_mode() {
     }
 }
 
+/// A path that is a key is named by its request; the operation that it claimed is found in the tests of the whole gateway.
+#[tokio::test]
+async fn a_request_that_names_no_key_says_what_would() {
+    let text = "[[route]]\nmatch = \"PUT /orders/{id}\"\ncreate = true\ncarriers = [\"path:id\"]\n\
+        [[route]]\nmatch = \"POST /transfers\"\nkey = \"required\"";
+    let desk = Desk::anonymous().await.with_routes(text);
+    for (body, says) in [
+        (json!({}), "`key` is missing"),
+        (json!({ "key": "k", "request": "PUT /orders/7" }), "one is enough"),
+        (json!({ "request": "/orders/7" }), "a method and a path"),
+        (json!({ "request": "PUT orders/7" }), "a method and a path"),
+        (json!({ "request": "PUT http://bank.example/orders/7" }), "a method and a path"),
+        (json!({ "request": "P\u{e4}T /orders/7" }), "a method and a path"),
+        (json!({ "request": "GET /orders/7" }), "no key on"),
+        (json!({ "request": "POST /transfers" }), "`POST /transfers`, which takes no key from a path"),
+        (json!({ "request": format!("PUT /orders/{}", "x".repeat(256)) }), "longer than 255"),
+        (json!({ "request": "PUT /orders/%FF" }), "not UTF-8"),
+    ] {
+        let mut asked = body.clone();
+        asked["principal"] = json!("anonymous");
+        let answer = desk.post("/api/v1/lookup", &asked).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::BAD_REQUEST, "request-invalid"));
+        assert!(answer.text.contains(says), "{body}: {}", answer.text);
+    }
+    let none = json!({ "principal": "anonymous", "request": "PUT /orders/7" });
+    assert_eq!(desk.post("/api/v1/lookup", &none).await.problem(), "not-found");
+}
+
 #[tokio::test]
 async fn a_principal_of_another_mode_is_explained() {
     let anonymous = Desk::anonymous().await;
@@ -273,6 +301,8 @@ async fn an_error_repeats_nothing_that_was_sent() {
         json!({ "principal": "anonymous", "key": "k", SECRET_KEY: 1 }),
         json!({ "principal": "anonymous", "key": format!("{SECRET_KEY},{SECRET_KEY}") }),
         json!({ "key": format!("{SECRET_KEY}\n") }),
+        json!({ "principal": "anonymous", "request": SECRET_KEY }),
+        json!({ "principal": "anonymous", "request": format!("PUT /{SECRET_KEY}") }),
         json!(SECRET_KEY),
     ] {
         let answer = desk.post("/api/v1/lookup", &body).await;

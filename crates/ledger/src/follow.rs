@@ -1,6 +1,6 @@
-//! The way of a request that repeats one which runs in this process: it waits for the first one's end.
+//! The way of a request that repeats one which runs in this process: it follows it to its end.
 //!
-//! Invariant: what is shared is the news of the record; each waiter is judged with its own fingerprint and its own
+//! Invariant: what is shared is the news of the record; each follower is judged with its own fingerprint and its own
 //! deadline, and hears of an outcome only after that is durable.
 
 use std::sync::Arc;
@@ -12,63 +12,68 @@ use crate::{
     begin::Standing,
     engine::Engine,
     error::Error,
-    flights::{Ending, Phase, Waiter},
+    flights::{Ending, Follower, Phase},
 };
 
 /// What a request that runs in this process means for its repeat.
-pub(crate) enum Waited {
+pub(crate) enum Followed {
     /// There is none: look in the store.
-    ForNobody,
+    Nobody,
     /// It is over and tells nothing: look in the store.
-    ForNothing,
+    ToNothing,
     Stands(Standing),
 }
 
-impl From<Option<Standing>> for Waited {
+impl From<Option<Standing>> for Followed {
     fn from(standing: Option<Standing>) -> Self {
-        standing.map_or(Self::ForNothing, Self::Stands)
+        standing.map_or(Self::ToNothing, Self::Stands)
     }
 }
 
 impl Engine {
-    /// Waits for the end of the record's flight, if there is one.
-    pub(crate) async fn wait_for_first(
+    /// Follows the record's flight, if there is one, to its end.
+    pub(crate) async fn follow(
         self: &Arc<Self>,
         id: RecordId,
         claim: &Event,
         until: Instant,
-    ) -> Result<Waited, Error> {
-        let Some(flight) = self.flights.of(id) else { return Ok(Waited::ForNobody) };
+    ) -> Result<Followed, Error> {
+        let Some(flight) = self.flights.of(id) else { return Ok(Followed::Nobody) };
         let bounds = &self.options;
-        let waiter = self.flights.join(flight, bounds.waiters_per_key, bounds.waiters);
-        let Some(waiter) = waiter else {
-            return self.not_waiting(id, claim).await.map(Waited::from);
+        let follower = self.flights.follow(flight, bounds.waiters_per_key, bounds.waiters);
+        let Some(follower) = follower else {
+            return self.not_waiting(id, claim).await.map(Followed::from);
         };
         let since = Instant::now();
-        let ended = self.to_its_end(waiter, claim, until).await;
+        let ended = self.to_its_end(follower, claim, until).await;
         self.counters.wait.record(since.elapsed());
         ended
     }
 
-    async fn to_its_end(&self, mut waiter: Waiter, claim: &Event, until: Instant) -> Result<Waited, Error> {
+    async fn to_its_end(
+        &self,
+        mut follower: Follower,
+        claim: &Event,
+        until: Instant,
+    ) -> Result<Followed, Error> {
         // Who may not wait for the outcome still waits for the claim: without it there is nothing to judge by.
         let acknowledged_by = until.max(Instant::now() + self.options.store_wait);
         loop {
-            let wait_until = match waiter.phase() {
+            let wait_until = match follower.phase() {
                 Phase::Claiming => acknowledged_by,
                 Phase::Running(record) => match decide(Some(&record), claim, self.now_for(Some(&record))) {
                     Decision::Refuse(refusal @ Refusal::Mismatch) => {
-                        return Ok(Waited::Stands(Standing::Refused { refusal, record }));
+                        return Ok(Followed::Stands(Standing::Refused { refusal, record }));
                     }
                     _ if Instant::now() >= until => {
                         let refusal = Refusal::InProgress;
-                        return Ok(Waited::Stands(Standing::Refused { refusal, record }));
+                        return Ok(Followed::Stands(Standing::Refused { refusal, record }));
                     }
                     _ => until,
                 },
-                Phase::Ended(ending) => return self.ended(ending, claim).map(Waited::from),
+                Phase::Ended(ending) => return self.ended(ending, claim).map(Followed::from),
             };
-            if !waiter.wait(wait_until).await && matches!(waiter.phase(), Phase::Claiming) {
+            if !follower.wait(wait_until).await && matches!(follower.phase(), Phase::Claiming) {
                 return Err(Error::unavailable("the claim of the first request is not acknowledged"));
             }
         }
@@ -88,7 +93,7 @@ impl Engine {
         }
     }
 
-    /// What the end of the first request means for a waiter, by its own fingerprint.
+    /// What the end of the first request means for a follower, by its own fingerprint.
     fn ended(&self, ending: Ending, claim: &Event) -> Result<Option<Standing>, Error> {
         let (record, result, shared) = match ending {
             Ending::Look => return Ok(None),
@@ -110,7 +115,7 @@ impl Engine {
     }
 }
 
-impl Waiter {
+impl Follower {
     /// Waits for news; `false` if `until` came first.
     async fn wait(&mut self, until: Instant) -> bool {
         tokio::select! {
