@@ -1,7 +1,7 @@
 //! What a key may come by: the carriers that a route lists.
 //!
-//! Here is how they are named, and how a key is found in a body. What a carrier means for the record's id is
-//! [`crate::scope::Carrier`].
+//! Here is how they are named, and how a key is found in a body. What a carrier's kind means for the record's id is
+//! [`crate::scope::CarrierKind`].
 
 mod search;
 

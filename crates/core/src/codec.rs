@@ -112,7 +112,7 @@ pub fn encode(record: &Record) -> Bytes {
     out.raw(&record.owner.0);
     out.bytes(record.route.as_bytes());
     policy(&mut out, &record.policy);
-    out.option(record.doubt.map(Timestamp::as_ms), Writer::u64);
+    out.option(record.earlier_unknown.map(Timestamp::as_ms), Writer::u64);
     out.bytes(&record.parameters);
     state(&mut out, &record.state);
     out.finish(CHECKSUM_LEN)
@@ -136,7 +136,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, Unreadable> {
         owner: Owner(input.array()?),
         route: String::from_utf8(input.bytes()?.to_vec()).map_err(|_| Unreadable::Damaged)?,
         policy: read_policy(&mut input)?,
-        doubt: input.option(Reader::time)?,
+        earlier_unknown: input.option(Reader::time)?,
         parameters: Bytes::copy_from_slice(input.bytes()?),
         state: read_state(&mut input)?,
     };

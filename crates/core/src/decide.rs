@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::{
     AttemptId, Fence, Record, State, Timestamp, Version,
-    event::{Claim, Completion, Doubt, Event, Holder, Seen, Settle, Verdict},
+    event::{Claim, Completion, Event, Holder, Seen, Settle, Unknown, Verdict},
     policy::OnUnknown,
     record::{ReleaseCause, Source, StateName, TombstoneCause, UnknownCause},
 };
@@ -110,8 +110,8 @@ pub fn decide(record: Option<&Record>, event: &Event, now: Timestamp) -> Decisio
         (S::InProgress { .. }, E::Renew(holder)) => record.held(holder, |r| r.renewed(now)),
         (S::InProgress { .. }, E::Complete(holder, what)) => record.held(holder, |r| r.completed(*what, now)),
         (S::InProgress { .. }, E::Release(holder, why)) => record.held(holder, |r| r.released(*why, now)),
-        (S::InProgress { .. }, E::LoseTrack(holder, doubt)) => {
-            record.held(holder, |r| r.unknown(*doubt, now.plus(doubt.listening), now))
+        (S::InProgress { .. }, E::LoseTrack(holder, unknown)) => {
+            record.held(holder, |r| r.unknown(*unknown, now.plus(unknown.listening), now))
         }
         (S::InProgress { lease_until }, E::Lapse) if *lease_until <= now => record.lapsed(*lease_until, now),
         (S::InProgress { .. }, E::Lapse) => Refuse(Refusal::LeaseHolds),
@@ -180,7 +180,7 @@ fn first_claim(expired: Option<&Record>, claim: &Claim, now: Timestamp) -> Decis
     let revision = expired.map_or(0, |old| old.version.revision);
     Decision::Write(Box::new(in_progress(
         claim,
-        Claimed { revision, fence: Fence::FIRST, first_claim_at, doubt: None },
+        Claimed { revision, fence: Fence::FIRST, first_claim_at, earlier_unknown: None },
         now,
     )))
 }
@@ -190,7 +190,7 @@ struct Claimed {
     revision: u32,
     fence: Fence,
     first_claim_at: Timestamp,
-    doubt: Option<Timestamp>,
+    earlier_unknown: Option<Timestamp>,
 }
 
 fn in_progress(claim: &Claim, from: Claimed, now: Timestamp) -> Record {
@@ -204,13 +204,13 @@ fn in_progress(claim: &Claim, from: Claimed, now: Timestamp) -> Record {
         owner: claim.owner,
         route: claim.route.clone(),
         policy: claim.policy.clone(),
-        doubt: from.doubt,
+        earlier_unknown: from.earlier_unknown,
         parameters: claim.parameters.clone(),
         state: State::InProgress { lease_until: now.plus(claim.policy.lease) },
     }
 }
 
-impl From<UnknownCause> for Doubt {
+impl From<UnknownCause> for Unknown {
     fn from(cause: UnknownCause) -> Self {
         Self { cause, seen_status: None, listening: Duration::ZERO }
     }
@@ -225,7 +225,7 @@ impl Record {
         self.fingerprint != claim.fingerprint
     }
 
-    /// Both the policy of the claim that is in doubt and that of the new one must promise deduplication.
+    /// Both the policy of the claim whose outcome is unknown and that of the new one must promise deduplication.
     fn may_rerun(&self, claim: &Claim, settle_from: Timestamp, now: Timestamp) -> bool {
         let promised =
             self.policy.on_unknown == OnUnknown::Rerun && claim.policy.on_unknown == OnUnknown::Rerun;
@@ -242,12 +242,12 @@ impl Record {
         }
     }
 
-    fn reclaimed(&self, claim: &Claim, doubt: Option<Timestamp>, now: Timestamp) -> Decision {
+    fn reclaimed(&self, claim: &Claim, earlier_unknown: Option<Timestamp>, now: Timestamp) -> Decision {
         let from = Claimed {
             revision: self.version.revision,
             fence: self.fence.next(),
             first_claim_at: self.first_claim_at,
-            doubt,
+            earlier_unknown,
         };
         Decision::Write(Box::new(in_progress(claim, from, now)))
     }
@@ -274,9 +274,9 @@ impl Record {
         self.becomes(State::Completed { at: now, status, by, result_until, key_until })
     }
 
-    /// A re-run never frees the key: the attempt before it is still in doubt.
+    /// A re-run never frees the key: the outcome of the attempt before it is still unknown.
     fn released(&self, cause: ReleaseCause, now: Timestamp) -> Decision {
-        match self.doubt {
+        match self.earlier_unknown {
             None => {
                 self.becomes(State::Released { at: now, until: now.plus(self.policy.keep_released()), cause })
             }
@@ -285,8 +285,8 @@ impl Record {
                     ReleaseCause::Answered(status) => Some(status),
                     _ => None,
                 };
-                let doubt = Doubt { seen_status, ..UnknownCause::RerunRefused.into() };
-                self.unknown(doubt, settle_from, now)
+                let unknown = Unknown { seen_status, ..UnknownCause::RerunRefused.into() };
+                self.unknown(unknown, settle_from, now)
             }
         }
     }
@@ -296,8 +296,8 @@ impl Record {
         self.unknown(UnknownCause::Lapsed.into(), lease_until, now)
     }
 
-    fn unknown(&self, doubt: Doubt, settle_from: Timestamp, now: Timestamp) -> Decision {
-        let Doubt { cause, seen_status, .. } = doubt;
+    fn unknown(&self, unknown: Unknown, settle_from: Timestamp, now: Timestamp) -> Decision {
+        let Unknown { cause, seen_status, .. } = unknown;
         self.becomes(State::Unknown { since: now, settle_from, cause, seen_status })
     }
 

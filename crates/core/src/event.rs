@@ -25,7 +25,7 @@ pub enum Event {
     /// The attempt had no effect and will have none.
     Release(Holder, ReleaseCause),
     /// The attempt cannot say what became of it.
-    LoseTrack(Holder, Doubt),
+    LoseTrack(Holder, Unknown),
     /// Somebody saw that the lease has passed.
     Lapse,
     /// The process that held the claim is known to be dead.
@@ -81,7 +81,7 @@ pub enum Completion {
 
 /// What an attempt knows of an outcome that it does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Doubt {
+pub struct Unknown {
     /// Why it does not.
     pub cause: UnknownCause,
     /// The status that was seen, if any.

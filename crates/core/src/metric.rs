@@ -210,7 +210,7 @@ pub const KEY_REUSE_AGE: Metric = histogram(
     &[],
     "Time from the first claim of a key to a repeat of it.",
 );
-/// How long operations are in doubt for the ledger.
+/// The critical section: how long the ledger does not know what becomes of an operation.
 pub const CRITICAL_SECTION: Metric = histogram(
     "onlyonce_critical_section_seconds",
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0],

@@ -80,9 +80,9 @@ pub const STRICT: &[Row] = &[
     row(523, 523, Outcome::Unknown),
 ];
 
-/// Answers to a re-run by which a deduplicating upstream says *not now*: the first attempt stays in doubt, whatever a
+/// Answers to a re-run by which a deduplicating upstream says *not now*: the first attempt stays unknown, whatever a
 /// route says of the status.
-pub const RERUN_IN_DOUBT: &[u16] = &[409, 412, 423, 425, 429, 503];
+pub const RERUN_PUT_OFF: &[u16] = &[409, 412, 423, 425, 429, 503];
 
 /// After these, whoever waits gets the same answer instead of trying in turn: the upstream is not there or not able.
 pub const SAME_FOR_WAITERS: &[u16] = &[408, 425, 429, 503];
@@ -94,7 +94,7 @@ pub struct Answer {
     pub status: u16,
     /// Whether it has `Retry-After`.
     pub retry_after: bool,
-    /// Whether it answers a re-run: an earlier attempt is in doubt.
+    /// Whether it answers a re-run: an earlier attempt is unknown.
     pub rerun: bool,
     /// What a layer of our own kind says in it.
     pub inner: Option<Inner>,
@@ -104,7 +104,7 @@ pub struct Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inner {
     /// It is still at work, or does not know.
-    InDoubt,
+    Unknown,
     /// It has done nothing for this request.
     NotDone,
 }
@@ -128,12 +128,12 @@ pub enum Frees {
     Strict,
 }
 
-/// What an answer means. An inner layer that is in doubt goes before everything, then a re-run that is told *not now*,
+/// What an answer means. An inner layer that does not know goes before everything, then a re-run that is told *not now*,
 /// then what the route says of the status, then an inner layer that has done nothing, then the tables. That a re-run was not
 /// performed says nothing of the attempt before it, so that is never kept.
 pub fn of_answer(answer: Answer, route: &Overrides) -> Outcome {
     let Answer { status, retry_after, rerun, inner } = answer;
-    if inner == Some(Inner::InDoubt) || (rerun && RERUN_IN_DOUBT.contains(&status)) {
+    if inner == Some(Inner::Unknown) || (rerun && RERUN_PUT_OFF.contains(&status)) {
         return Outcome::Unknown;
     }
     let not_performed = inner == Some(Inner::NotDone) || by_table(status, retry_after) == Outcome::Released;

@@ -31,8 +31,8 @@ pub struct Record {
     pub route: String,
     /// What the route promised when it was claimed.
     pub policy: Policy,
-    /// Set while an earlier attempt's outcome is in doubt: its last chance to send. Such a record is never freed.
-    pub doubt: Option<Timestamp>,
+    /// Set while an earlier attempt's outcome is unknown: its last chance to send. Such a record is never freed.
+    pub earlier_unknown: Option<Timestamp>,
     /// The redacted parameters, sealed; empty where none are kept.
     pub parameters: Bytes,
     /// Where the operation stands.
@@ -135,7 +135,7 @@ pub enum UnknownCause {
     Handler,
     /// The process was told to stop.
     Drained,
-    /// A re-run was refused; the attempt before it is still in doubt.
+    /// A re-run was refused; the outcome of the attempt before it is still unknown.
     RerunRefused,
 }
 

@@ -1,4 +1,4 @@
-//! Who asks, and by which carrier: what turns a key into a record's id.
+//! Who asks, and by which kind of carrier: what turns a key into a record's id.
 //!
 //! Record id: 128 bits of a keyed hash over version, namespace, principal mode, principal, carrier kind (with the
 //! route for path and derived keys, and what else of its path names the thing for path keys) and key, each with its
@@ -18,9 +18,9 @@ const VERSION: u8 = 1;
 /// How many hexadecimal digits a log shows of a key's hash.
 const LOG_DIGITS: usize = 12;
 
-/// What a key came by.
+/// What kind of carrier a key came by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Carrier<'a> {
+pub enum CarrierKind<'a> {
     /// Header, body member or form field: one class, so that a client may change between them.
     Explicit,
     /// A path parameter of a create-once route.
@@ -58,20 +58,20 @@ impl Scopes {
     }
 
     /// The id of the record of a principal's key.
-    pub fn record_id(&self, principal: &Principal, carrier: Carrier<'_>, key: &Key) -> RecordId {
+    pub fn record_id(&self, principal: &Principal, carrier: CarrierKind<'_>, key: &Key) -> RecordId {
         let mut fields = Fields::new(&self.record_key);
         fields.code(VERSION);
         fields.text(&self.namespace);
         fields.code(principal.mode().into());
         fields.bytes(principal.value());
         match carrier {
-            Carrier::Explicit => fields.code(1),
-            Carrier::Path { route, others } => {
+            CarrierKind::Explicit => fields.code(1),
+            CarrierKind::Path { route, others } => {
                 fields.code(2);
                 fields.text(route);
                 others.iter().for_each(|other| fields.text(other));
             }
-            Carrier::Derived { route } => {
+            CarrierKind::Derived { route } => {
                 fields.code(3);
                 fields.text(route);
             }
@@ -92,11 +92,11 @@ impl Scopes {
         Owner(*hash.first_chunk().expect("a hash has 32 bytes"))
     }
 
-    /// The principal behind the credentials that an upstream authenticates by: all listed carriers, together.
+    /// The principal behind the credentials that an upstream authenticates by: all that are listed, together.
     ///
-    /// `carriers` are names as configured (`header:authorization`), each with its value; their order does not count.
-    pub fn credential(&self, carriers: &[(&str, &[u8])]) -> Principal {
-        let mut sorted = carriers.to_vec();
+    /// `listed` are names as configured (`header:authorization`), each with its value; their order does not count.
+    pub fn credential(&self, listed: &[(&str, &[u8])]) -> Principal {
+        let mut sorted = listed.to_vec();
         sorted.sort();
         let mut fields = Fields::new(&self.principal_key);
         fields.code(VERSION);
@@ -156,8 +156,8 @@ mod tests {
                 _ => scopes.credential(&[("header:authorization", self.principal.as_bytes())]),
             };
             let carrier = match self.carrier {
-                0 => Carrier::Path { route: &self.route, others: &self.others },
-                _ => Carrier::Derived { route: &self.route },
+                0 => CarrierKind::Path { route: &self.route, others: &self.others },
+                _ => CarrierKind::Derived { route: &self.route },
             };
             scopes.record_id(&principal, carrier, &key(&self.key))
         }
@@ -194,7 +194,7 @@ mod tests {
     fn no_field_runs_into_the_next() {
         let id = |namespace, principal: &str, route, key_text| {
             let principal = Principal::verified(principal);
-            scopes(namespace).record_id(&principal, Carrier::Path { route, others: &[] }, &key(key_text))
+            scopes(namespace).record_id(&principal, CarrierKind::Path { route, others: &[] }, &key(key_text))
         };
         assert_ne!(id("a", "bc", "r", "k"), id("ab", "c", "r", "k"));
         assert_ne!(id("n", "a", "bc", "k"), id("n", "ab", "c", "k"));
@@ -205,7 +205,7 @@ mod tests {
     fn another_mode_is_another_principal() {
         let scopes = scopes("");
         let credential = scopes.credential(&[]);
-        let id = |principal: &Principal| scopes.record_id(principal, Carrier::Explicit, &key("k"));
+        let id = |principal: &Principal| scopes.record_id(principal, CarrierKind::Explicit, &key("k"));
         let copied = Principal::header(credential.value());
         assert_ne!(id(&copied), id(&credential));
         assert_ne!(id(&Principal::header(b"")), id(&Principal::anonymous()));
@@ -217,10 +217,10 @@ mod tests {
         let scopes = scopes("");
         let id = |carrier| scopes.record_id(&Principal::anonymous(), carrier, &key("7"));
         let ids = [
-            id(Carrier::Explicit),
-            id(Carrier::Path { route: "orders", others: &[] }),
-            id(Carrier::Path { route: "invoices", others: &[] }),
-            id(Carrier::Derived { route: "orders" }),
+            id(CarrierKind::Explicit),
+            id(CarrierKind::Path { route: "orders", others: &[] }),
+            id(CarrierKind::Path { route: "invoices", others: &[] }),
+            id(CarrierKind::Derived { route: "orders" }),
         ];
         for (index, one) in ids.iter().enumerate() {
             assert!(!ids[index + 1..].contains(one));
@@ -233,7 +233,11 @@ mod tests {
         let scopes = scopes("");
         let id = |route, others: &[&str], text| {
             let others: Vec<_> = others.iter().map(|other| (*other).to_owned()).collect();
-            scopes.record_id(&Principal::anonymous(), Carrier::Path { route, others: &others }, &key(text))
+            scopes.record_id(
+                &Principal::anonymous(),
+                CarrierKind::Path { route, others: &others },
+                &key(text),
+            )
         };
         let ids = [
             id("r", &[], "7"),
@@ -252,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_is_all_its_carriers_in_any_order() {
+    fn a_credential_is_all_that_is_listed_in_any_order() {
         let scopes = scopes("");
         let (token, cookie) =
             (("header:authorization", b"Bearer t".as_slice()), ("cookie:sid", b"s".as_slice()));
@@ -269,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_log_hash_is_short_keyed_and_scoped() {
-        let id = scopes("").record_id(&Principal::anonymous(), Carrier::Explicit, &key("order-17"));
+        let id = scopes("").record_id(&Principal::anonymous(), CarrierKind::Explicit, &key("order-17"));
         let other = Scopes::new(&LedgerKey::new([2; 32]), "");
         let hash = scopes("").log_hash(id);
         assert!(hash.len() == 12 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()), "{hash}");
@@ -282,7 +286,8 @@ mod tests {
         // Ids are stored: if this one moves, every completed operation of a ledger in use runs again.
         let scopes = scopes("bank");
         let principal = scopes.credential(&[("header:authorization", b"Bearer t")]);
-        let id = |others| scopes.record_id(&principal, Carrier::Path { route: "orders", others }, &key("7"));
+        let id =
+            |others| scopes.record_id(&principal, CarrierKind::Path { route: "orders", others }, &key("7"));
         assert_eq!(format!("{:?}", id(&[])), "RecordId:b0dca490aa4c4e38b609cc5e9f9a55bf");
         assert_eq!(format!("{:?}", id(&["a".to_owned()])), "RecordId:da6be387ae588895c32ffb0531f411ae");
     }

@@ -32,7 +32,7 @@ const CHANGING_SCHEMES: [&str; 7] =
 pub(crate) enum Identify {
     Anonymous,
     Header { name: HeaderName, trusted: Vec<Network> },
-    Credential { carriers: Vec<Carrier>, cookies: Cookies, tokens: Tokens },
+    Credential { credentials: Vec<Credential>, cookies: Cookies, tokens: Tokens },
 }
 
 /// Callers who are named by a token that changes when it is refreshed: told once, and counted.
@@ -41,7 +41,7 @@ pub(crate) struct Tokens {
     seen: Counter,
 }
 
-pub(crate) enum Carrier {
+pub(crate) enum Credential {
     Header { label: String, name: HeaderName },
     Cookie { label: String, name: String },
 }
@@ -77,18 +77,18 @@ impl Identify {
                 Ok(Self::Header { name, trusted: trusted.collect::<Result<_, _>>()? })
             }
             PrincipalFrom::Credential => {
-                let carriers = config.credential.iter().map(|text| {
-                    Carrier::parse(text).ok_or_else(|| {
+                let credentials = config.credential.iter().map(|text| {
+                    Credential::parse(text).ok_or_else(|| {
                         wrong(format!("credential: `{text}` is neither `header:NAME` nor `cookie:NAME`"))
                     })
                 });
-                let carriers = carriers.collect::<Result<Vec<_>, _>>()?;
-                if carriers.is_empty() {
+                let credentials = credentials.collect::<Result<Vec<_>, _>>()?;
+                if credentials.is_empty() {
                     return Err(wrong(
                         "credential is empty: name what the upstream authenticates by".to_owned(),
                     ));
                 }
-                Ok(Self::Credential { carriers, cookies: config.cookies, tokens: Tokens::default() })
+                Ok(Self::Credential { credentials, cookies: config.cookies, tokens: Tokens::default() })
             }
         }
     }
@@ -105,22 +105,22 @@ impl Identify {
         match self {
             Self::Anonymous => Ok(Principal::anonymous()),
             Self::Header { name, trusted } => from_header(parts, name, trusted),
-            Self::Credential { carriers, cookies, tokens } => {
-                from_credential(parts, carriers, *cookies, scopes)
-                    .inspect(|_| tokens.look_at(parts, carriers))
+            Self::Credential { credentials, cookies, tokens } => {
+                from_credential(parts, credentials, *cookies, scopes)
+                    .inspect(|_| tokens.look_at(parts, credentials))
             }
         }
     }
 
     /// The headers that say who asks.
     pub(crate) fn headers(&self) -> impl Iterator<Item = &HeaderName> {
-        let carriers = match self {
-            Self::Credential { carriers, .. } => carriers.as_slice(),
+        let credentials = match self {
+            Self::Credential { credentials, .. } => credentials.as_slice(),
             Self::Anonymous | Self::Header { .. } => &[],
         };
-        let named = carriers.iter().filter_map(|carrier| match carrier {
-            Carrier::Header { name, .. } => Some(name),
-            Carrier::Cookie { .. } => None,
+        let named = credentials.iter().filter_map(|credential| match credential {
+            Credential::Header { name, .. } => Some(name),
+            Credential::Cookie { .. } => None,
         });
         named.chain(self.guarded_header())
     }
@@ -162,11 +162,11 @@ fn from_header(parts: &Parts, name: &HeaderName, trusted: &[Network]) -> Result<
 
 fn from_credential(
     parts: &Parts,
-    carriers: &[Carrier],
+    credentials: &[Credential],
     cookies: Cookies,
     scopes: &Scopes,
 ) -> Result<Principal, String> {
-    let lists_cookie = carriers.iter().any(|carrier| matches!(carrier, Carrier::Cookie { .. }));
+    let lists_cookie = credentials.iter().any(|credential| matches!(credential, Credential::Cookie { .. }));
     if cookies == Cookies::Refuse && !lists_cookie && parts.headers.contains_key(header::COOKIE) {
         return Err(
             "The request carries cookies, and nobody said whether they tell who asks. Nothing was done. Set \
@@ -174,10 +174,10 @@ fn from_credential(
                 .to_owned(),
         );
     }
-    let mut found = Vec::with_capacity(carriers.len());
-    for carrier in carriers {
-        match carrier {
-            Carrier::Header { label, name } => {
+    let mut found = Vec::with_capacity(credentials.len());
+    for credential in credentials {
+        match credential {
+            Credential::Header { label, name } => {
                 for value in parts.headers.get_all(name) {
                     if *name == header::AUTHORIZATION {
                         refuse_changing(value.as_bytes())?;
@@ -185,13 +185,13 @@ fn from_credential(
                     found.push((label.as_str(), value.as_bytes()));
                 }
             }
-            Carrier::Cookie { label, name } => {
+            Credential::Cookie { label, name } => {
                 found.extend(cookie_values(parts, name).map(|value| (label.as_str(), value)));
             }
         }
     }
     if found.iter().all(|(_, value)| value.is_empty()) {
-        let labels: Vec<_> = carriers.iter().map(Carrier::label).collect();
+        let labels: Vec<_> = credentials.iter().map(Credential::label).collect();
         return Err(format!(
             "A keyed request must say who sends it, by {}. Nothing was done. If this API knows no callers, start the \
              gateway with `--principal anonymous`; if it knows them by something else, list that in \
@@ -209,10 +209,10 @@ impl Default for Tokens {
 }
 
 impl Tokens {
-    fn look_at(&self, parts: &Parts, carriers: &[Carrier]) {
-        let counts = carriers
+    fn look_at(&self, parts: &Parts, credentials: &[Credential]) {
+        let counts = credentials
             .iter()
-            .any(|carrier| matches!(carrier, Carrier::Header { name, .. } if *name == header::AUTHORIZATION));
+            .any(|credential| matches!(credential, Credential::Header { name, .. } if *name == header::AUTHORIZATION));
         let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
         if !counts || !values.any(|value| is_jwt(value.as_bytes())) {
             return;
@@ -261,7 +261,7 @@ fn cookie_values<'a>(parts: &'a Parts, name: &'a str) -> impl Iterator<Item = &'
     })
 }
 
-impl Carrier {
+impl Credential {
     fn parse(text: &str) -> Option<Self> {
         let label = text.to_ascii_lowercase();
         match text.split_once(':')? {

@@ -17,7 +17,7 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
-use onlyonce_http::{Body, Layer, Observed, Once, body::BoxError, operations};
+use onlyonce_http::{Body, Layer, NoAnswer, Once, body::BoxError, operations};
 use serde_json::json;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -291,10 +291,10 @@ fn too_large() -> Response<Body<AnswerBody>> {
 
 /// An unkeyed request that did not come through gets a plain problem, without a word about keys.
 fn unkeyed_failure(mut answer: Response<Body<AnswerBody>>) -> Response<Body<AnswerBody>> {
-    let (detail, again) = match answer.extensions_mut().remove::<Observed>() {
+    let (detail, again) = match answer.extensions_mut().remove::<NoAnswer>() {
         None => return answer,
-        Some(Observed::NotSent) => ("The upstream was not reached and nothing was sent.", true),
-        Some(Observed::Lost { .. }) => {
+        Some(NoAnswer::NotSent) => ("The upstream was not reached and nothing was sent.", true),
+        Some(NoAnswer::Lost { .. }) => {
             ("The upstream's answer broke off. Whether the request took effect is unknown.", false)
         }
     };

@@ -4,8 +4,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use onlyonce_core::{
-    Record, RecordId, Refusal, State, Timestamp,
-    event::Doubt,
+    Owner, Record, RecordId, Refusal, State, Timestamp,
+    event::Unknown,
     outcome,
     parameters::differs,
     policy::OnUnknown,
@@ -52,8 +52,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) rules: &'a Rules,
     /// Its own redacted parameters.
     pub(crate) parameters: &'a [u8],
-    /// Whether parameters may be shown to whoever asks.
-    pub(crate) identified: bool,
+    /// Who asks, if that is one of many; to him alone parameters may be shown.
+    pub(crate) one_of_many: Option<Owner>,
 }
 
 /// Marks an answer that the service gave.
@@ -70,7 +70,7 @@ pub(crate) fn standing<B>(shared: &Shared, asked: &Asked<'_>, standing: Standing
     let ledger = &shared.ledger;
     match standing {
         Standing::Result { record, result } => {
-            let mut room = shared.buffers.reserve();
+            let mut room = shared.buffers.reserve(asked.one_of_many);
             // What others hold as well, because they waited for it together, is in memory once.
             if result.is_unique() && !room.grow(result.len()) {
                 return failed(asked.rules, &Error::capacity("bytes buffered"));
@@ -113,7 +113,7 @@ pub(crate) fn failed<B>(rules: &Rules, error: &Error) -> Response<Body<B>> {
     .into_response(&rules.problem_base)
 }
 
-/// All requests together have buffered as much as they may, so this one's body was not read. Who repeats what runs here
+/// All requests together have buffered as much as they may, or all of its caller's, so this one's body was not read. Who repeats what runs here
 /// waits for nothing, and is told so; with which body the key was sent cannot be said.
 pub(crate) fn no_room<B>(shared: &Shared, rules: &Rules, id: Option<RecordId>) -> Response<Body<B>> {
     match id.and_then(|id| Some((id, shared.ledger.running(id)?))) {
@@ -199,7 +199,7 @@ fn refused<B>(ledger: &Ledger, asked: &Asked<'_>, refusal: Refusal, record: &Rec
 }
 
 fn mismatch(ledger: &Ledger, asked: &Asked<'_>, record: &Record) -> Refused {
-    let shown = asked.identified && asked.rules.conflict != Conflict::None;
+    let shown = asked.one_of_many.is_some() && asked.rules.conflict != Conflict::None;
     let accepted = shown.then(|| ledger.parameters(asked.id, record)).flatten();
     let mut differing =
         accepted.as_deref().map_or_else(Vec::new, |accepted| differs(accepted, asked.parameters));
@@ -282,14 +282,19 @@ fn next_probe(rules: &Rules, till_first: Duration) -> Option<u64> {
 }
 
 /// Nobody knows what became of the attempt that this request began. `status` says whether that is on record.
-pub(crate) fn lost<B>(rules: &Rules, attempt: &Attempt, doubt: Doubt, status: Status) -> Response<Body<B>> {
-    let (code, what) = what_happened(doubt.cause);
+pub(crate) fn lost<B>(
+    rules: &Rules,
+    attempt: &Attempt,
+    unknown: Unknown,
+    status: Status,
+) -> Response<Body<B>> {
+    let (code, what) = what_happened(unknown.cause);
     let detail = format!("{what} Whether it took effect is unknown. Do not use a new key.");
     let problem = Refused::new(problem::OUTCOME_UNKNOWN, detail).status(code);
     let rerun = rules.policy.on_unknown == OnUnknown::Rerun;
     let problem = match rules.policy.settle_after {
-        Some(wait) if rerun => problem.same_key().retry_after(whole_seconds(doubt.listening + wait)),
-        wait => match next_probe(rules, doubt.listening + wait.unwrap_or_default()) {
+        Some(wait) if rerun => problem.same_key().retry_after(whole_seconds(unknown.listening + wait)),
+        wait => match next_probe(rules, unknown.listening + wait.unwrap_or_default()) {
             Some(seconds) => problem.retry_after(seconds),
             None => problem,
         },

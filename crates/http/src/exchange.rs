@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header, request::Parts};
-use onlyonce_core::{Timestamp, metric, scope::PrincipalMode};
+use onlyonce_core::{Timestamp, metric};
 use onlyonce_ledger::begin::Look;
 use tokio::sync::oneshot;
 use tracing::Instrument;
@@ -41,7 +41,8 @@ where
 {
     let mut echo = candidate.echo().cloned();
     let rules = Arc::clone(&candidate.rules);
-    let mut answer = match incoming::read(body, &rules, &layer.shared().buffers).await {
+    let room = layer.shared().buffers.reserve(candidate.one_of_many());
+    let mut answer = match incoming::read(body, &rules, room).await {
         Ok(body) => match sameness::judge(&layer, candidate, &parts, &body) {
             Ok(None) => return (open::forward(call, &rules, parts, body).await, metric::Result::Passed),
             Ok(Some(found)) => {
@@ -96,7 +97,7 @@ where
         id: request.id,
         rules: &rules,
         parameters: &request.parameters,
-        identified: keyed.principal.mode() != PrincipalMode::Anonymous,
+        one_of_many: keyed.asker.one_of_many(),
     };
     let leader = match shared.ledger.look_up(&request, rules.wait).await {
         Ok(Look::Free(leader)) => leader,
@@ -114,7 +115,8 @@ where
     }
     let (reply, answered) = oneshot::channel();
     let as_sent = keyed.as_sent();
-    let execution = Execution { layer, rules: Arc::clone(&rules), as_sent, reply };
+    let one_of_many = asked.one_of_many;
+    let execution = Execution { layer, rules: Arc::clone(&rules), as_sent, one_of_many, reply };
     // In a box: a task moves what it runs several times, and this is some ten kilobytes.
     tokio::spawn(Box::pin(execution.run(leader, call, parts, body)).in_current_span());
     Judged::Answered(match answered.await {

@@ -8,9 +8,9 @@ use std::{future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Du
 use bytes::Bytes;
 use http::{Extensions, HeaderMap, HeaderValue, Response, header, request::Parts, response};
 use onlyonce_core::{
-    Outcome, Record, State, Timestamp,
-    event::{Completion, Doubt},
-    outcome::{self, Inner},
+    Outcome, Owner, Record, State, Timestamp,
+    event::{Completion, Unknown},
+    outcome,
     record::{ReleaseCause, UnknownCause},
 };
 use onlyonce_ledger::{
@@ -23,13 +23,13 @@ use tokio::sync::oneshot;
 use crate::{
     answer::{self, Status},
     body::{Body, BoxError},
-    capture::{self, Reading, Seen},
+    capture::{self, Reading, Seen, Whole},
     fault::{self, Window},
     headers,
     layer::{Layer, Starts},
-    observed::{Observed, Start},
     problem::Refused,
     rules::{ForwardKey, Rules},
+    sending::{NoAnswer, Start},
     service::Call,
     shared::Shared,
     stored::Stored,
@@ -44,6 +44,8 @@ pub(crate) struct Execution<R> {
     pub(crate) rules: Arc<Rules>,
     /// The client's key, for the service.
     pub(crate) as_sent: Option<HeaderValue>,
+    /// Whose share of the buffered bytes its answer takes.
+    pub(crate) one_of_many: Option<Owner>,
     pub(crate) reply: oneshot::Sender<Reply<R>>,
 }
 
@@ -56,6 +58,12 @@ where
     pub(crate) async fn run(self, leader: Leader, call: Call<R>, parts: Parts, body: Bytes) {
         if self.layer.shared().is_given_up() {
             let answer = answer::failed(&self.rules, &Error::shutting_down());
+            return self.send(Ok(answer));
+        }
+        if self.layer.shared().buffers.is_exceeded() {
+            // Its answer has room for certain, so it must not begin before others have let go of theirs.
+            let error = leader.give_up(Error::capacity("bytes buffered"));
+            let answer = answer::failed(&self.rules, &error);
             return self.send(Ok(answer));
         }
         let attempt = match leader.claim().await {
@@ -99,14 +107,15 @@ where
         let listener = shared.listen_on();
         let listening = listener.as_ref().map_or(Duration::ZERO, |_| rules.listening());
         // In boxes from here on: it is rare, and every request would have to be as large.
-        let mut doubting = Box::pin(doubted(&rules, &attempt, Doubt { cause, seen_status: None, listening }));
+        let mut losing =
+            Box::pin(lost_track(&rules, &attempt, Unknown { cause, seen_status: None, listening }));
         // The call is polled on meanwhile: it may hold the record, for a renewal.
         let mut late = None;
         let answer = tokio::select! {
-            answer = &mut doubting => answer,
+            answer = &mut losing => answer,
             seen = &mut call => {
                 late = Some(seen);
-                doubting.await
+                losing.await
             }
         };
         tell(shared, &rules, reply, answer);
@@ -148,7 +157,7 @@ where
     fn reading(&self, sent: &Parts) -> Reading {
         Reading {
             rules: Arc::clone(&self.rules),
-            buffers: Arc::clone(&self.layer.shared().buffers),
+            room: self.layer.shared().buffers.reserve(self.one_of_many),
             key: sent.headers.get(headers::KEY).cloned(),
         }
     }
@@ -178,12 +187,12 @@ where
     R::Error: Into<BoxError>,
 {
     if starts == Starts::BeforeCall && attempt.start().await.is_err() {
-        return Seen::Not(Observed::NotSent);
+        return Seen::NoAnswer(NoAnswer::NotSent);
     }
     let operation = attempt.operation_ref();
     let answer = async {
         match answered.await {
-            Ok(answer) => capture::read(answer, &reading).await,
+            Ok(answer) => capture::read(answer, reading).await,
             Err(error) => {
                 tracing::error!(%operation, %error, "the handler failed; the outcome is unknown");
                 Seen::Failed
@@ -203,8 +212,8 @@ where
     R::Error: Into<BoxError>,
 {
     match late {
-        None | Some(Seen::Not(Observed::Lost { .. }) | Seen::Failed) => {}
-        Some(Seen::Not(Observed::NotSent)) => {
+        None | Some(Seen::NoAnswer(NoAnswer::Lost { .. }) | Seen::Failed) => {}
+        Some(Seen::NoAnswer(NoAnswer::NotSent)) => {
             // Nobody waits any more, and the key is free: that is all there is to tell.
             if let Err(unrecorded) = attempt.release(ReleaseCause::NotSent, None).await {
                 log(attempt, &unrecorded);
@@ -221,23 +230,24 @@ where
     R::Error: Into<BoxError>,
 {
     match seen {
-        Seen::Not(Observed::NotSent) => released(rules, attempt, ReleaseCause::NotSent).await,
-        Seen::Not(Observed::Lost { seen_status }) => {
-            let doubt = Doubt { cause: UnknownCause::AnswerLost, seen_status, listening: Duration::ZERO };
-            doubted(rules, attempt, doubt).await
+        Seen::NoAnswer(NoAnswer::NotSent) => released(rules, attempt, ReleaseCause::NotSent).await,
+        Seen::NoAnswer(NoAnswer::Lost { seen_status }) => {
+            let unknown = Unknown { cause: UnknownCause::AnswerLost, seen_status, listening: Duration::ZERO };
+            lost_track(rules, attempt, unknown).await
         }
-        Seen::Failed => doubted(rules, attempt, UnknownCause::Handler.into()).await,
-        Seen::Whole { mut parts, body, trailers, inner } => {
+        Seen::Failed => lost_track(rules, attempt, UnknownCause::Handler.into()).await,
+        Seen::Whole { mut parts, mut whole } => {
             fault::point(Window::AnsweredRecorded).await;
-            let whole = Whole { body: &body, trailers: trailers.as_ref(), inner };
-            let (status, until) = record(rules, attempt, &parts, Some(whole)).await;
+            let (status, until) = record(rules, attempt, &parts, Some(&mut whole)).await;
             // The first caller gets those that a repeat gets: none of them speaks to the layer, or of one answer only.
             let named = headers::named_by_connection(&parts.headers);
-            let trailers = trailers
+            let trailers = whole
+                .trailers
+                .take()
                 .map(|trailers| headers::kept(&trailers, &named))
                 .filter(|trailers| !trailers.is_empty());
             answer::announce(&mut parts.headers, trailers.as_ref());
-            give(parts, Body::with_trailers(body, trailers), status, until)
+            give(parts, Body::with_trailers(whole.into_bytes(), trailers), status, until)
         }
         Seen::Large { parts, prefix, rest } => {
             let (status, until) = record(rules, attempt, &parts, None).await;
@@ -259,36 +269,22 @@ fn give<R>(
     answer
 }
 
-/// What was read of an answer to its end.
-#[derive(Clone, Copy)]
-struct Whole<'a> {
-    body: &'a Bytes,
-    trailers: Option<&'a HeaderMap>,
-    inner: Option<Inner>,
-}
-
-impl Whole<'_> {
-    fn stored(self, rules: &Rules, parts: &response::Parts) -> Stored {
-        Stored::keep((parts.status, &parts.headers), self.body.clone(), self.trailers, &rules.drop)
-    }
-}
-
 /// Ends the attempt by what its answer says. `whole` is `None` if it was not read to its end: it streams on.
 async fn record(
     rules: &Rules,
     attempt: &Attempt,
     parts: &response::Parts,
-    whole: Option<Whole<'_>>,
+    whole: Option<&mut Whole>,
 ) -> (Status, Option<Timestamp>) {
     let status = parts.status.as_u16();
     let word = handlers_word(&parts.extensions, &parts.headers);
     if word.is_none() && parts.headers.contains_key(headers::OUTCOME) {
         tracing::warn!(idempotency.operation_ref = %attempt.operation_ref(), "Idempotency-Outcome has a value that means nothing");
     }
-    let recorded = match word.unwrap_or_else(|| meaning(rules, attempt, parts, whole)) {
+    let recorded = match word.unwrap_or_else(|| meaning(rules, attempt, parts, whole.as_deref())) {
         Outcome::Kept => {
             let (completion, result) = match kept(rules, parts, whole) {
-                Some(stored) => (Completion::Kept { status }, stored.encode()),
+                Some(result) => (Completion::Kept { status }, result),
                 None => (Completion::TooLarge { status }, Bytes::new()),
             };
             attempt.complete(completion, result).await
@@ -296,14 +292,14 @@ async fn record(
         Outcome::Released => {
             // For those who wait now; nothing of it is stored.
             let same = whole.filter(|_| answer::is_same_for_waiters(status));
-            let shared = same.map(|whole| whole.stored(rules, parts).encode());
+            let shared = same.map(|whole| whole.encode(rules, parts));
             let cause = word.map_or(ReleaseCause::Answered(status), |_| ReleaseCause::Handler);
             attempt.release(cause, shared).await
         }
         Outcome::Unknown => {
             let cause = word.map_or(UnknownCause::Answered, |_| UnknownCause::Handler);
-            let doubt = Doubt { seen_status: Some(status), ..cause.into() };
-            attempt.lose_track(doubt).await
+            let unknown = Unknown { seen_status: Some(status), ..cause.into() };
+            attempt.lose_track(unknown).await
         }
     };
     match recorded {
@@ -317,12 +313,12 @@ async fn record(
 
 /// The result that repeats get; `None` if there is more of it than is kept. That counts also where bodies are not kept: the
 /// rest may yet break off, and a repeat must not take it for whole.
-fn kept(rules: &Rules, parts: &response::Parts, whole: Option<Whole<'_>>) -> Option<Stored> {
-    let fits = whole.filter(|whole| whole.body.len() <= rules.answer_limit)?;
+fn kept(rules: &Rules, parts: &response::Parts, whole: Option<&mut Whole>) -> Option<Bytes> {
+    let fits = whole.filter(|whole| whole.len() <= rules.answer_limit)?;
     Some(if rules.store_body {
-        fits.stored(rules, parts)
+        fits.encode(rules, parts)
     } else {
-        Stored::keep_bare(parts.status, &parts.headers, &rules.drop)
+        Stored::keep_bare(parts.status, &parts.headers, &rules.drop).encode()
     })
 }
 
@@ -341,7 +337,7 @@ pub(crate) fn handlers_word(extensions: &Extensions, headers: &HeaderMap) -> Opt
 }
 
 /// What the answer says of the operation.
-fn meaning(rules: &Rules, attempt: &Attempt, parts: &response::Parts, whole: Option<Whole<'_>>) -> Outcome {
+fn meaning(rules: &Rules, attempt: &Attempt, parts: &response::Parts, whole: Option<&Whole>) -> Outcome {
     let answer = outcome::Answer {
         status: parts.status.as_u16(),
         retry_after: parts.headers.contains_key(header::RETRY_AFTER),
@@ -360,7 +356,7 @@ fn told(record: &Record) -> (Status, Option<Timestamp>) {
     }
 }
 
-/// Nothing was sent. That frees the key, unless an earlier attempt is in doubt: the record that was written says which.
+/// Nothing was sent. That frees the key, unless an earlier attempt's outcome is unknown: the record that was written says which.
 async fn released<R>(rules: &Rules, attempt: &Attempt, cause: ReleaseCause) -> Response<Body<R>> {
     let shared = Stored::of_refusal(answer::unreachable(), &rules.problem_base);
     match attempt.release(cause, Some(shared.encode())).await {
@@ -384,15 +380,15 @@ fn marked<R>(rules: &Rules, refused: Refused, status: Status) -> Response<Body<R
 }
 
 /// Nobody knows: bytes were sent.
-async fn doubted<R>(rules: &Rules, attempt: &Attempt, doubt: Doubt) -> Response<Body<R>> {
-    let status = match attempt.lose_track(doubt).await {
+async fn lost_track<R>(rules: &Rules, attempt: &Attempt, unknown: Unknown) -> Response<Body<R>> {
+    let status = match attempt.lose_track(unknown).await {
         Ok(record) => told(&record).0,
         Err(unrecorded) => {
             log(attempt, &unrecorded);
             Status::Unstored
         }
     };
-    answer::lost(rules, attempt, doubt, status)
+    answer::lost(rules, attempt, unknown, status)
 }
 
 fn log(attempt: &Attempt, unrecorded: &Unrecorded) {

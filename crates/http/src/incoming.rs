@@ -2,24 +2,22 @@
 //!
 //! Nothing is looked up or claimed before the whole body has arrived and its length is right.
 
-use std::sync::Arc;
-
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use onlyonce_core::problem;
 
-use crate::{body::BoxError, buffers::Buffers, problem::Refused, rules::Rules};
+use crate::{body::BoxError, buffers::Reserved, problem::Refused, rules::Rules};
 
 /// Why a body is not read to its end.
 pub(crate) enum Unread {
     /// It is too large or too slow, or it broke off.
     Refused(Box<Refused>),
-    /// All requests together have buffered as much as they may.
+    /// All requests together have buffered as much as they may, or all of its caller's.
     NoRoom,
 }
 
-/// Reads the body, or says why not.
-pub(crate) async fn read<B>(body: B, rules: &Rules, buffers: &Arc<Buffers>) -> Result<Bytes, Unread>
+/// Reads the body into this room, or says why not.
+pub(crate) async fn read<B>(body: B, rules: &Rules, room: Reserved) -> Result<Bytes, Unread>
 where
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<BoxError>,
@@ -27,12 +25,12 @@ where
     if body.size_hint().lower() > rules.request_limit as u64 {
         return Err(too_large(rules));
     }
-    tokio::time::timeout(rules.request_time, collect(body, rules, buffers))
+    tokio::time::timeout(rules.request_time, collect(body, rules, room))
         .await
         .unwrap_or_else(|_| Err(too_slow(rules)))
 }
 
-async fn collect<B>(body: B, rules: &Rules, buffers: &Arc<Buffers>) -> Result<Bytes, Unread>
+async fn collect<B>(body: B, rules: &Rules, mut room: Reserved) -> Result<Bytes, Unread>
 where
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<BoxError>,
@@ -40,7 +38,6 @@ where
     let mut body = std::pin::pin!(body);
     let mut first: Option<Bytes> = None;
     let mut more = BytesMut::new();
-    let mut room = buffers.reserve();
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
             return Err(broken_off());

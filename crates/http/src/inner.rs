@@ -19,7 +19,7 @@ use crate::headers;
 /// Larger documents are not ours.
 pub(crate) const DOCUMENT_LIMIT: usize = 64 * 1024;
 
-const IN_DOUBT: [Problem; 2] = [IN_PROGRESS, OUTCOME_UNKNOWN];
+const UNKNOWN: [Problem; 2] = [IN_PROGRESS, OUTCOME_UNKNOWN];
 const NOT_DONE: [Problem; 3] = [CAPACITY, LEDGER_UNAVAILABLE, UPSTREAM_UNREACHABLE];
 
 /// What the problems of a layer are named by, and the key that went to it.
@@ -41,8 +41,8 @@ pub(crate) fn word(headers: &HeaderMap, body: &[u8], addressed: &Addressed<'_>) 
     let name = full.strip_prefix(URN_BASE).or_else(|| full.strip_prefix(addressed.base))?;
     let is_one_of = |problems: &[Problem]| problems.iter().any(|problem| problem.name == name);
     let echoed = addressed.key.is_some() && headers.get(headers::KEY) == addressed.key;
-    if is_one_of(&IN_DOUBT) {
-        Some(Inner::InDoubt)
+    if is_one_of(&UNKNOWN) {
+        Some(Inner::Unknown)
     } else {
         (echoed && is_one_of(&NOT_DONE)).then_some(Inner::NotDone)
     }
@@ -73,11 +73,11 @@ mod tests {
     }
 
     #[test]
-    fn only_our_own_word_for_doubt_in_a_problem_document_counts() {
+    fn only_our_own_word_for_unknown_in_a_problem_document_counts() {
         for name in ["in-progress", "outcome-unknown"] {
-            assert_eq!(says(PROBLEM, None, &document(name)), Some(Inner::InDoubt));
+            assert_eq!(says(PROBLEM, None, &document(name)), Some(Inner::Unknown));
             let ours = document(name).replace(URN_BASE, "https://api.example/problems/");
-            assert_eq!(says("Application/Problem+JSON; charset=utf-8", None, &ours), Some(Inner::InDoubt));
+            assert_eq!(says("Application/Problem+JSON; charset=utf-8", None, &ours), Some(Inner::Unknown));
             assert_eq!(says("application/json", None, &document(name)), None);
             let theirs = document(name).replace(URN_BASE, "https://orders.example/");
             assert_eq!(says(PROBLEM, None, &theirs), None);
@@ -102,6 +102,6 @@ mod tests {
         let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM))].into_iter().collect();
         let addressed = Addressed { base: URN_BASE, key: None };
         assert_eq!(word(&headers, document("capacity").as_bytes(), &addressed), None);
-        assert_eq!(word(&headers, document("in-progress").as_bytes(), &addressed), Some(Inner::InDoubt));
+        assert_eq!(word(&headers, document("in-progress").as_bytes(), &addressed), Some(Inner::Unknown));
     }
 }

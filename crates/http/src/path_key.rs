@@ -5,7 +5,7 @@
 
 use onlyonce_core::{
     Key, RecordId, path,
-    scope::{Carrier, Principal, Scopes},
+    scope::{CarrierKind, Principal, Scopes},
 };
 
 use crate::rules::Rules;
@@ -39,7 +39,7 @@ impl PathKey {
 
     /// The id of its record.
     pub fn record_id(&self, scopes: &Scopes, rules: &Rules, principal: &Principal) -> RecordId {
-        let carrier = Carrier::Path { route: &rules.name, others: &self.others };
+        let carrier = CarrierKind::Path { route: &rules.name, others: &self.others };
         scopes.record_id(principal, carrier, &self.key)
     }
 }

@@ -11,7 +11,6 @@ use onlyonce_core::{
     fingerprint::{Recipe, Request},
     parameters::parameters,
     problem,
-    scope::PrincipalMode,
 };
 use onlyonce_ledger::begin;
 
@@ -125,8 +124,8 @@ fn seen_by_ledger(shared: &Shared, keyed: &Keyed, request: &Request<'_>, length:
         id: keyed.record_id(shared),
         recipe: Recipe::V1,
         fingerprint,
-        owner: shared.scopes.owner(&keyed.principal),
-        one_of_many: keyed.principal.mode() != PrincipalMode::Anonymous,
+        owner: keyed.asker.owner,
+        one_of_many: keyed.asker.one_of_many().is_some(),
         route: rules.name.to_string(),
         policy: policy(shared, keyed),
         parameters: match rules.conflict {

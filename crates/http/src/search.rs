@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, request::Parts};
 use onlyonce_core::{
-    Fingerprint, Key, RecordId, Timestamp,
+    Fingerprint, Key, Owner, RecordId, Timestamp,
     carrier::{Carrier, Unfit},
     fingerprint::{self, Recipe},
     problem,
-    scope::{self, Principal},
+    scope::{self, Principal, PrincipalMode},
 };
 
 use crate::{
@@ -25,6 +25,9 @@ use crate::{
     rules::{Late, Requirement, Rules},
     shared::Shared,
 };
+
+/// In the place of an owner for those of whom nobody knows who they are. A hash has no such value.
+const STRANGERS: Owner = Owner([0; 16]);
 
 /// What a request's head says of its key.
 pub(crate) enum Head {
@@ -49,7 +52,13 @@ pub(crate) struct Candidate {
     pub(crate) rules: Arc<Rules>,
     given: Option<Given>,
     /// `None`: without a key it passes, whoever sends it.
-    principal: Option<Principal>,
+    asker: Option<Asker>,
+}
+
+/// A principal, and whose records his are.
+pub(crate) struct Asker {
+    pub(crate) principal: Principal,
+    pub(crate) owner: Owner,
 }
 
 /// A key, and how it came.
@@ -64,7 +73,7 @@ pub(crate) struct Keyed {
     pub(crate) key: Key,
     pub(crate) class: Class,
     pub(crate) echo: Option<Echo>,
-    pub(crate) principal: Principal,
+    pub(crate) asker: Asker,
     pub(crate) rules: Arc<Rules>,
 }
 
@@ -106,8 +115,8 @@ impl Layer {
         if keyed && is_early(parts) {
             return refused(too_early());
         }
-        let principal = match (keyed || required).then(|| self.identify(parts)).transpose() {
-            Ok(principal) => principal,
+        let asker = match (keyed || required).then(|| self.asker(parts)).transpose() {
+            Ok(asker) => asker,
             Err(detail) => return refused(unidentified(detail)),
         };
         let given = match sent {
@@ -117,8 +126,21 @@ impl Layer {
         match given {
             Err(problem) => refused(problem),
             Ok(None) if !carriers.needs_body() => refused(missing(&rules)),
-            Ok(given) => Head::Read(Box::new(Candidate { rules, given, principal })),
+            Ok(given) => Head::Read(Box::new(Candidate { rules, given, asker })),
         }
+    }
+
+    fn asker(&self, parts: &Parts) -> Result<Asker, String> {
+        let principal = self.identify(parts)?;
+        let owner = self.shared().scopes.owner(&principal);
+        Ok(Asker { principal, owner })
+    }
+}
+
+impl Asker {
+    /// Who takes no more than his share of what all have together; `None` where everybody is the same.
+    pub(crate) fn one_of_many(&self) -> Option<Owner> {
+        (self.principal.mode() != PrincipalMode::Anonymous).then_some(self.owner)
     }
 }
 
@@ -130,8 +152,13 @@ impl Candidate {
 
     /// The record of the key, where the head tells it.
     pub(crate) fn record_id(&self, shared: &Shared) -> Option<RecordId> {
-        let (given, principal) = (self.given.as_ref()?, self.principal.as_ref()?);
-        Some(record_id(shared, &self.rules, principal, &given.class, &given.key))
+        let (given, asker) = (self.given.as_ref()?, self.asker.as_ref()?);
+        Some(record_id(shared, &self.rules, &asker.principal, &given.class, &given.key))
+    }
+
+    /// Whose share of the buffered bytes its body takes. Those who are not known yet have one together.
+    pub(crate) fn one_of_many(&self) -> Option<Owner> {
+        self.asker.as_ref().map_or(Some(STRANGERS), Asker::one_of_many)
     }
 
     /// Judges the whole request; `None`: it has no key and needs none.
@@ -141,7 +168,7 @@ impl Candidate {
         parts: &Parts,
         request: &fingerprint::Request<'_>,
     ) -> Result<Option<Keyed>, Box<Refused>> {
-        let Self { rules, given, principal } = self;
+        let Self { rules, given, asker } = self;
         let needs_body = rules.carriers.needs_body();
         let known = given.is_some();
         let found = if needs_body { in_body(layer.shared(), &rules, given, request)? } else { given };
@@ -149,11 +176,11 @@ impl Candidate {
         if !known && is_early(parts) {
             return Err(too_early());
         }
-        let principal = match principal {
-            Some(principal) => principal,
-            None => layer.identify(parts).map_err(unidentified)?,
+        let asker = match asker {
+            Some(asker) => asker,
+            None => layer.asker(parts).map_err(unidentified)?,
         };
-        Ok(Some(Keyed { key, class, echo, principal, rules }))
+        Ok(Some(Keyed { key, class, echo, asker, rules }))
     }
 }
 
@@ -176,16 +203,16 @@ impl Keyed {
     }
 
     pub(crate) fn record_id(&self, shared: &Shared) -> RecordId {
-        record_id(shared, &self.rules, &self.principal, &self.class, &self.key)
+        record_id(shared, &self.rules, &self.asker.principal, &self.class, &self.key)
     }
 }
 
 fn record_id(shared: &Shared, rules: &Rules, principal: &Principal, class: &Class, key: &Key) -> RecordId {
     let route = &*rules.name;
     let carrier = match class {
-        Class::Explicit => scope::Carrier::Explicit,
-        Class::Path(others) => scope::Carrier::Path { route, others },
-        Class::Derived(_) => scope::Carrier::Derived { route },
+        Class::Explicit => scope::CarrierKind::Explicit,
+        Class::Path(others) => scope::CarrierKind::Path { route, others },
+        Class::Derived(_) => scope::CarrierKind::Derived { route },
     };
     shared.scopes.record_id(principal, carrier, key)
 }

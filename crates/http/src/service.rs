@@ -22,10 +22,10 @@ use crate::{
     exchange, headers,
     layer::Layer,
     observe::{self, Ended, Taps},
-    observed::Start,
     request_body::RequestBody,
     rules::{Mode, Rules},
     search::{Head, Refusal},
+    sending::Start,
     telemetry,
 };
 

@@ -239,7 +239,7 @@ async fn what_turns_out_late_not_to_have_been_sent_frees_the_key() {
                 if calls == 0 {
                     // bounded: on a paused clock, one deadline and a half
                     tokio::time::sleep(std::time::Duration::from_secs(90)).await;
-                    answer.extensions_mut().insert(onlyonce_http::Observed::NotSent);
+                    answer.extensions_mut().insert(onlyonce_http::NoAnswer::NotSent);
                 }
                 Ok(answer)
             })

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use onlyonce_core::{
     Event, Fence, OperationRef, Record, Refusal, State,
-    event::{Completion, Doubt},
+    event::{Completion, Unknown},
     record::{ReleaseCause, UnknownCause},
 };
 use tokio::time::Instant;
@@ -62,7 +62,7 @@ pub enum Unrecorded {
     Refused(Refusal),
 }
 
-/// An end, and what followers learn of it.
+/// An end, and what waiters learn of it.
 struct End {
     change: Change,
     result: Option<Bytes>,
@@ -78,7 +78,7 @@ impl Attempt {
         admission: Place,
     ) -> Self {
         let reference = record.operation_ref(lead.id);
-        let rerun = record.doubt.is_some();
+        let rerun = record.earlier_unknown.is_some();
         lead.running(Arc::new(record.clone()));
         let held = Arc::new(Held::new(lead.id, record, sent));
         engine.attempts.add(Arc::clone(&held));
@@ -104,7 +104,7 @@ impl Attempt {
         self.0.held.holder.fence
     }
 
-    /// Whether an earlier attempt of the operation is in doubt.
+    /// Whether an earlier attempt of the operation is unknown.
     pub fn is_rerun(&self) -> bool {
         self.0.rerun
     }
@@ -172,8 +172,8 @@ impl Attempt {
     ///
     /// # Errors
     /// [`Unrecorded`]: the lapse of the lease will say the same.
-    pub async fn lose_track(&self, doubt: Doubt) -> Result<Arc<Record>, Unrecorded> {
-        let change = Change::new(self.0.held.id, Event::LoseTrack(self.0.held.holder, doubt));
+    pub async fn lose_track(&self, unknown: Unknown) -> Result<Arc<Record>, Unrecorded> {
+        let change = Change::new(self.0.held.id, Event::LoseTrack(self.0.held.holder, unknown));
         Execution::end(&self.0, End { change, result: None, shared: None }).await
     }
 }
@@ -194,7 +194,7 @@ impl Execution {
         };
         tracing::warn!(idempotency.operation_ref = %this.reference, %error, "an outcome is not on record yet; it is tried on");
         // From here on this end is seen to: whoever drops the attempt makes no other.
-        this.held.reached(Stage::Doubted);
+        this.held.reached(Stage::Unknown);
         let this = Arc::clone(this);
         tokio::spawn(async move { this.see_through(end).await });
         Err(Unrecorded::Pending)
@@ -251,7 +251,7 @@ impl Execution {
         drop(standing);
         self.reached(&record);
         let record = Arc::new(record);
-        self.tell_followers(end, &record);
+        self.tell_waiters(end, &record);
         if matches!(change.event, Event::Complete(..)) && before.as_deref().is_some_and(was_given_up) {
             self.late(before.as_deref(), Some(&record), "accepted").await;
         }
@@ -259,7 +259,7 @@ impl Execution {
     }
 
     fn reached(&self, record: &Record) {
-        self.held.reached(if record.is_open() { Stage::Doubted } else { Stage::Over });
+        self.held.reached(if record.is_open() { Stage::Unknown } else { Stage::Over });
         self.held.told();
         let admission = self.admission.lock().unwrap_or_else(PoisonError::into_inner).take();
         if admission.is_some() {
@@ -268,7 +268,7 @@ impl Execution {
         }
     }
 
-    fn tell_followers(&self, end: &End, record: &Arc<Record>) {
+    fn tell_waiters(&self, end: &End, record: &Arc<Record>) {
         let Some(lead) = self.lead().take() else { return };
         lead.end(match (&record.state, &end.shared) {
             (State::Released { .. }, Some(shared)) => Ending::Shared(Arc::clone(record), shared.clone()),
@@ -333,7 +333,7 @@ fn was_given_up(record: &Record) -> bool {
 impl Drop for Attempt {
     fn drop(&mut self) {
         let abandoned = self.0.held.abandon();
-        if self.0.held.stage() >= Stage::Doubted {
+        if self.0.held.stage() >= Stage::Unknown {
             return;
         }
         let this = Arc::clone(&self.0);

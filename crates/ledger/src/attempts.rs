@@ -35,7 +35,7 @@ pub(crate) enum Stage {
     Abandoned = 2,
     /// Its record is no longer in progress, as far as it knows, or its end is being written; a late outcome may still
     /// come.
-    Doubted = 3,
+    Unknown = 3,
     /// Its outcome is written or refused.
     Over = 4,
 }
@@ -75,7 +75,7 @@ impl Held {
             0 => Stage::Claimed,
             1 => Stage::Started,
             2 => Stage::Abandoned,
-            3 => Stage::Doubted,
+            3 => Stage::Unknown,
             _ => Stage::Over,
         }
     }

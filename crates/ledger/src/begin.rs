@@ -1,4 +1,4 @@
-//! The way of a keyed request: follow, look up, take the lead, claim.
+//! The way of a keyed request: wait for the first, look up, take the lead, claim.
 //!
 //! [`Ledger::look_up`] runs on behalf of a client and may be dropped at any await: it writes nothing but the lapse of a
 //! lease that has passed. [`Leader::claim`] writes, and must run where its client's hang-up does not reach it.
@@ -22,10 +22,10 @@ use crate::{
     engine::{Change, Engine, Patience, Transition},
     error::{Error, Failure},
     flights::{Ending, Lead},
-    follow::Followed,
     random,
     seal::Content,
     store::Room,
+    waiting::Waited,
     writer::Class,
 };
 
@@ -37,7 +37,7 @@ const LAPSES_MAX: usize = 4;
 /// What an attempt may still want to write: its end, with a result of [`RESERVED_RESULT`] at most.
 const BYTES_PER_ATTEMPT: u64 = 64 * 1024;
 /// A result up to this size has its room since the claim. A larger one that finds none becomes a tombstone.
-pub(crate) const RESERVED_RESULT: usize = 32 * 1024;
+pub const RESERVED_RESULT: usize = 32 * 1024;
 
 /// A keyed request, as the ledger sees it.
 #[derive(Clone, Debug)]
@@ -140,10 +140,10 @@ impl Ledger {
         let mut in_progress = None;
         let mut nothing_known = true;
         for _ in 0..ROUNDS_MAX {
-            match engine.follow(request.id, &claim, until).await? {
-                Followed::Nobody => {}
-                Followed::Stands(standing) => return Ok(Look::Stands(standing)),
-                Followed::ToNothing => nothing_known = false,
+            match engine.wait_for_first(request.id, &claim, until).await? {
+                Waited::ForNobody => {}
+                Waited::Stands(standing) => return Ok(Look::Stands(standing)),
+                Waited::ForNothing => nothing_known = false,
             }
             let standing = engine.read_in_time(request.id, nothing_known).await?;
             nothing_known = false;
@@ -155,7 +155,7 @@ impl Ledger {
                         Box::pin(engine.lapse(request.id, standing)).await?;
                         continue;
                     }
-                    // It began here a moment ago; follow it.
+                    // It began here a moment ago; wait for it.
                     Decision::Refuse(Refusal::InProgress) if engine.flights.of(request.id).is_some() => {
                         continue;
                     }
@@ -320,6 +320,11 @@ impl Leader {
         Err(self.fail(Error::unavailable("too many writers want this record")))
     }
 
+    /// Gives the lead up because of a bound that is not the ledger's: those who follow would meet it in turn.
+    pub fn give_up(self, error: Error) -> Error {
+        self.fail(error)
+    }
+
     /// Room for the end is reserved at the beginning.
     fn admit(&self) -> Result<Place, Error> {
         let engine = &self.engine;
@@ -346,7 +351,7 @@ impl Leader {
         Change::new(self.request.id, event)
     }
 
-    /// Those who follow would only meet the same failure in turn.
+    /// Those who wait would only meet the same failure in turn.
     fn fail(&self, error: Error) -> Error {
         self.lead.end(Ending::Failed(error.clone()));
         error

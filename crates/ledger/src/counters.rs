@@ -13,7 +13,7 @@ const GAUGES_EVERY: Duration = Duration::from_secs(5);
 pub(crate) struct Counters {
     /// From a claim acknowledged to its outcome acknowledged.
     pub(crate) critical_section: Histogram,
-    /// How long followers waited.
+    /// How long they waited who repeat a running request.
     pub(crate) wait: Histogram,
     pub(crate) late_outcomes: Counter,
     kept: Counter,
@@ -89,7 +89,7 @@ impl Engine {
         }
         set(&metric::OPEN_RECORDS, &[], self.tally.open());
         set(&metric::ATTEMPTS_IN_FLIGHT, &[], self.attempts.count());
-        set(&metric::WAITERS, &[], self.flights.followers());
+        set(&metric::WAITERS, &[], self.flights.waiters());
         if let Some(bytes) = self.store.bytes() {
             self.options.meter.gauge(&metric::LEDGER_BYTES, &[]).set(bytes as f64);
         }

@@ -1,8 +1,8 @@
-//! Single flight: within one process, the duplicates of a running request follow it instead of asking the store.
+//! Single flight: within one process, the duplicates of a running request wait for it instead of asking the store.
 //!
-//! What is shared is the news of the record, never a decision: each follower is judged with its own fingerprint and
-//! its own deadline. A follower holds no connection and never touches the attempt's record; it hears of an outcome
-//! only after that is durable. Followers are bounded per key and in all.
+//! What is shared is the news of the record, never a decision: each waiter is judged with its own fingerprint and
+//! its own deadline. A waiter holds no connection and never touches the attempt's record; it hears of an outcome
+//! only after that is durable. Waiters are bounded per key and in all.
 
 use std::{
     collections::HashMap,
@@ -29,7 +29,7 @@ pub(crate) enum Phase {
     Ended(Ending),
 }
 
-/// What followers learn at the end.
+/// What waiters learn at the end.
 #[derive(Clone, Debug)]
 pub(crate) enum Ending {
     /// The record as it was written, and the opened result if it is kept.
@@ -45,16 +45,16 @@ pub(crate) enum Ending {
 #[derive(Debug)]
 pub(crate) struct Flight {
     phase: watch::Sender<Phase>,
-    followers: AtomicUsize,
+    waiters: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Flights {
     running: Mutex<HashMap<RecordId, Arc<Flight>>>,
-    followers: AtomicUsize,
+    waiters: AtomicUsize,
 }
 
-/// The right to claim a record in this process. Dropped, it tells the followers to look again.
+/// The right to claim a record in this process. Dropped, it tells the waiters to look again.
 #[derive(Debug)]
 pub(crate) struct Lead {
     flights: Arc<Flights>,
@@ -62,9 +62,9 @@ pub(crate) struct Lead {
     flight: Arc<Flight>,
 }
 
-/// A follower's place; dropped, it is free again.
+/// A waiter's place; dropped, it is free again.
 #[derive(Debug)]
-pub(crate) struct Follower {
+pub(crate) struct Waiter {
     flights: Arc<Flights>,
     flight: Arc<Flight>,
     phase: watch::Receiver<Phase>,
@@ -93,29 +93,24 @@ impl Flights {
             return None;
         }
         let flight =
-            Arc::new(Flight { phase: watch::Sender::new(Phase::Claiming), followers: AtomicUsize::new(0) });
+            Arc::new(Flight { phase: watch::Sender::new(Phase::Claiming), waiters: AtomicUsize::new(0) });
         running.insert(id, Arc::clone(&flight));
         Some(Lead { flights: Arc::clone(self), id, flight })
     }
 
-    /// Joins a flight; `None` if it has as many followers as it may, or the process has.
-    pub(crate) fn follow(
-        self: &Arc<Self>,
-        flight: Arc<Flight>,
-        per_key: usize,
-        all: usize,
-    ) -> Option<Follower> {
+    /// Joins a flight; `None` if it has as many waiters as it may, or the process has.
+    pub(crate) fn join(self: &Arc<Self>, flight: Arc<Flight>, per_key: usize, all: usize) -> Option<Waiter> {
         // Counted before it is compared, so that two who come at once cannot both take the last place.
-        let here = flight.followers.fetch_add(1, Ordering::Relaxed);
-        let everywhere = self.followers.fetch_add(1, Ordering::Relaxed);
+        let here = flight.waiters.fetch_add(1, Ordering::Relaxed);
+        let everywhere = self.waiters.fetch_add(1, Ordering::Relaxed);
         let phase = flight.phase.subscribe();
-        let follower = Follower { flights: Arc::clone(self), flight, phase };
-        (here < per_key && everywhere < all).then_some(follower)
+        let waiter = Waiter { flights: Arc::clone(self), flight, phase };
+        (here < per_key && everywhere < all).then_some(waiter)
     }
 
-    /// How many follow in all.
-    pub(crate) fn followers(&self) -> usize {
-        self.followers.load(Ordering::Relaxed)
+    /// How many wait in all.
+    pub(crate) fn waiters(&self) -> usize {
+        self.waiters.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<RecordId, Arc<Flight>>> {
@@ -156,7 +151,7 @@ impl Drop for Lead {
     }
 }
 
-impl Follower {
+impl Waiter {
     /// How far the request in front has come.
     pub(crate) fn phase(&mut self) -> Phase {
         self.phase.borrow_and_update().clone()
@@ -164,14 +159,14 @@ impl Follower {
 
     /// Waits until that changes.
     pub(crate) async fn changed(&mut self) {
-        // The sender lives in the flight that this follower holds.
+        // The sender lives in the flight that this waiter holds.
         let _ = self.phase.changed().await;
     }
 }
 
-impl Drop for Follower {
+impl Drop for Waiter {
     fn drop(&mut self) {
-        self.flight.followers.fetch_sub(1, Ordering::Relaxed);
-        self.flights.followers.fetch_sub(1, Ordering::Relaxed);
+        self.flight.waiters.fetch_sub(1, Ordering::Relaxed);
+        self.flights.waiters.fetch_sub(1, Ordering::Relaxed);
     }
 }

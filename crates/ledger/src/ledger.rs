@@ -160,7 +160,7 @@ impl Ledger {
 
     /// Requests that wait for another's outcome.
     pub fn waiters(&self) -> usize {
-        self.0.flights.followers()
+        self.0.flights.waiters()
     }
 
     /// Unknown records by route.
@@ -203,9 +203,9 @@ impl Engine {
             (false, Stage::Claimed | Stage::Started | Stage::Abandoned) => {
                 Event::LoseTrack(held.holder, UnknownCause::Drained.into())
             }
-            (false, Stage::Doubted | Stage::Over) => return None,
+            (false, Stage::Unknown | Stage::Over) => return None,
         };
-        held.reached(Stage::Doubted);
+        held.reached(Stage::Unknown);
         let engine = Arc::clone(self);
         let limit = self.options.store_wait;
         Some(tokio::spawn(async move {

@@ -25,12 +25,12 @@ mod counters;
 mod doubted;
 mod engine;
 mod flights;
-mod follow;
 mod measured;
 mod random;
 mod rounds;
 mod seal;
 mod tally;
+mod waiting;
 mod writer;
 
 pub use attempt::Attempt;

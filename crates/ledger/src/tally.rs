@@ -129,7 +129,7 @@ impl Tally {
             }
             (true, true) | (false, false) => {}
         }
-        if before.is_some_and(is_in_doubt) && !after.is_open() {
+        if before.is_some_and(has_unknown) && !after.is_open() {
             self.settled(id, event, before, after);
         }
     }
@@ -203,8 +203,8 @@ fn is_unknown(record: &Record) -> bool {
 }
 
 /// Whether nobody knows what became of this attempt, or of one before it.
-fn is_in_doubt(record: &Record) -> bool {
-    is_unknown(record) || (record.is_open() && record.doubt.is_some())
+fn has_unknown(record: &Record) -> bool {
+    is_unknown(record) || (record.is_open() && record.earlier_unknown.is_some())
 }
 
 #[cfg(test)]

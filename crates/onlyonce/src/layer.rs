@@ -180,7 +180,7 @@ impl<P> Layer<P> {
         self
     }
 
-    /// Promises that the handler bears being run again while an earlier attempt is in doubt, or even still running:
+    /// Promises that the handler bears being run again while an earlier attempt is unknown, or even still running:
     /// because it writes under a unique column with [`reference`](crate::Operation::reference), or because whatever it
     /// calls deduplicates on [`downstream_key`](crate::Operation::downstream_key). Then a repeat runs again once
     /// `settle_after` has passed: the longest that an attempt may go on working after its caller is gone.

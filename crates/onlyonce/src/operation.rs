@@ -43,7 +43,7 @@ impl Operation {
         self.attempt
     }
 
-    /// Whether an earlier attempt is in doubt, and may have taken effect or still be running. Only on routes that
+    /// Whether an earlier attempt is unknown, and may have taken effect or still be running. Only on routes that
     /// [promise](crate::Layer::rerun) to be able to bear that.
     pub fn is_rerun(&self) -> bool {
         self.rerun

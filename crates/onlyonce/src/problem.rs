@@ -8,7 +8,7 @@ use onlyonce_core::{
     OperationRef, Outcome,
     problem::{OUTCOME_UNKNOWN, UPSTREAM_UNREACHABLE, URN_BASE},
 };
-use onlyonce_http::{Observed, headers, problem::Refused};
+use onlyonce_http::{NoAnswer, headers, problem::Refused};
 use serde_json::json;
 
 /// A problem document (RFC 9457) that a handler answers with. It says something about the operation only when it is
@@ -42,7 +42,7 @@ impl Problem {
             UPSTREAM_UNREACHABLE,
             "Nothing was sent on and nothing was done. Send the request again with the same key.",
         );
-        Self::said(told.retry_after(1), operation, Observed::NotSent, "release")
+        Self::said(told.retry_after(1), operation, NoAnswer::NotSent, "release")
     }
 
     pub(crate) fn unknown(operation: OperationRef) -> Self {
@@ -50,20 +50,20 @@ impl Problem {
         Self::said(
             told.status(StatusCode::BAD_GATEWAY),
             operation,
-            Observed::Lost { seen_status: None },
+            NoAnswer::Lost { seen_status: None },
             "unknown",
         )
     }
 
     /// The layer answers with what came to be on record. The document is for where none listens any more, and the header
     /// for where something in between has replaced the answer and kept its headers.
-    fn said(told: Refused, operation: OperationRef, observed: Observed, word: &'static str) -> Self {
+    fn said(told: Refused, operation: OperationRef, no_answer: NoAnswer, word: &'static str) -> Self {
         let (status, map, body) = told.member("operation_ref", operation.to_string()).document(URN_BASE);
         let mut answer = Response::new(body);
         *answer.status_mut() = status;
         *answer.headers_mut() = map;
         answer.headers_mut().insert(headers::OUTCOME, HeaderValue::from_static(word));
-        answer.extensions_mut().insert(observed);
+        answer.extensions_mut().insert(no_answer);
         Self(Box::new(answer))
     }
 

@@ -44,7 +44,7 @@ pub(crate) fn in_progress(version: Version) -> Record {
         owner: Owner([8; 16]),
         route: "POST /transfers".to_owned(),
         policy: Policy::default(),
-        doubt: None,
+        earlier_unknown: None,
         parameters: Bytes::from_static(b"sealed"),
         state: State::InProgress { lease_until: later(PAST, 60) },
     }

@@ -47,7 +47,7 @@ fn in_progress(revision: u32) -> Record {
         owner: Owner([8; 16]),
         route: "POST /transfers".to_owned(),
         policy: Policy::default(),
-        doubt: None,
+        earlier_unknown: None,
         parameters: Bytes::from(vec![9; 64]),
         state: State::InProgress { lease_until: PAST },
     }

@@ -93,7 +93,9 @@ pub(super) fn meaning(state: &str, cause: &str) -> &'static str {
         ("unknown", "answered") => "the upstream answered that it does not know either",
         ("unknown", "handler") => "the upstream or its handler said so itself, or the handler panicked",
         ("unknown", "drained") => "the gateway was stopped while it was under way",
-        ("unknown", "rerun-refused") => "a re-run was refused; the attempt before it is still in doubt",
+        ("unknown", "rerun-refused") => {
+            "a re-run was refused; the outcome of the attempt before it is still unknown"
+        }
         ("released", "not-started") => "the attempt ended before it began",
         ("released", "not-sent") => "the upstream was not reached",
         ("released", "answered") => "the upstream answered that it did nothing",

@@ -26,7 +26,7 @@ async fn an_answer_that_was_given_survives_kill_9() {
     assert_eq!(upstream.total(), 3);
 }
 
-/// Killed with requests at every place: none runs twice, and each is known, free or in doubt.
+/// Killed with requests at every place: none runs twice, and each is known, free or unknown.
 #[tokio::test]
 async fn requests_under_way_at_kill_9_are_free_or_unknown_and_none_has_two_effects() {
     let (before, after) = (Gate::closed(), Gate::closed());

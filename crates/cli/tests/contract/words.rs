@@ -15,7 +15,7 @@ fn detail(answer: &Response) -> String {
     answer.json()["detail"].as_str().expect("a refusal says what happened").to_owned()
 }
 
-/// An earlier attempt is in doubt, so the key is not free, although this one sent nothing.
+/// An earlier attempt is unknown, so the key is not free, although this one sent nothing.
 #[tokio::test]
 async fn a_re_run_that_reaches_nobody_does_not_call_the_key_free() {
     let upstream = Upstream::start(|_| async { Answer::new(504) }).await;

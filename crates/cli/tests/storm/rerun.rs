@@ -91,7 +91,7 @@ impl<'a> Storm<'a> {
         self.orders.happened_once(&transfers);
         let Self { bank_kills, in_flight, held, .. } = self;
         let told = self.orders.count();
-        [kills, bank_kills, in_flight, held, told.keys, told.doubted, told.answered, transfers.len(), 0]
+        [kills, bank_kills, in_flight, held, told.keys, told.unknown, told.answered, transfers.len(), 0]
     }
 
     /// Kills the gateway under full traffic, with many requests in the window; now and then the bank before it.

@@ -133,12 +133,12 @@ fn golden() -> [Record; 5] {
         owner: Owner([0x01; 16]),
         route: "POST /transfers".to_owned(),
         policy: Policy { settle_after: Some(Duration::from_secs(120)), ..Policy::default() },
-        doubt: None,
+        earlier_unknown: None,
         parameters: Bytes::from_static(b"{}"),
         state: State::InProgress { lease_until: time(0x3333) },
     };
     let unknown = Record {
-        doubt: Some(time(0x1234)),
+        earlier_unknown: Some(time(0x1234)),
         policy: Policy { on_unknown: OnUnknown::Rerun, ..Policy::default() },
         state: State::Unknown {
             since: time(0x4444),
@@ -185,7 +185,7 @@ fn records() -> impl Strategy<Value = Record> {
     let texts = (".{0,40}", vec(any::<u8>(), 0..100));
     (names, times, texts, policies(), states()).prop_map(|(names, times, texts, policy, state)| {
         let (attempt, revision, fence, fingerprint, owner) = names;
-        let (first_claim_at, claimed_at, doubt) = times;
+        let (first_claim_at, claimed_at, earlier_unknown) = times;
         let (route, parameters) = texts;
         Record {
             version: Version { attempt: AttemptId(attempt), revision },
@@ -197,7 +197,7 @@ fn records() -> impl Strategy<Value = Record> {
             owner: Owner(owner),
             route,
             policy,
-            doubt,
+            earlier_unknown,
             parameters: parameters.into(),
             state,
         }

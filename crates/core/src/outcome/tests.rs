@@ -38,7 +38,7 @@ fn every_status_of_the_contract_has_its_outcome() {
 
 /// One line for each status that the table releases: what `strict` makes of it.
 #[test]
-fn strict_keeps_refusals_and_doubts_not_now() {
+fn strict_keeps_refusals_and_is_unknown_where_told_not_now() {
     for (status, outcome) in [
         (307, Outcome::Kept),
         (308, Outcome::Kept),
@@ -98,8 +98,8 @@ fn what_a_route_says_of_a_status_beats_both_tables() {
 
 /// An override that freed the key of a re-run would let a third attempt run beside the first.
 #[test]
-fn a_re_run_that_is_told_not_now_stays_in_doubt_whatever_the_route_says() {
-    for status in RERUN_IN_DOUBT {
+fn a_re_run_that_is_told_not_now_stays_unknown_whatever_the_route_says() {
+    for status in RERUN_PUT_OFF {
         let answer = Answer { rerun: true, retry_after: true, ..answer(*status) };
         for route in [Overrides::default(), strict(), all_say(Outcome::Released), all_say(Outcome::Kept)] {
             assert_eq!(of_answer(answer, &route), Outcome::Unknown, "{status}");
@@ -128,11 +128,11 @@ fn a_re_run_that_was_not_performed_is_never_kept_whatever_the_route_says() {
 }
 
 #[test]
-fn an_inner_layer_in_doubt_is_never_overruled_and_one_that_did_nothing_frees() {
+fn an_inner_layer_that_does_not_know_is_never_overruled_and_one_that_did_nothing_frees() {
     for status in [200, 409, 502, 503] {
-        let in_doubt = Answer { inner: Some(Inner::InDoubt), ..answer(status) };
+        let unknown = Answer { inner: Some(Inner::Unknown), ..answer(status) };
         for route in [Overrides::default(), strict(), all_say(Outcome::Released), all_say(Outcome::Kept)] {
-            assert_eq!(of_answer(in_doubt, &route), Outcome::Unknown, "{status}");
+            assert_eq!(of_answer(unknown, &route), Outcome::Unknown, "{status}");
         }
         let not_done = Answer { inner: Some(Inner::NotDone), ..answer(status) };
         assert_eq!(of_answer(not_done, &Overrides::default()), Outcome::Released, "{status}");

@@ -10,7 +10,7 @@ use http::Method;
 use onlyonce_core::{
     Key, RecordId,
     key::Syntax,
-    scope::{Carrier as KeyCarrier, Principal, Scopes},
+    scope::{CarrierKind, Principal, Scopes},
 };
 use onlyonce_http::PathKey;
 use serde::Deserialize;
@@ -22,7 +22,7 @@ use super::{
     input::{Body, Shape},
     view::Operation,
 };
-use crate::principal::{Carrier, Identify};
+use crate::principal::{Credential, Identify};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,7 +69,7 @@ pub(super) async fn look_up(
 fn by_key(state: &State, principal: &Principal, key: &str) -> Result<RecordId, Refusal> {
     // Both forms mean the same key; a strict route has taken only one of them.
     let key = Key::parse(key.as_bytes(), Syntax::Lenient).map_err(refused)?;
-    Ok(state.shared.scopes().record_id(principal, KeyCarrier::Explicit, &key))
+    Ok(state.shared.scopes().record_id(principal, CarrierKind::Explicit, &key))
 }
 
 /// What a request like `PUT /orders/7` has as its key, by the routes of this gateway.
@@ -112,29 +112,30 @@ impl Named {
             (Identify::Header { name, .. }, _) => Err(Refusal::invalid(format!(
                 "This gateway knows its callers by the header {name}: send \"principal\" with its value."
             ))),
-            (Identify::Credential { carriers, .. }, Self::Credential(given)) => {
-                credential(given, carriers, scopes)
+            (Identify::Credential { credentials, .. }, Self::Credential(given)) => {
+                credential(given, credentials, scopes)
             }
-            (Identify::Credential { carriers, .. }, Self::Text(_)) => Err(by_credential(carriers)),
+            (Identify::Credential { credentials, .. }, Self::Text(_)) => Err(by_credential(credentials)),
         }
     }
 }
 
 fn credential(
     given: &BTreeMap<String, String>,
-    carriers: &[Carrier],
+    credentials: &[Credential],
     scopes: &Scopes,
 ) -> Result<Principal, Refusal> {
-    let known = |name: &String| carriers.iter().any(|carrier| label(carrier) == name);
+    let known = |name: &String| credentials.iter().any(|credential| label(credential) == name);
     let found: Vec<_> = given.iter().map(|(name, value)| (name.as_str(), value.trim().as_bytes())).collect();
     if !given.keys().all(known) || found.iter().all(|(_, value)| value.is_empty()) {
-        return Err(by_credential(carriers));
+        return Err(by_credential(credentials));
     }
     Ok(scopes.credential(&found))
 }
 
-fn by_credential(carriers: &[Carrier]) -> Refusal {
-    let labels: Vec<_> = carriers.iter().map(|carrier| format!("\"{}\": \"…\"", label(carrier))).collect();
+fn by_credential(credentials: &[Credential]) -> Refusal {
+    let labels: Vec<_> =
+        credentials.iter().map(|credential| format!("\"{}\": \"…\"", label(credential))).collect();
     Refusal::invalid(format!(
         "This gateway knows its callers by their credential: send \"principal\": {{{}}} with the values that the \
          request carried, and those only.",
@@ -142,8 +143,8 @@ fn by_credential(carriers: &[Carrier]) -> Refusal {
     ))
 }
 
-fn label(carrier: &Carrier) -> &str {
-    match carrier {
-        Carrier::Header { label, .. } | Carrier::Cookie { label, .. } => label,
+fn label(credential: &Credential) -> &str {
+    match credential {
+        Credential::Header { label, .. } | Credential::Cookie { label, .. } => label,
     }
 }

@@ -22,11 +22,11 @@ use axum::{
 use bytes::Bytes;
 use onlyonce_core::{
     Fingerprint, Key, LedgerKey, OperationRef, Policy, Record, State as RecordState, codec,
-    event::{Completion, Doubt},
+    event::{Completion, Unknown},
     fingerprint::Recipe,
     key::Syntax,
     record::UnknownCause,
-    scope::{Carrier, Principal},
+    scope::{CarrierKind, Principal},
 };
 use onlyonce_http::Shared;
 use onlyonce_ledger::{
@@ -156,7 +156,7 @@ impl Desk {
     ) -> Attempt {
         let scopes = self.state.shared.scopes();
         let request = begin::Request {
-            id: scopes.record_id(principal, Carrier::Explicit, &key_of(key)),
+            id: scopes.record_id(principal, CarrierKind::Explicit, &key_of(key)),
             recipe: Recipe::V1,
             fingerprint: Fingerprint([0; 32]),
             owner: scopes.owner(principal),
@@ -179,7 +179,7 @@ impl Desk {
         let attempt = self.claim(&Principal::anonymous(), key, route, settle_after).await;
         attempt.start().await.unwrap();
         attempt
-            .lose_track(Doubt {
+            .lose_track(Unknown {
                 cause: UnknownCause::AnswerLost,
                 seen_status: Some(201),
                 listening: Duration::ZERO,

@@ -308,7 +308,7 @@ mod tests {
             owner: Owner([8; 16]),
             route: ROUTE.to_owned(),
             policy: Policy { settle_after, ..Policy::default() },
-            doubt: None,
+            earlier_unknown: None,
             parameters: Bytes::new(),
             state: State::Unknown { since, settle_from: since, cause, seen_status: None },
         }

@@ -11,7 +11,7 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header};
 use onlyonce_http::{
-    Observed, Start,
+    NoAnswer, Start,
     fault::{self, Window},
     headers,
 };
@@ -178,19 +178,19 @@ fn append(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 
 fn unsent(why: &str) -> Response<AnswerBody> {
     tracing::warn!(why, "the upstream was not reached");
-    observed(Observed::NotSent)
+    no_answer(NoAnswer::NotSent)
 }
 
 fn lost(seen_status: Option<u16>) -> Response<AnswerBody> {
     tracing::warn!(?seen_status, "the upstream's answer was lost");
-    observed(Observed::Lost { seen_status })
+    no_answer(NoAnswer::Lost { seen_status })
 }
 
 /// The layer reads the extension; without it, for a request that has no key, this is a plain 502.
-fn observed(observed: Observed) -> Response<AnswerBody> {
+fn no_answer(why: NoAnswer) -> Response<AnswerBody> {
     let mut answer = Response::new(AnswerBody::none());
     *answer.status_mut() = StatusCode::BAD_GATEWAY;
-    answer.extensions_mut().insert(observed);
+    answer.extensions_mut().insert(why);
     answer
 }
 

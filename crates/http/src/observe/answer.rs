@@ -6,7 +6,7 @@ use http_body::Frame;
 use onlyonce_core::{Outcome, outcome};
 use tokio::sync::oneshot;
 
-use crate::{body::Body, capture, execution, observed::Observed, rules::Rules};
+use crate::{body::Body, capture, execution, rules::Rules, sending::NoAnswer};
 
 /// How an attempt would have ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +43,9 @@ pub(crate) fn follow<B>(answer: Response<B>, rules: &Rules, told: oneshot::Sende
 where
     B: http_body::Body,
 {
-    let ended = match answer.extensions().get::<Observed>() {
-        Some(Observed::NotSent) => Ended::NotSent,
-        Some(Observed::Lost { .. }) => Ended::Lost,
+    let ended = match answer.extensions().get::<NoAnswer>() {
+        Some(NoAnswer::NotSent) => Ended::NotSent,
+        Some(NoAnswer::Lost { .. }) => Ended::Lost,
         None => {
             let tap = AnswerTap::new(&answer, rules, told);
             return answer.map(|body| Body::Observed { body: Box::pin(body), tap: Box::new(tap) });

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use onlyonce_core::{
     Outcome, Refusal,
-    event::{Completion, Doubt},
+    event::{Completion, Unknown},
     metric,
     record::{ReleaseCause, UnknownCause},
 };
@@ -134,8 +134,8 @@ async fn see_through(
         Ok(ended) => end(attempt, ended.unwrap_or(Ended::UNSEEN)).await,
         Err(_) => {
             let listening = rules.listening();
-            let doubt = Doubt { cause: UnknownCause::Deadline, seen_status: None, listening };
-            let _ = attempt.lose_track(doubt).await;
+            let unknown = Unknown { cause: UnknownCause::Deadline, seen_status: None, listening };
+            let _ = attempt.lose_track(unknown).await;
             if let Ok(ended) = tokio::time::timeout(listening, ending).await {
                 end(attempt, ended.unwrap_or(Ended::UNSEEN)).await;
             }

@@ -35,7 +35,7 @@ impl Shadow {
     /// A place for one request; `None`: there are too many.
     pub(crate) fn place(&self) -> Option<(OwnedSemaphorePermit, Reserved)> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        Some((place, self.buffers.reserve()))
+        Some((place, self.buffers.reserve(None)))
     }
 
     /// The ledger. It counts nowhere and says nothing: what it holds never was.

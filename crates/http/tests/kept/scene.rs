@@ -13,10 +13,10 @@ use http::{HeaderMap, Request, Response};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use onlyonce_core::{
-    Key, RecordId, State,
+    Key, State,
     key::Syntax,
     parameters::Redaction,
-    scope::{Carrier, Principal},
+    scope::{CarrierKind, Principal},
 };
 use onlyonce_http::{Body, Layer, Once, RequestBody, Rules, Shared, body::BoxError, layer::Starts};
 use onlyonce_ledger::{Ledger, Options, identity::Secret};
@@ -25,6 +25,9 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use tower_service::Service;
 
 use crate::store::Watched;
+
+/// Who sends a request; without it, nobody in particular.
+pub(crate) const CALLER: &str = "x-caller";
 
 /// A body that comes as the test sends it.
 #[derive(Debug)]
@@ -137,7 +140,12 @@ impl Scene {
             Arc::clone(&shared),
             Starts::BeforeCall,
             Box::new(move |_| Some(Arc::clone(&own))),
-            Box::new(|_, _| Ok(Principal::anonymous())),
+            Box::new(|parts, _| {
+                Ok(parts
+                    .headers
+                    .get(CALLER)
+                    .map_or_else(Principal::anonymous, |caller| Principal::header(caller.as_bytes())))
+            }),
         );
         let seen = Arc::<Mutex<_>>::default();
         let answering = move |head| -> Pin<Box<dyn Future<Output = _> + Send>> { Box::pin(answering(head)) };
@@ -161,20 +169,31 @@ impl Scene {
         self.seen.lock().unwrap().clone()
     }
 
-    /// What stands for a key.
+    /// What stands for a key that nobody in particular has sent.
     pub(crate) async fn state(&self, key: &str) -> Option<State> {
-        self.store.state_of(self.id(key)).await
+        self.state_for(&Principal::anonymous(), key).await
     }
 
-    fn id(&self, key: &str) -> RecordId {
+    /// What stands for a caller's key.
+    pub(crate) async fn state_of(&self, caller: &str, key: &str) -> Option<State> {
+        self.state_for(&Principal::header(caller.as_bytes()), key).await
+    }
+
+    async fn state_for(&self, principal: &Principal, key: &str) -> Option<State> {
         let key = Key::parse(key.as_bytes(), Syntax::Lenient).unwrap();
-        self.shared.scopes().record_id(&Principal::anonymous(), Carrier::Explicit, &key)
+        self.store.state_of(self.shared.scopes().record_id(principal, CarrierKind::Explicit, &key)).await
     }
 }
 
 /// A request with this key and this body.
 pub(crate) fn request(key: &str, body: Fed) -> Request<Fed> {
     Request::post("/transfers").header("idempotency-key", key).body(body).unwrap()
+}
+
+/// The same, from this caller.
+pub(crate) fn from(caller: &str, mut request: Request<Fed>) -> Request<Fed> {
+    request.headers_mut().insert(CALLER, caller.parse().unwrap());
+    request
 }
 
 /// A request with this key and a small body.

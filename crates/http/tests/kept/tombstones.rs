@@ -120,7 +120,7 @@ async fn without_a_body_too_an_answer_that_streams_on_leaves_a_tombstone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_inner_layers_doubt_is_heard_however_little_is_kept() {
+async fn what_an_inner_layer_does_not_know_is_heard_however_little_is_kept() {
     let document = r#"{"type":"urn:problem-type:onlyonce:in-progress"}"#;
     let mut answer = created("application/problem+json", whole(document));
     *answer.status_mut() = http::StatusCode::CONFLICT;

@@ -142,7 +142,7 @@ fn command(number: u16, revision: u32) -> Command {
         owner: Owner([1; 16]),
         route: String::new(),
         policy: Policy::default(),
-        doubt: None,
+        earlier_unknown: None,
         parameters: Bytes::new(),
         state: State::InProgress { lease_until: Timestamp::from_ms(2) },
     };

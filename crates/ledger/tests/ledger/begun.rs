@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use onlyonce_core::{
     Fingerprint, OperationRef, Owner, Policy, Record, RecordId,
-    event::{Completion, Doubt},
+    event::{Completion, Unknown},
     fingerprint::Recipe,
     policy::OnUnknown,
     record::UnknownCause,
@@ -19,8 +19,8 @@ use onlyonce_ledger::{
 use crate::faulty::Faulty;
 
 pub(crate) const CREATED: Completion = Completion::Kept { status: 201 };
-pub(crate) const LOST: Doubt =
-    Doubt { cause: UnknownCause::AnswerLost, seen_status: None, listening: Duration::ZERO };
+pub(crate) const LOST: Unknown =
+    Unknown { cause: UnknownCause::AnswerLost, seen_status: None, listening: Duration::ZERO };
 /// Longer than any test.
 pub(crate) const LONG: Duration = Duration::from_secs(300);
 

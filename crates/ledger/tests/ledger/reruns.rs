@@ -21,7 +21,7 @@ use crate::{
 const RIPE: Duration = Duration::from_secs(121);
 
 /// A first attempt of which nobody knows what became.
-async fn in_doubt(begun: &Begun) -> Attempt {
+async fn unknown(begun: &Begun) -> Attempt {
     let attempt = begun.run(&rerunnable(1)).await;
     attempt.lose_track(LOST).await.unwrap();
     attempt
@@ -29,7 +29,7 @@ async fn in_doubt(begun: &Begun) -> Attempt {
 
 /// The re-run of it.
 async fn rerun(begun: &Begun) -> (Attempt, Attempt) {
-    let first = in_doubt(begun).await;
+    let first = unknown(begun).await;
     begun.store.advance(RIPE);
     let second = begun.run(&rerunnable(1)).await;
     (first, second)
@@ -38,7 +38,7 @@ async fn rerun(begun: &Begun) -> (Attempt, Attempt) {
 #[tokio::test(start_paused = true)]
 async fn a_repeat_re_runs_after_settle_after_and_not_before() {
     let begun = begin().await;
-    let first = in_doubt(&begun).await;
+    let first = unknown(&begun).await;
     begun.store.advance(RIPE - Duration::from_secs(2));
     assert_eq!(refused(begun.standing(&rerunnable(1)).await), Refusal::Unknown);
     begun.store.advance(Duration::from_secs(2));
@@ -54,7 +54,7 @@ async fn a_repeat_re_runs_after_settle_after_and_not_before() {
 #[tokio::test(start_paused = true)]
 async fn a_re_run_needs_the_promise_of_the_record_and_of_the_request() {
     let begun = begin().await;
-    let _first = in_doubt(&begun).await;
+    let _first = unknown(&begun).await;
     let held = begun.run(&request(2)).await;
     held.lose_track(LOST).await.unwrap();
     begun.store.advance(RIPE);
@@ -73,7 +73,7 @@ async fn a_re_run_that_is_released_goes_back_to_unknown() {
         assert_eq!(begun.state(&rerunnable(1)).await, "unknown, fence 2");
         assert_eq!(begun.unknown(), 1);
         let third = begun.run(&rerunnable(1)).await;
-        assert!(third.is_rerun(), "the first is in doubt as ever");
+        assert!(third.is_rerun(), "the first is unknown as ever");
         assert_eq!(third.fence().0, 3);
     }
 }
@@ -81,7 +81,7 @@ async fn a_re_run_that_is_released_goes_back_to_unknown() {
 #[tokio::test(start_paused = true)]
 async fn a_re_run_dropped_before_its_start_goes_back_to_unknown() {
     let begun = begin().await;
-    let _first = in_doubt(&begun).await;
+    let _first = unknown(&begun).await;
     begun.store.advance(RIPE);
     drop(begun.claim(&rerunnable(1)).await);
     begun.store.until_applied(Write::Unknown, 2).await;
@@ -104,7 +104,7 @@ async fn a_late_completion_of_the_first_attempt_is_refused_once_the_re_run_has_c
 async fn a_re_run_whose_claim_is_a_ghost_goes_back_to_unknown() {
     for lands_first in [true, false] {
         let begun = begin().await;
-        let _first = in_doubt(&begun).await;
+        let _first = unknown(&begun).await;
         begun.store.advance(RIPE);
         begun.store.keep_failing(Write::Claim, Fault::Ghost);
         let error = begun.lead(&rerunnable(1)).await.claim().await.unwrap_err();
@@ -127,7 +127,7 @@ async fn a_re_run_whose_claim_is_a_ghost_goes_back_to_unknown() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_hundred_repeats_of_an_unknown_are_one_re_run() {
     let begun = begin().await;
-    let _first = in_doubt(&begun).await;
+    let _first = unknown(&begun).await;
     begun.store.advance(RIPE);
     let repeat = |ledger: Ledger| async move {
         let standing = match ledger.look_up(&rerunnable(1), LONG).await.unwrap() {

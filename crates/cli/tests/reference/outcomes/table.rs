@@ -17,7 +17,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ("failure", |statuses| Box::pin(answered(statuses, &[], ""))),
     ("not-performed", |statuses| Box::pin(answered(statuses, &[], ""))),
     ("busy", |statuses| Box::pin(answered(statuses, &[("retry-after", "7")], ""))),
-    ("in-doubt", |statuses| Box::pin(answered(statuses, &[], ""))),
+    ("does-not-know", |statuses| Box::pin(answered(statuses, &[], ""))),
     ("strict-kept", |statuses| Box::pin(answered(statuses, &[], STRICT))),
     ("strict-unknown", |statuses| Box::pin(answered(statuses, &[("retry-after", "7")], STRICT))),
     ("route-keep", |statuses| Box::pin(said_by_the_route(statuses, "keep"))),

@@ -38,7 +38,7 @@ pub(crate) struct Orders(Mutex<Pages>);
 pub(crate) struct Told {
     pub(crate) keys: usize,
     /// At least once that the outcome is unknown.
-    pub(crate) doubted: usize,
+    pub(crate) unknown: usize,
     pub(crate) answered: usize,
 }
 
@@ -53,7 +53,7 @@ struct Pages {
 #[derive(Default)]
 struct Order {
     answer: Option<Essence>,
-    doubted: bool,
+    unknown: bool,
 }
 
 impl Orders {
@@ -89,9 +89,9 @@ impl Orders {
     }
 
     pub(crate) fn count(&self) -> Told {
-        let doubted = self.keys(|order| order.doubted).len();
+        let unknown = self.keys(|order| order.unknown).len();
         let answered = self.keys(|order| order.answer.is_some()).len();
-        Told { keys: self.pages().by_key.len(), doubted, answered }
+        Told { keys: self.pages().by_key.len(), unknown, answered }
     }
 
     /// Sends each of these keys until it is answered, so many times at most.
@@ -134,7 +134,7 @@ impl Orders {
         assert!(order.answer.is_none(), "{key}: had a result, and now: {}", answer.text());
         let next = answer.json().get("next").and_then(|next| next.as_str().map(ToOwned::to_owned));
         assert_eq!(next.as_deref(), Some("same-key"), "{key}: {}", answer.text());
-        order.doubted |= name == "outcome-unknown";
+        order.unknown |= name == "outcome-unknown";
         Some(pause(answer))
     }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::{
     AttemptId, Event, Fence, Fingerprint, Owner, Policy, Record, State, Timestamp, Version,
-    event::{Claim, Completion, Doubt, Holder, Seen, Settle, Verdict},
+    event::{Claim, Completion, Holder, Seen, Settle, Unknown, Verdict},
     fingerprint::Recipe,
     policy::OnUnknown::{self, Hold, Probe as Probed, Rerun},
     record::{ReleaseCause, Source, StateName, TombstoneCause, UnknownCause},
@@ -57,19 +57,19 @@ fn first(state: State, on_unknown: OnUnknown) -> Record {
         owner: Owner([5; 16]),
         route: "POST /transfers".to_owned(),
         policy: policy(on_unknown),
-        doubt: None,
+        earlier_unknown: None,
         parameters: Bytes::from_static(b"sealed"),
         state,
     }
 }
 
-/// The second attempt, while the first one's outcome is in doubt.
+/// The second attempt, while the first one's outcome is unknown.
 fn rerun(state: State) -> Record {
     Record {
         version: Version { attempt: attempt(2), revision: 9 },
         fence: Fence(2),
         claimed_at: at(-50),
-        doubt: Some(at(-100)),
+        earlier_unknown: Some(at(-100)),
         ..first(state, Rerun)
     }
 }
@@ -183,8 +183,9 @@ pub(super) fn events(scene: &Scene) -> Vec<(&'static str, Event)> {
     let (applied, not_applied) = (Verdict::Applied { status: 201 }, |forced| Verdict::NotApplied { forced });
     let kept = Completion::Kept { status: 201 };
     let too_large = Completion::TooLarge { status: 201 };
-    let doubt = Doubt { cause: UnknownCause::Deadline, seen_status: Some(502), listening: Duration::ZERO };
-    let listening = Doubt { listening: Duration::from_secs(10), ..doubt };
+    let unknown =
+        Unknown { cause: UnknownCause::Deadline, seen_status: Some(502), listening: Duration::ZERO };
+    let listening = Unknown { listening: Duration::from_secs(10), ..unknown };
     let (sent, unsent) = (ReleaseCause::Answered(429), ReleaseCause::NotSent);
     vec![
         ("claim", claim(attempt(9), BODY)),
@@ -201,9 +202,9 @@ pub(super) fn events(scene: &Scene) -> Vec<(&'static str, Event)> {
         ("release, unsent", Event::Release(mine, unsent)),
         ("release, other attempt", Event::Release(stranger, unsent)),
         ("release, other fence", Event::Release(other_fence, unsent)),
-        ("lose track", Event::LoseTrack(mine, doubt)),
+        ("lose track", Event::LoseTrack(mine, unknown)),
         ("lose track, listening", Event::LoseTrack(mine, listening)),
-        ("lose track, other attempt", Event::LoseTrack(stranger, doubt)),
+        ("lose track, other attempt", Event::LoseTrack(stranger, unknown)),
         ("lapse", Event::Lapse),
         ("process gone", Event::ProcessGone),
         ("settle applied", settle(seen, applied)),

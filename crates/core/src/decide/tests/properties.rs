@@ -9,7 +9,7 @@ use proptest::{collection::vec, prelude::*, strategy::ValueTree, test_runner::Te
 use super::fixtures::{NOW, attempt, claim, policy};
 use crate::{
     Decision, Event, Fence, Fingerprint, OperationRef, Policy, Record, RecordId, State, Timestamp, decide,
-    event::{Claim, Completion, Doubt, Holder, Seen, Settle, Verdict},
+    event::{Claim, Completion, Holder, Seen, Settle, Unknown, Verdict},
     policy::OnUnknown::{Hold, Rerun},
     record::{ReleaseCause, Source, StateName, UnknownCause},
 };
@@ -153,7 +153,7 @@ struct World {
     /// Who may be executing, as far as the record says.
     running: Option<Holder>,
     /// The policy of an attempt of which nobody knows what became, and its last chance to send.
-    in_doubt: Option<(Policy, Timestamp)>,
+    unknown: Option<(Policy, Timestamp)>,
     /// Until when an outcome is known, and no attempt may start.
     known_until: Option<Timestamp>,
     last_reference: Option<OperationRef>,
@@ -167,7 +167,7 @@ impl World {
             now: NOW,
             grants: Vec::new(),
             running: None,
-            in_doubt: None,
+            unknown: None,
             known_until: None,
             last_reference: None,
             reached: Reached::default(),
@@ -209,7 +209,7 @@ impl World {
                     Act::Release(why) => Event::Release(holder, why),
                     Act::LoseTrack => Event::LoseTrack(
                         holder,
-                        Doubt {
+                        Unknown {
                             cause: UnknownCause::AnswerLost,
                             seen_status: None,
                             listening: std::time::Duration::ZERO,
@@ -257,7 +257,7 @@ impl World {
             let before = before.as_ref().expect("only a claim makes a record");
             assert_eq!(after.operation_ref(ID), before.operation_ref(ID), "an operation keeps its reference");
             let freed = after.state.name() == StateName::Released;
-            if freed && after.doubt.is_some() {
+            if freed && after.earlier_unknown.is_some() {
                 assert!(
                     matches!(event, Event::Settle(_)),
                     "a re-run never frees the key but by being settled"
@@ -271,11 +271,11 @@ impl World {
     fn grant(&mut self, claim: &Claim, before: Option<&Record>, stood: Option<&State>, after: &Record) {
         assert_eq!(self.running, None, "at most one attempt holds the claim");
         assert!(self.known_until.is_none_or(|end| end <= self.now), "none starts after an outcome is known");
-        if let Some((policy, settle_from)) = &self.in_doubt {
+        if let Some((policy, settle_from)) = &self.unknown {
             assert_eq!((policy.on_unknown, claim.policy.on_unknown), (Rerun, Rerun), "both promise it");
             let wait = policy.settle_after.expect("without settle_after nothing is re-run");
             assert!(settle_from.plus(wait) <= self.now, "not before settle_after");
-            assert_eq!(after.doubt, Some(*settle_from), "the re-run knows what is in doubt");
+            assert_eq!(after.earlier_unknown, Some(*settle_from), "the re-run knows what is unknown");
             self.reached.reruns += 1;
         }
         let holder = Holder { attempt: after.version.attempt, fence: after.fence };
@@ -285,7 +285,7 @@ impl World {
             (Some(_), Some(before)) => {
                 assert_eq!(after.fence, before.fence.next(), "fences count the claims of a row");
                 assert_eq!(Some(reference), self.last_reference, "a reference is stable over attempts");
-                self.reached.after_release += usize::from(self.in_doubt.is_none());
+                self.reached.after_release += usize::from(self.unknown.is_none());
             }
             _ => {
                 assert_eq!(after.fence, Fence::FIRST);
@@ -305,10 +305,10 @@ impl World {
             self.reached.disproved += usize::from(stood.name() == StateName::Released);
         }
         self.running = None;
-        self.in_doubt = None;
+        self.unknown = None;
         match &after.state {
             State::InProgress { .. } => self.running = self.grants.last().copied(),
-            State::Unknown { settle_from, .. } => self.in_doubt = Some((after.policy.clone(), *settle_from)),
+            State::Unknown { settle_from, .. } => self.unknown = Some((after.policy.clone(), *settle_from)),
             State::Released { .. } => self.known_until = None,
             State::Completed { key_until, .. } | State::Tombstone { key_until, .. } => {
                 assert!(

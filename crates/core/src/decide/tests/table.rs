@@ -163,8 +163,8 @@ fn record_in_words(before: Option<&Record>, record: &Record) -> String {
             format!("{status} {}, key {}", cause.as_str(), time(*key_until))
         }
     };
-    if let Some(doubt) = record.doubt.filter(|_| record.is_open()) {
-        words += &format!(", doubt {}", time(doubt));
+    if let Some(from) = record.earlier_unknown.filter(|_| record.is_open()) {
+        words += &format!(", earlier unknown from {}", time(from));
     }
     if before.is_none_or(|before| before.first_claim_at != record.first_claim_at) {
         words += ", new operation";

@@ -198,10 +198,10 @@ fn by_header() -> Identify {
 
 fn by_credential() -> Identify {
     let label = "header:authorization".to_owned();
-    let header = principal::Carrier::Header { label, name: "authorization".parse().unwrap() };
-    let cookie = principal::Carrier::Cookie { label: "cookie:sid".to_owned(), name: "sid".to_owned() };
+    let header = principal::Credential::Header { label, name: "authorization".parse().unwrap() };
+    let cookie = principal::Credential::Cookie { label: "cookie:sid".to_owned(), name: "sid".to_owned() };
     Identify::Credential {
-        carriers: vec![header, cookie],
+        credentials: vec![header, cookie],
         cookies: Cookies::Refuse,
         tokens: principal::Tokens::default(),
     }

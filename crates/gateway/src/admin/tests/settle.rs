@@ -17,7 +17,7 @@ impl Desk {
     async fn repeat(&self, key: &str) -> Look {
         let scopes = self.state.shared.scopes();
         let request = begin::Request {
-            id: scopes.record_id(&Principal::anonymous(), Carrier::Explicit, &key_of(key)),
+            id: scopes.record_id(&Principal::anonymous(), CarrierKind::Explicit, &key_of(key)),
             recipe: Recipe::V1,
             fingerprint: Fingerprint([0; 32]),
             owner: scopes.owner(&Principal::anonymous()),

@@ -51,7 +51,7 @@ async fn a_request_that_was_handed_back_is_not_sent_if_there_is_no_fresh_connect
     let stale = closed_since(&pool, &hostile).await;
     hostile.stop().await;
     let answer = Proxy::new(pool).deliver(request(), Use::Keyed, None, Ok(stale)).await;
-    assert_eq!(answer.extensions().get(), Some(&Observed::NotSent));
+    assert_eq!(answer.extensions().get(), Some(&NoAnswer::NotSent));
 }
 
 #[tokio::test]

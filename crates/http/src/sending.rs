@@ -14,7 +14,7 @@ use crate::headers;
 
 /// Put into an answer's extensions by a service that saw no answer. The answer itself is thrown away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Observed {
+pub enum NoAnswer {
     /// It is certain that no byte of the request was taken.
     NotSent,
     /// Bytes were sent; the answer broke off.
@@ -47,7 +47,7 @@ impl Start {
     /// To be called right before the first byte goes out.
     ///
     /// # Errors
-    /// [`LeaseLost`]: nothing may be sent; answer with [`Observed::NotSent`].
+    /// [`LeaseLost`]: nothing may be sent; answer with [`NoAnswer::NotSent`].
     pub async fn confirm(&self) -> Result<(), LeaseLost> {
         self.attempt.start().await
     }
@@ -62,7 +62,7 @@ impl Start {
         self.attempt.fence()
     }
 
-    /// Whether an earlier attempt of the operation is in doubt.
+    /// Whether an earlier attempt of the operation is unknown.
     pub fn is_rerun(&self) -> bool {
         self.attempt.is_rerun()
     }

@@ -1,6 +1,6 @@
-//! The way of a request that repeats one which runs in this process: it follows it to its end.
+//! The way of a request that repeats one which runs in this process: it waits for the first one's end.
 //!
-//! Invariant: what is shared is the news of the record; each follower is judged with its own fingerprint and its own
+//! Invariant: what is shared is the news of the record; each waiter is judged with its own fingerprint and its own
 //! deadline, and hears of an outcome only after that is durable.
 
 use std::sync::Arc;
@@ -12,68 +12,63 @@ use crate::{
     begin::Standing,
     engine::Engine,
     error::Error,
-    flights::{Ending, Follower, Phase},
+    flights::{Ending, Phase, Waiter},
 };
 
 /// What a request that runs in this process means for its repeat.
-pub(crate) enum Followed {
+pub(crate) enum Waited {
     /// There is none: look in the store.
-    Nobody,
+    ForNobody,
     /// It is over and tells nothing: look in the store.
-    ToNothing,
+    ForNothing,
     Stands(Standing),
 }
 
-impl From<Option<Standing>> for Followed {
+impl From<Option<Standing>> for Waited {
     fn from(standing: Option<Standing>) -> Self {
-        standing.map_or(Self::ToNothing, Self::Stands)
+        standing.map_or(Self::ForNothing, Self::Stands)
     }
 }
 
 impl Engine {
-    /// Follows the record's flight, if there is one, to its end.
-    pub(crate) async fn follow(
+    /// Waits for the end of the record's flight, if there is one.
+    pub(crate) async fn wait_for_first(
         self: &Arc<Self>,
         id: RecordId,
         claim: &Event,
         until: Instant,
-    ) -> Result<Followed, Error> {
-        let Some(flight) = self.flights.of(id) else { return Ok(Followed::Nobody) };
+    ) -> Result<Waited, Error> {
+        let Some(flight) = self.flights.of(id) else { return Ok(Waited::ForNobody) };
         let bounds = &self.options;
-        let follower = self.flights.follow(flight, bounds.waiters_per_key, bounds.waiters);
-        let Some(follower) = follower else {
-            return self.not_waiting(id, claim).await.map(Followed::from);
+        let waiter = self.flights.join(flight, bounds.waiters_per_key, bounds.waiters);
+        let Some(waiter) = waiter else {
+            return self.not_waiting(id, claim).await.map(Waited::from);
         };
         let since = Instant::now();
-        let ended = self.to_its_end(follower, claim, until).await;
+        let ended = self.to_its_end(waiter, claim, until).await;
         self.counters.wait.record(since.elapsed());
         ended
     }
 
-    async fn to_its_end(
-        &self,
-        mut follower: Follower,
-        claim: &Event,
-        until: Instant,
-    ) -> Result<Followed, Error> {
+    async fn to_its_end(&self, mut waiter: Waiter, claim: &Event, until: Instant) -> Result<Waited, Error> {
         // Who may not wait for the outcome still waits for the claim: without it there is nothing to judge by.
         let acknowledged_by = until.max(Instant::now() + self.options.store_wait);
         loop {
-            let wait_until = match follower.phase() {
+            let wait_until = match waiter.phase() {
                 Phase::Claiming => acknowledged_by,
                 Phase::Running(record) => match decide(Some(&record), claim, self.now_for(Some(&record))) {
                     Decision::Refuse(refusal @ Refusal::Mismatch) => {
-                        return Ok(Followed::Stands(Standing::Refused { refusal, record }));
+                        return Ok(Waited::Stands(Standing::Refused { refusal, record }));
                     }
                     _ if Instant::now() >= until => {
                         let refusal = Refusal::InProgress;
-                        return Ok(Followed::Stands(Standing::Refused { refusal, record }));
+                        return Ok(Waited::Stands(Standing::Refused { refusal, record }));
                     }
                     _ => until,
                 },
-                Phase::Ended(ending) => return self.ended(ending, claim).map(Followed::from),
+                Phase::Ended(ending) => return self.ended(ending, claim).map(Waited::from),
             };
-            if !follower.wait(wait_until).await && matches!(follower.phase(), Phase::Claiming) {
+            if !waiter.wait(wait_until).await && matches!(waiter.phase(), Phase::Claiming) {
                 return Err(Error::unavailable("the claim of the first request is not acknowledged"));
             }
         }
@@ -93,7 +88,7 @@ impl Engine {
         }
     }
 
-    /// What the end of the first request means for a follower, by its own fingerprint.
+    /// What the end of the first request means for a waiter, by its own fingerprint.
     fn ended(&self, ending: Ending, claim: &Event) -> Result<Option<Standing>, Error> {
         let (record, result, shared) = match ending {
             Ending::Look => return Ok(None),
@@ -115,7 +110,7 @@ impl Engine {
     }
 }
 
-impl Follower {
+impl Waiter {
     /// Waits for news; `false` if `until` came first.
     async fn wait(&mut self, until: Instant) -> bool {
         tokio::select! {
