@@ -266,6 +266,34 @@ async fn d34_an_encoded_literal_does_not_get_round_a_route_that_asks_for_a_key()
     assert_eq!(upstream.seen()[1].path, "/transfers%3Arun", "it goes on as it came");
 }
 
+/// D34: what an upstream takes for the same path, and its text does not show, is protected where keys are asked for everywhere.
+#[tokio::test]
+async fn d34_where_keys_are_asked_for_everywhere_no_other_name_of_a_path_goes_without() {
+    let upstream = Upstream::counting().await;
+    let setup = Setup::anonymous()
+        .defaults("key = \"required\"\nmethods = [\"POST\", \"PUT\"]")
+        .table("[[route]]\nmatch = \"POST /login\"\nkey = \"off\"");
+    let gateway = Gateway::start(&upstream.url(), setup).await;
+    for (method, path) in [
+        ("POST", "/Transfers"),
+        ("POST", "/transfers.json"),
+        ("POST", "/index.php/transfers"),
+        ("POST", "/login/transfers"),
+        ("POST", "/Login"),
+        ("POST", "/"),
+        ("PUT", "/login"),
+    ] {
+        assert_problem(&send(gateway.address, &Request::new(method, path)).await, 400, "key-missing");
+    }
+    for path in ["/login/../transfers", "/login/%252e%252e/transfers", "/login/..;/transfers", "/login;x"] {
+        assert_problem(&send(gateway.address, &Request::post(path)).await, 400, "request-ambiguous");
+    }
+    assert_eq!(upstream.arrivals(), 0);
+    for path in ["/login", "/login/", "/login?next=/../transfers"] {
+        assert_eq!(send(gateway.address, &Request::post(path)).await.status, 201, "{path}");
+    }
+}
+
 /// D34: a derived key is made of the path too.
 #[tokio::test]
 async fn d34_another_spelling_of_a_path_makes_the_same_derived_key() {

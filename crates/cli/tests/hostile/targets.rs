@@ -4,7 +4,7 @@ use onlyonce_testbed::client::Request;
 
 use crate::{
     scene::{Scene, keyed},
-    transfer::{assert_executed, assert_replays, said, send},
+    transfer::{assert_executed, assert_problem, assert_replays, said, send},
 };
 
 #[tokio::test]
@@ -40,6 +40,23 @@ async fn an_absolute_target_names_the_host_and_is_judged_by_its_path() {
     let doubled = keyed("", "").replace("/transfers", "http://bank.example//transfers");
     let (_, answer) = scene.tell(doubled).await;
     assert_eq!((answer.status, scene.upstream.arrivals()), (400, 1));
+}
+
+/// A target has no fragment (RFC 9112, section 3.2). Whoever sends one is judged by what is forwarded.
+#[tokio::test]
+async fn what_stands_behind_a_number_sign_goes_nowhere() {
+    let scene = Scene::new().await;
+    let (_, first) =
+        scene.tell(keyed("Content-Length: 0\r\n", "").replace("/transfers", "/transfers#/a")).await;
+    assert_executed(&first, 201);
+    assert_eq!(scene.upstream.seen()[0].path, "/transfers");
+    let (_, repeat) = scene.tell(keyed("Content-Length: 0\r\n", "")).await;
+    assert_replays(&repeat, &first);
+    let keyless = keyed("Content-Length: 0\r\n", "")
+        .replace("Idempotency-Key: k\r\n", "")
+        .replace("/transfers", "/transfers#?x");
+    assert_problem(&scene.tell(keyless).await.1, 400, "key-missing");
+    assert_eq!(scene.upstream.arrivals(), 1);
 }
 
 #[tokio::test]
