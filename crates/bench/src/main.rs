@@ -41,6 +41,10 @@ struct Arguments {
 enum Command {
     /// Everything: throughput, latency, waiters, start-up, bytes.
     Gateway(run::Options),
+    /// Of that, the waiters alone.
+    Waiters(run::Part),
+    /// Of that, start-up and bytes alone.
+    Records(run::Part),
     /// The bare upstream, until it is killed.
     Upstream,
     /// Load on a gateway that runs already, for a profiler beside it.
@@ -64,6 +68,8 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Gateway(options) => on_one_thread(run::run(options)),
+        Command::Waiters(part) => on_one_thread(run::crowd(part)),
+        Command::Records(part) => on_one_thread(run::full(part)),
         Command::Load(options) => on_one_thread(profile::run(options)),
         Command::Upstream => on_one_thread(upstream::serve_until_killed()),
         Command::Fill { ledger, records, bytes, secret } => fill::run(&ledger, &secret, records, bytes),

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use crate::{failure::Failure, fill, gateway::Running, system};
+use crate::{failure::Failure, fill, gateway::Running, report, system};
 
 /// How often it is started. The first start reads the journal of the process that filled the ledger.
 const STARTS: usize = 3;
@@ -36,6 +36,7 @@ impl Full {
 }
 
 pub(crate) async fn measure(onlyonce: &Path, directory: &Path, records: u64) -> Result<Full, Failure> {
+    report::note(format_args!("{records} records"));
     let ledger = directory.join("full");
     // Another process, so that nothing of it stays in this one's memory.
     let mut filler = std::process::Command::new(std::env::current_exe()?);

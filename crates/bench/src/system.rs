@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 
 use crate::failure::Failure;
 
@@ -81,11 +81,25 @@ fn stat(pid: u32) -> Result<Stat, Failure> {
     Ok(Stat { parent: u32::try_from(parent)?, ticks: user + system })
 }
 
-/// How many connections a gateway serves under this process's limit on open files, which it inherits (see
-/// `gateway::descriptors`).
-pub(crate) fn connections() -> usize {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum.unwrap_or(u64::MAX);
-    usize::try_from(limit.saturating_sub(2048) / 2).unwrap_or(usize::MAX)
+/// How many may wait at a gateway beside `others`, `wanted` at most: raises the limit on open files, which the gateway
+/// inherits, as far as that takes and this process may.
+pub(crate) fn waiters(wanted: usize, others: usize) -> Result<usize, Failure> {
+    let allowed = getrlimit(Resource::Nofile).maximum;
+    // Only root may go beyond what is allowed.
+    let wished = allowed.map(|allowed| allowed.max(files(wanted + others)));
+    let raise = |to| setrlimit(Resource::Nofile, Rlimit { current: to, maximum: to });
+    raise(wished).or_else(|_| raise(allowed))?;
+    Ok(served(getrlimit(Resource::Nofile).current).saturating_sub(others).min(wanted))
+}
+
+/// How many connections a gateway serves under a limit, see `gateway::descriptors`.
+fn served(limit: Option<u64>) -> usize {
+    limit.map_or(usize::MAX, |limit| usize::try_from(limit.saturating_sub(2048) / 2).unwrap_or(usize::MAX))
+}
+
+/// The limit under which it serves so many.
+fn files(connections: usize) -> u64 {
+    2048 + 2 * connections as u64
 }
 
 /// Bytes that the files of a directory take on its disk, like `du`, as far as their names are wanted.
@@ -122,6 +136,13 @@ mod tests {
         assert!(number > 0 && this.cpu().unwrap() > before);
         assert!(this.resident().unwrap() > 1 << 20);
         assert!(this.resident_peak().unwrap() >= this.resident().unwrap());
+    }
+
+    #[test]
+    fn a_limit_is_as_large_as_it_has_to_be() {
+        assert_eq!(served(Some(files(10_128))), 10_128);
+        assert_eq!(served(Some(files(10_128) - 1)), 10_127);
+        assert_eq!(served(None), usize::MAX);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::{
     failure::Failure,
     gateway::{Running, Upstream},
     load::{self, Connection, Keys, Measured, Plan},
+    report,
     run::Scale,
     upstream::{HELD, RELEASE},
 };
@@ -37,6 +38,7 @@ impl Crowd {
 }
 
 pub(crate) async fn measure(onlyonce: &Path, directory: &Path, scale: &Scale) -> Result<Crowd, Failure> {
+    report::note(format_args!("{} waiters on one key", scale.waiters));
     let upstream = Upstream::start().await?;
     let gateway = Running::start(onlyonce, &directory.join("crowd"), upstream.address, SETTINGS).await?;
     let fresh = Keys::fresh();

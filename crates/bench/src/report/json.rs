@@ -76,7 +76,14 @@ fn aim(aim: &aims::Aim) -> Value {
         aims::Bound::AtLeast(bound) => ("at_least", bound),
         aims::Bound::AtMost(bound) => ("at_most", bound),
     };
-    json!({ "what": aim.what, "measured": aim.measured, word: bound, "unit": aim.unit.trim(), "met": aim.is_met() })
+    json!({
+        "what": aim.what,
+        "measured": aim.measured.as_ref().ok(),
+        "not_measured": aim.measured.as_ref().err(),
+        word: bound,
+        "unit": aim.unit.trim(),
+        "met": aim.is_met(),
+    })
 }
 
 fn micros(time: std::time::Duration) -> u64 {

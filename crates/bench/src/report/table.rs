@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::{Report, aims};
-use crate::rounds::quantile;
+use crate::{rounds::quantile, start_up::Full, waiters::Crowd};
 
 impl Report {
     pub(crate) fn table(&self) -> String {
@@ -27,7 +27,7 @@ impl Report {
             self.scale.measured
         )?;
         self.targets(out)?;
-        self.costs(out)?;
+        writeln!(out, "{}\n{}\n", self.crowd, self.full)?;
         self.aims(out)
     }
 
@@ -54,51 +54,62 @@ impl Report {
         writeln!(out)
     }
 
-    fn costs(&self, out: &mut String) -> fmt::Result {
-        let (crowd, full) = (&self.crowd, &self.full);
-        writeln!(
-            out,
-            "{} waiters on one key: {} MB before, {} MB while they wait ({} B each), {} MB at most; all answered {:.2} s \
-             after the first",
-            crowd.waiters,
-            crowd.resident_before / 1_000_000,
-            crowd.resident_waiting / 1_000_000,
-            crowd.bytes_per_waiter(),
-            crowd.resident_peak / 1_000_000,
-            crowd.answered_in.as_secs_f64()
-        )?;
-        let (before, beside) = (&crowd.others_before, &crowd.others_beside);
-        writeln!(
-            out,
-            "other keys meanwhile: p50 {:.2} ms, p99 {:.2} ms; without the crowd {:.2} ms, {:.2} ms",
-            quantile(beside, 0.5) / 1e3,
-            quantile(beside, 0.99) / 1e3,
-            quantile(before, 0.5) / 1e3,
-            quantile(before, 0.99) / 1e3,
-        )?;
-        let starts: Vec<_> =
-            full.started_in.iter().map(|took| format!("{:.2} s", took.as_secs_f64())).collect();
-        writeln!(
-            out,
-            "{} records with results of 500 bytes: {} B each on disk, and {} MB of journal for all; started in {}, with {} MB\n",
-            full.records,
-            full.bytes_per_record(),
-            full.journal_bytes / 1_000_000,
-            starts.join(", "),
-            full.resident / 1_000_000
-        )
-    }
-
     fn aims(&self, out: &mut String) -> fmt::Result {
         for aim in aims::all(self) {
             let (word, bound) = match aim.bound {
                 aims::Bound::AtLeast(bound) => ("at least", bound),
                 aims::Bound::AtMost(bound) => ("at most", bound),
             };
-            let verdict = if aim.is_met() { "met" } else { "missed" };
-            let measured = format!("{:.2}{}", aim.measured, aim.unit);
+            let (measured, verdict) = match &aim.measured {
+                Ok(measured) => {
+                    let verdict = if aim.is_met() == Some(true) { "met" } else { "missed" };
+                    (format!("{measured:.2}{}", aim.unit), verdict.to_owned())
+                }
+                Err(why) => (String::new(), format!("not measured ({why})")),
+            };
             writeln!(out, "{:<30}{measured:>12}  {word} {bound}{}: {verdict}", aim.what, aim.unit)?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Crowd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} waiters on one key: {} MB before, {} MB while they wait ({} B each), {} MB at most; all answered {:.2} s \
+             after the first",
+            self.waiters,
+            self.resident_before / 1_000_000,
+            self.resident_waiting / 1_000_000,
+            self.bytes_per_waiter(),
+            self.resident_peak / 1_000_000,
+            self.answered_in.as_secs_f64()
+        )?;
+        let (before, beside) = (&self.others_before, &self.others_beside);
+        write!(
+            f,
+            "other keys meanwhile: p50 {:.2} ms, p99 {:.2} ms; without the crowd {:.2} ms, {:.2} ms",
+            quantile(beside, 0.5) / 1e3,
+            quantile(beside, 0.99) / 1e3,
+            quantile(before, 0.5) / 1e3,
+            quantile(before, 0.99) / 1e3,
+        )
+    }
+}
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let starts: Vec<_> =
+            self.started_in.iter().map(|took| format!("{:.2} s", took.as_secs_f64())).collect();
+        write!(
+            f,
+            "{} records with results of 500 bytes: {} B each on disk, and {} MB of journal for all; started in {}, with {} MB",
+            self.records,
+            self.bytes_per_record(),
+            self.journal_bytes / 1_000_000,
+            starts.join(", "),
+            self.resident / 1_000_000
+        )
     }
 }
