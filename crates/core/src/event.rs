@@ -3,13 +3,14 @@
 //! Imperatives of an attempt name the attempt and the fence they act for; those of an operator name the state and
 //! fence that he saw. `core` trusts no event: [`crate::decide()`] compares both with what stands.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 
 use crate::{
-    AttemptId, Fence, Fingerprint, Owner, Policy,
+    AttemptId, Fence, Fingerprint, Outcome, Owner, Policy,
     fingerprint::Recipe,
+    outcome,
     record::{ReleaseCause, Source, StateName, UnknownCause},
 };
 
@@ -125,3 +126,43 @@ pub enum Verdict {
         forced: bool,
     },
 }
+
+/// Failed to say *applied*: by this status nobody knows that an operation has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoEnd(u16);
+
+impl Verdict {
+    /// It took effect, and repeats get this status.
+    ///
+    /// # Errors
+    /// [`NoEnd`] for a status that the table does not keep: repeats would be told that nothing was done, or that nobody
+    /// knows.
+    pub fn applied(status: u16) -> Result<Self, NoEnd> {
+        match outcome::by_table(status, false) {
+            Outcome::Kept => Ok(Self::Applied { status }),
+            Outcome::Released | Outcome::Unknown => Err(NoEnd(status)),
+        }
+    }
+
+    /// What the audit calls it.
+    pub fn action(self) -> String {
+        match self {
+            Self::Applied { status } => format!("settle applied {status}"),
+            Self::NotApplied { forced: false } => "settle not applied".to_owned(),
+            Self::NotApplied { forced: true } => "settle not applied, forced".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for NoEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} says that it was not done, or that nobody knows, and repeats would get it; name the status that the first \
+             answer would have had, such as 201",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for NoEnd {}

@@ -5,6 +5,7 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use onlyonce_core::event::Verdict;
 
 use crate::{buffers::Reserved, headers, problem::Refused};
 
@@ -43,7 +44,24 @@ impl Stored {
         let mut kept = headers::kept(all, &not_kept(all, drop));
         let location = kept.remove(header::LOCATION);
         let headers = location.map(|value| (header::LOCATION, value)).into_iter().collect();
-        Self { status, headers, body: Bytes::new(), trailers: None }
+        Self { headers, ..Self::bare(status) }
+    }
+
+    /// A status, and nothing else.
+    pub fn bare(status: StatusCode) -> Self {
+        Self { status, headers: HeaderMap::new(), body: Bytes::new(), trailers: None }
+    }
+
+    /// What repeats get of an operation that a person has settled: of what was applied the status, for nobody has the
+    /// rest.
+    pub fn of_verdict(verdict: Verdict) -> Bytes {
+        match verdict {
+            Verdict::NotApplied { .. } => Bytes::new(),
+            Verdict::Applied { status } => {
+                Self::bare(StatusCode::from_u16(status).expect("the statuses that are kept are all valid"))
+                    .encode()
+            }
+        }
     }
 
     /// A refusal that others are to get as well.

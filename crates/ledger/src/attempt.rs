@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::{
     admission::Place,
     attempts::{Held, Stage},
-    audit::{self, Author},
+    audit::{self, Author, Signed},
     begin::RESERVED_RESULT,
     clock::Boot,
     engine::{Change, Engine, Patience, Transition},
@@ -284,13 +284,11 @@ impl Execution {
         self.engine.counters.late_outcomes.increment(1);
         let state = after.map_or("absent", |record| record.state.name().as_str());
         tracing::error!(idempotency.operation_ref = %self.reference, state, verdict, "late outcome");
-        let author = Author {
-            who: "onlyonce".to_owned(),
-            why: format!("the attempt with fence {} answered late", self.held.holder.fence),
-            action: format!("late outcome {verdict}"),
-        };
+        let why = format!("the attempt with fence {} answered late", self.held.holder.fence);
+        let signed =
+            Signed { author: Author::program("onlyonce", why), action: format!("late outcome {verdict}") };
         let now = self.engine.store.now();
-        let entry = audit::entry(&author, self.reference, before, after, now);
+        let entry = audit::entry(&signed, self.reference, before, after, now);
         if let Err(error) = self.engine.store.note(entry).await {
             tracing::error!(idempotency.operation_ref = %self.reference, %error, "the audit entry of a late outcome was not written");
         }

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::{
     admission::Admission,
     attempts::Attempts,
-    audit::{self, Author},
+    audit::{self, Signed},
     counters::Counters,
     doubted::Doubted,
     error::{Error, Failure},
@@ -65,12 +65,12 @@ pub(crate) struct Change {
     /// The sealed result, for events that complete.
     pub(crate) result: Option<Bytes>,
     /// Who is to be named in the audit, for changes made by people.
-    pub(crate) author: Option<Author>,
+    pub(crate) signed: Option<Signed>,
 }
 
 impl Change {
     pub(crate) fn new(id: RecordId, event: Event) -> Self {
-        Self { id, event, result: None, author: None }
+        Self { id, event, result: None, signed: None }
     }
 }
 
@@ -179,9 +179,9 @@ impl Engine {
                 expect: standing.as_ref().map(|record| record.version),
                 head: codec::encode(&record),
                 body: body(standing.as_ref(), &record, change.result.as_ref()),
-                note: change.author.as_ref().map(|author| {
+                note: change.signed.as_ref().map(|signed| {
                     let reference = record.operation_ref(change.id);
-                    audit::entry(author, reference, standing.as_ref(), Some(&record), now)
+                    audit::entry(signed, reference, standing.as_ref(), Some(&record), now)
                 }),
             };
             let _changing = self.tally.changing();

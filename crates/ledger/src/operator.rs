@@ -12,7 +12,7 @@ use onlyonce_core::{
 
 use crate::{
     Ledger,
-    audit::{self, Author, Entry},
+    audit::{self, Author, Entry, Signed},
     engine::{Change, OpenPage, Patience, Transition},
     error::{Error, Failure},
     seal::Content,
@@ -100,7 +100,8 @@ impl Ledger {
         self.0.sealer.open(Content::Parameters, id, record.version.attempt, &record.parameters)
     }
 
-    /// Settles an unknown. The inner error is the record's refusal: nothing changed.
+    /// Settles an unknown. The inner error is the record's refusal: nothing changed. What an operator settles is said in
+    /// the log. Goes on if it is dropped half way.
     ///
     /// # Errors
     /// [`Error`] if the ledger failed; whether it is settled can be looked up.
@@ -111,10 +112,12 @@ impl Ledger {
     ) -> Result<Result<Record, Refusal>, Error> {
         let Settlement { by, seen, verdict, result, author } = settlement;
         let event = Event::Settle(Settle { by, seen, verdict });
-        self.change(reference, event, Some(result), author).await
+        let signed = Signed { author, action: verdict.action() };
+        self.change(reference, event, Some(result), signed).await
     }
 
-    /// Removes a result and leaves a bare tombstone. The inner error is the record's refusal: nothing changed.
+    /// Removes a result and leaves a bare tombstone. The inner error is the record's refusal: nothing changed. Goes on if
+    /// it is dropped half way.
     ///
     /// # Errors
     /// [`Error`] if the ledger failed.
@@ -124,7 +127,8 @@ impl Ledger {
         seen: Seen,
         author: Author,
     ) -> Result<Result<Record, Refusal>, Error> {
-        self.change(reference, Event::Forget(seen), None, author).await
+        let signed = Signed { author, action: "forget".to_owned() };
+        self.change(reference, Event::Forget(seen), None, signed).await
     }
 
     /// A page of the audit, newest first, before the entry of this number.
@@ -147,12 +151,34 @@ impl Ledger {
         self.0.store.now()
     }
 
+    /// Changes a record by the hand of somebody who may go away meanwhile: broken off between the store's word and the
+    /// ledger's books, it would leave the count of unknowns wrong.
     async fn change(
         &self,
         reference: OperationRef,
         event: Event,
         result: Option<Bytes>,
-        author: Author,
+        signed: Signed,
+    ) -> Result<Result<Record, Refusal>, Error> {
+        let ledger = self.clone();
+        let change = async move {
+            let by_hand = !matches!(event, Event::Settle(Settle { by: Source::Probe | Source::Attempt, .. }));
+            let action = signed.action.clone();
+            let ended = ledger.changed(reference, event, result, signed).await;
+            if by_hand {
+                tell(reference, &action, &ended);
+            }
+            ended
+        };
+        tokio::spawn(change).await.unwrap_or_else(|_| Err(Error::shutting_down()))
+    }
+
+    async fn changed(
+        &self,
+        reference: OperationRef,
+        event: Event,
+        result: Option<Bytes>,
+        signed: Signed,
     ) -> Result<Result<Record, Refusal>, Error> {
         let engine = &self.0;
         let id = reference.record;
@@ -165,7 +191,7 @@ impl Ledger {
             id,
             event,
             result: result.map(|plain| engine.sealer.seal(Content::Result, id, attempt, &plain)),
-            author: Some(author),
+            signed: Some(signed),
         };
         let patience = Patience::For(engine.options.store_wait);
         let transition = engine.transition(Some(found), &change, Class::Other, patience).await;
@@ -173,5 +199,19 @@ impl Ledger {
             Transition::Written { record, .. } | Transition::Already(record) => Ok(record),
             Transition::Refused(refusal, _) => Err(refusal),
         })
+    }
+}
+
+fn tell(reference: OperationRef, action: &str, ended: &Result<Result<Record, Refusal>, Error>) {
+    match ended {
+        Ok(Ok(_)) => {
+            tracing::info!(idempotency.operation_ref = %reference, action, "an operator changed an operation")
+        }
+        Ok(Err(refusal)) => {
+            tracing::info!(idempotency.operation_ref = %reference, action, refusal = refusal.as_str(), "an operator was refused")
+        }
+        Err(error) => {
+            tracing::error!(idempotency.operation_ref = %reference, action, %error, "what an operator changed may not be on record")
+        }
     }
 }

@@ -5,23 +5,16 @@
 
 use std::fmt;
 
-use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use onlyonce_core::{
-    Fence, OperationRef, Outcome, Refusal,
+    Fence, OperationRef, Refusal,
     event::{Seen, Verdict},
-    outcome,
     record::{Source, StateName},
 };
 use onlyonce_http::stored::Stored;
 use onlyonce_ledger::{audit::Author, operator};
 
 use crate::handle::Onlyonce;
-
-/// Most characters of a name.
-const NAME_MAX: usize = 100;
-/// Most characters of a reason.
-const REASON_MAX: usize = 1_000;
 
 /// What became of an operation, by somebody who knows.
 #[derive(Clone, Debug)]
@@ -100,29 +93,25 @@ impl NotSettled {
 }
 
 impl Settlement {
-    fn check(&self) -> Result<(), NotSettled> {
-        text("by", &self.by, NAME_MAX)?;
-        text("reason", &self.reason, REASON_MAX)?;
-        match self.became {
-            Became::Applied(status) if outcome::by_table(status.as_u16(), false) != Outcome::Kept => {
-                let detail = format!(
-                    "{status} says that it was not done, or that nobody knows; name the status that the handler would \
-                     have answered, such as 201"
-                );
-                Err(NotSettled::new(NotSettledKind::Invalid, detail))
+    /// As the ledger takes it.
+    fn of_operator(self) -> Result<operator::Settlement, NotSettled> {
+        let invalid = |why: String| NotSettled::new(NotSettledKind::Invalid, why);
+        let author = Author::new(&self.by, &self.reason).map_err(|error| invalid(error.to_string()))?;
+        let verdict = match self.became {
+            Became::Applied(status) => {
+                Verdict::applied(status.as_u16()).map_err(|error| invalid(error.to_string()))?
             }
-            Became::Applied(_) | Became::NotApplied | Became::NotAppliedByForce => Ok(()),
-        }
+            Became::NotApplied => Verdict::NotApplied { forced: false },
+            Became::NotAppliedByForce => Verdict::NotApplied { forced: true },
+        };
+        Ok(operator::Settlement {
+            by: Source::Operator,
+            seen: Seen { state: StateName::Unknown, fence: Fence(self.attempt) },
+            verdict,
+            result: Stored::of_verdict(verdict),
+            author,
+        })
     }
-}
-
-fn text(member: &str, given: &str, max: usize) -> Result<(), NotSettled> {
-    if (1..=max).contains(&given.chars().count()) && !given.chars().any(char::is_control) {
-        return Ok(());
-    }
-    let detail =
-        format!("`{member}` must have 1 to {max} characters on one line: it is what the audit keeps");
-    Err(NotSettled::new(NotSettledKind::Invalid, detail))
 }
 
 impl fmt::Display for NotSettled {
@@ -140,40 +129,11 @@ impl Onlyonce {
     /// [`NotSettled`] if the operation is not unknown, or not any more, if *not applied* cannot be said now or here, if what is
     /// said makes no sense, or if the ledger failed: then it may or may not be settled, and can be looked up.
     pub async fn settle(&self, operation: OperationRef, settlement: Settlement) -> Result<(), NotSettled> {
-        settlement.check()?;
-        let Settlement { attempt, became, by, reason } = settlement;
-        let (verdict, result, action) = match became {
-            Became::NotApplied => {
-                (Verdict::NotApplied { forced: false }, Bytes::new(), "settle not applied".to_owned())
-            }
-            Became::NotAppliedByForce => {
-                (Verdict::NotApplied { forced: true }, Bytes::new(), "settle not applied, forced".to_owned())
-            }
-            Became::Applied(status) => (
-                Verdict::Applied { status: status.as_u16() },
-                Stored { status, headers: HeaderMap::new(), body: Bytes::new(), trailers: None }.encode(),
-                format!("settle applied {}", status.as_u16()),
-            ),
-        };
-        let settlement = operator::Settlement {
-            by: Source::Operator,
-            seen: Seen { state: StateName::Unknown, fence: Fence(attempt) },
-            verdict,
-            result,
-            author: Author { who: by, why: reason, action },
-        };
-        let ledger = self.ledger().clone();
-        // Broken off between the store's word and the ledger's books, it would leave the count of unknowns wrong.
-        let settled = tokio::spawn(async move { ledger.settle(operation, settlement).await }).await;
-        match settled {
-            Ok(Ok(Ok(_))) => Ok(()),
-            Ok(Ok(Err(refusal))) => Err(NotSettled::refused(operation, refusal)),
-            Ok(Err(error)) => {
+        match self.ledger().settle(operation, settlement.of_operator()?).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(refusal)) => Err(NotSettled::refused(operation, refusal)),
+            Err(error) => {
                 let detail = format!("whether {operation} is settled is not known: {error}");
-                Err(NotSettled::new(NotSettledKind::InDoubt, detail))
-            }
-            Err(_) => {
-                let detail = format!("settling {operation} was broken off");
                 Err(NotSettled::new(NotSettledKind::InDoubt, detail))
             }
         }

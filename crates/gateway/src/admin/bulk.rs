@@ -17,10 +17,10 @@ use tokio::task::JoinError;
 use super::{
     State,
     answer::{self, Answer, Refusal},
-    decision::{self, As, Said, Signed},
+    decision::{As, Said, Signed},
     input::{self, Body, Shape},
     records::{self, Filter, Page},
-    settle::{self, detached},
+    settle,
     view::Operation,
 };
 
@@ -89,15 +89,16 @@ struct LeftAlone {
 pub(super) async fn settle(extract::State(state): extract::State<State>, Body(body): Body<Bulk>) -> Answer {
     let filter = filter(body.filter)?;
     let verdict = Said { as_: body.as_, status: body.status, force: body.force }.verdict()?;
-    let action = format!("{}, by filter", decision::action(verdict));
-    let author = Signed { by: body.by, reason: body.reason }.author(action)?;
+    let author = Signed { by: body.by, reason: body.reason }.author()?.by_filter();
     let (after, limit) = (input::after(body.after.as_deref())?, input::limit(body.limit)?);
     let Page { listed, mut next } = records::page(state.ledger(), &filter, after, limit).await?;
     let ledger = state.ledger().clone();
     let fates = if body.dry_run {
         judge_all(listed, verdict, ledger.now())
     } else {
-        detached(async move { Ok(settle_all(ledger, listed, verdict, author).await) }).await?
+        // What was begun is ended, also if whoever asked for it hangs up.
+        let settling = tokio::spawn(settle_all(ledger, listed, verdict, author)).await;
+        settling.map_err(|_| Error::shutting_down())?
     };
     if fates.iter().any(|(_, fate)| fate.failed()) {
         next = fates.last().map(|(last, _)| *last);
@@ -141,7 +142,8 @@ async fn settle_all(
             .iter()
             .map(|Listed { reference, record }| {
                 let seen = as_found(record);
-                tokio::spawn(settle::now(ledger.clone(), *reference, seen, verdict, author.clone()))
+                let (ledger, reference, author) = (ledger.clone(), *reference, author.clone());
+                tokio::spawn(async move { settle::now(&ledger, reference, seen, verdict, author).await })
             })
             .collect();
         for (Listed { reference, record }, settled) in together.iter().zip(begun) {

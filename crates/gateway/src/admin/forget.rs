@@ -9,7 +9,6 @@ use super::{
     answer::{self, Answer},
     decision::{self, Signed},
     input::{Body, Reference, Shape},
-    settle::detached,
     view::Operation,
 };
 
@@ -34,12 +33,9 @@ pub(super) async fn forget(
     Body(body): Body<Forget>,
 ) -> Answer {
     let seen = decision::seen(&body.state, body.fence)?;
-    let author = Signed { by: body.by, reason: body.reason }.author("forget")?;
-    let ledger = state.ledger().clone();
-    let forgotten = detached(async move { ledger.forget(reference, seen, author).await }).await?;
-    match forgotten {
+    let author = Signed { by: body.by, reason: body.reason }.author()?;
+    match state.ledger().forget(reference, seen, author).await? {
         Ok(record) => {
-            tracing::info!(idempotency.operation_ref = %reference, "an operator removed a result");
             let operation = Operation::new(reference, &record, state.ledger().now());
             Ok(answer::json(&json!({ "operation": operation })))
         }

@@ -6,6 +6,7 @@ use onlyonce_core::{
     event::{self, Seen, Verdict},
     record::Source,
 };
+use onlyonce_http::stored::Stored;
 use onlyonce_ledger::{Error, Ledger, audit::Author, operator::Settlement};
 use serde::Deserialize;
 use serde_json::json;
@@ -46,11 +47,11 @@ pub(super) async fn settle(
 ) -> Answer {
     let seen = decision::seen(&body.state, body.fence)?;
     let verdict = Said { as_: body.as_, status: body.status, force: body.force }.verdict()?;
-    let author = Signed { by: body.by, reason: body.reason }.author(decision::action(verdict))?;
+    let author = Signed { by: body.by, reason: body.reason }.author()?;
     if body.dry_run {
         return would(&state, reference, seen, verdict).await;
     }
-    match detached(now(state.ledger().clone(), reference, seen, verdict, author)).await? {
+    match now(state.ledger(), reference, seen, verdict, author).await? {
         Ok(record) => Ok(settled(reference, &record, state.ledger().now())),
         Err(judged) => Err(answer::refused(&state, reference, judged).await),
     }
@@ -80,38 +81,14 @@ pub(super) fn judge(record: &Record, seen: Seen, verdict: Verdict, now: Timestam
     }
 }
 
-/// Settles, and says so in the log. The inner error is the record's refusal: nothing changed.
+/// Settles. The inner error is the record's refusal: nothing changed.
 pub(super) async fn now(
-    ledger: Ledger,
+    ledger: &Ledger,
     reference: OperationRef,
     seen: Seen,
     verdict: Verdict,
     author: Author,
 ) -> Result<Result<Record, Judged>, Error> {
-    let action = author.action.clone();
-    let settlement =
-        Settlement { by: Source::Operator, seen, verdict, result: decision::result(verdict), author };
-    let ended = ledger.settle(reference, settlement).await;
-    match &ended {
-        Ok(Ok(_)) => {
-            tracing::info!(idempotency.operation_ref = %reference, action, "an operator settled an operation")
-        }
-        Ok(Err(refusal)) => {
-            tracing::info!(idempotency.operation_ref = %reference, action, refusal = refusal.as_str(), "an operator was refused")
-        }
-        Err(error) => {
-            tracing::error!(idempotency.operation_ref = %reference, action, %error, "a settlement may not be on record")
-        }
-    }
-    ended
-}
-
-/// Runs a change to its end even if whoever asked for it hangs up: one that is broken off between the store's word and
-/// the ledger's books would leave the count of unknowns wrong.
-pub(super) async fn detached<T, F>(change: F) -> Result<T, Error>
-where
-    T: Send + 'static,
-    F: Future<Output = Result<T, Error>> + Send + 'static,
-{
-    tokio::spawn(change).await.unwrap_or_else(|_| Err(Error::shutting_down()))
+    let result = Stored::of_verdict(verdict);
+    ledger.settle(reference, Settlement { by: Source::Operator, seen, verdict, result, author }).await
 }

@@ -8,10 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header};
-use onlyonce_core::{
-    OperationRef,
-    outcome::{self, Outcome},
-};
+use onlyonce_core::{OperationRef, event::Verdict};
 
 use super::circuit::Circuit;
 use crate::{
@@ -72,13 +69,7 @@ impl Question {
         let probe = &settings.probe;
         let (origin, template) = split(&probe.url);
         checked(template)?;
-        if outcome::by_table(probe.status.as_u16(), false) != Outcome::Kept {
-            return Err(format!(
-                "`probe.status` is {}, and that is not one by which an operation is known to have ended; write the one \
-                 that the upstream would have answered, such as 201",
-                probe.status.as_u16()
-            ));
-        }
+        Verdict::applied(probe.status.as_u16()).map_err(|error| format!("`probe.status`: {error}"))?;
         let url = origin.unwrap_or(&config.upstream);
         let ca = config.upstream_ca.as_deref().filter(|_| url.starts_with("https://"));
         let target = Target::new(url, ca).map_err(|error| format!("`probe.url`: {error}"))?;

@@ -215,13 +215,12 @@ impl Prober {
         asked: Instant,
     ) {
         let (id, operation) = (listed.reference.record, listed.reference);
-        let (action, why) = in_words(verdict);
         let settlement = Settlement {
             by: Source::Probe,
             seen: Seen { state: StateName::Unknown, fence: listed.record.fence },
             verdict,
             result,
-            author: Author { who: WHO.to_owned(), why, action },
+            author: Author::program(WHO, why(verdict)),
         };
         match self.ledger.settle(operation, settlement).await {
             Ok(Ok(_)) => self.diary().forget(id),
@@ -249,15 +248,11 @@ fn circuit(question: &Question) -> MutexGuard<'_, super::circuit::Circuit> {
     question.circuit.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What is done, and why, for the audit.
-fn in_words(verdict: Verdict) -> (String, String) {
+/// Why, for the audit.
+const fn why(verdict: Verdict) -> &'static str {
     match verdict {
-        Verdict::Applied { status } => {
-            (format!("settle applied {status}"), "the upstream knows the operation".to_owned())
-        }
-        Verdict::NotApplied { .. } => {
-            ("settle not applied".to_owned(), "the upstream twice did not know the operation".to_owned())
-        }
+        Verdict::Applied { .. } => "the upstream knows the operation",
+        Verdict::NotApplied { .. } => "the upstream twice did not know the operation",
     }
 }
 

@@ -31,11 +31,7 @@ async fn settle(begun: &Begun, verdict: Verdict) {
         seen: Seen { state: StateName::Unknown, fence },
         verdict,
         result: result("settled"),
-        author: Author {
-            who: "ana".to_owned(),
-            why: "called the bank".to_owned(),
-            action: "settle".to_owned(),
-        },
+        author: Author::new("ana", "called the bank").unwrap(),
     };
     begun.ledger.settle(begun.reference(&request(1)).await, settlement).await.unwrap().unwrap();
 }
