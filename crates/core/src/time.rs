@@ -31,6 +31,29 @@ impl Timestamp {
     }
 }
 
+/// A duration as people write it, in the largest unit that it is a whole number of: `250ms`, `90s`, `24h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InUnits(pub Duration);
+
+impl InUnits {
+    /// The units, and how many milliseconds each has.
+    pub const ALL: [(&str, u64); 5] =
+        [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+    /// People say 24 hours.
+    const DAY_MS: u64 = 86_400_000;
+}
+
+impl fmt::Display for InUnits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = duration_ms(self.0);
+        let fits = |unit: u64| ms > 0 && ms.is_multiple_of(unit) && !(ms == unit && ms == Self::DAY_MS);
+        match Self::ALL.iter().rev().find(|(_, unit)| fits(*unit)) {
+            Some((name, unit)) => write!(f, "{}{name}", ms / unit),
+            None => write!(f, "{ms}ms"),
+        }
+    }
+}
+
 /// Whole milliseconds of a duration, at most `u64::MAX`.
 pub fn duration_ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)

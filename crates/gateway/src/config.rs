@@ -8,6 +8,7 @@ pub mod probe;
 
 mod layers;
 mod mistake;
+mod places;
 mod rules;
 mod settings;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use onlyonce_core::LedgerKey;
 pub use onlyonce_http::rules::{Conflict, ForwardKey, Mode, Requirement, Resource};
 use serde::Deserialize;
 use toml::{Spanned, de::DeTable};
@@ -34,7 +36,10 @@ pub use self::{
     units::{Size, Span},
     written::Word,
 };
-use crate::start_error::{StartError, StartErrorKind};
+use crate::{
+    routes::Routes,
+    start_error::{StartError, StartErrorKind},
+};
 
 /// The configuration with its defaults and a word on each key, as the file that holds nothing else.
 pub const BUILT_IN: &str = layers::BUILT_IN;
@@ -188,10 +193,10 @@ impl Default for Principal {
 }
 
 impl Config {
-    /// Reads a configuration.
+    /// Reads a configuration, whose routes can be kept.
     ///
     /// # Errors
-    /// [`StartError`] that names the line, the key and what would be valid.
+    /// [`StartError`] that names the line, the key and what would be valid; of two keys that do not go together, both lines.
     pub fn parse(text: &str, name: &Path) -> Result<Self, StartError> {
         Self::read(text).map_err(|mistake| mistake.told(name, text))
     }
@@ -230,9 +235,13 @@ impl Config {
 
     fn read(text: &str) -> Result<Self, Mistake> {
         let file = DeTable::parse(text)?;
-        let span = file.span();
-        let whole = layers::layered(file.into_inner())?;
-        Ok(Self::deserialize(toml::Deserializer::from(Spanned::new(span, whole)))?)
+        let whole = layers::layered(file.get_ref().clone())?;
+        let config = Self::deserialize(toml::Deserializer::from(Spanned::new(file.span(), whole)))?;
+        // Which key they get makes no difference to whether routes can be kept.
+        match Routes::new(&config, &LedgerKey::new([0; 32])) {
+            Ok(_) => Ok(config),
+            Err(refused) => Err(places::mistake(file.get_ref(), refused)),
+        }
     }
 }
 

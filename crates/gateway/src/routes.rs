@@ -4,21 +4,20 @@
 //! another (dot segments, doubled slashes, encoded letters or slashes) is ambiguous: while any route protects requests that
 //! bring no key in a header, it is refused instead of slipping past.
 
+mod reading;
+
 use std::sync::Arc;
 
 use http::{Method, Request, request::Parts};
-use onlyonce_core::{LedgerKey, problem};
+use onlyonce_core::problem;
 use onlyonce_http::{
     Pattern, Rules,
     problem::Refused,
-    rules::{Mode, Requirement, Resource},
+    rules::{Mode, Requirement},
 };
 
-use crate::{
-    admission::Guards,
-    config::Config,
-    start_error::{StartError, StartErrorKind},
-};
+pub(crate) use self::reading::Unrouted;
+use crate::admission::Guards;
 
 pub(crate) struct Routes {
     routes: Vec<Route>,
@@ -32,52 +31,7 @@ struct Route {
     rules: Arc<Rules>,
 }
 
-/// What a pattern can begin with. A method that nobody knows is a slip of the pen, and its route would protect nothing.
-const METHODS: [Method; 8] = [
-    Method::GET,
-    Method::HEAD,
-    Method::OPTIONS,
-    Method::TRACE,
-    Method::POST,
-    Method::PUT,
-    Method::PATCH,
-    Method::DELETE,
-];
-
 impl Routes {
-    /// The routes of a configuration. What none of them matches has the defaults.
-    pub(crate) fn new(config: &Config, key: &LedgerKey) -> Result<Self, StartError> {
-        let mut routes = Vec::with_capacity(config.route.len());
-        let problem_base: Arc<str> = config.problem_base.as_str().into();
-        for route in &config.route {
-            let (method, pattern) = parse(&route.pattern)?;
-            let mut rules = route.settings.rules(&route.pattern, key)?;
-            rules.problem_base = Arc::clone(&problem_base);
-            if rules.requirement == Requirement::Required && !can_be_keyed(method.as_ref(), &rules) {
-                return Err(StartError::new(
-                    StartErrorKind::Config,
-                    format!(
-                        "route `{}`: `key = \"required\"` has no method that could have a key; GET, HEAD and OPTIONS \
-                         never do, others as far as `methods` lists them",
-                        route.pattern
-                    ),
-                ));
-            }
-            refuse_unheard(&rules, Some(&pattern))?;
-            if let Some(earlier) =
-                routes.iter().find(|earlier: &&Route| earlier.covers(method.as_ref(), &pattern))
-            {
-                return Err(never_reached(earlier, &route.pattern, method.as_ref(), &pattern));
-            }
-            rules.pattern = Some(pattern.clone());
-            routes.push(Route { method, pattern, rules: Arc::new(rules) });
-        }
-        let mut rest = config.defaults.rules("*", key)?;
-        rest.problem_base = problem_base;
-        refuse_unheard(&rest, None)?;
-        Ok(Self { routes, rest: Arc::new(rest) })
-    }
-
     /// The rules of a request.
     pub(crate) fn of(&self, parts: &Parts) -> Arc<Rules> {
         Arc::clone(self.rules(self.find(&parts.method, parts.uri.path())))
@@ -166,84 +120,26 @@ impl Route {
     fn matches_undecoded(&self, method: &Method, path: &str) -> bool {
         self.method.as_ref().is_none_or(|wanted| wanted == method) && self.pattern.matches_undecoded(path)
     }
-
-    /// Whether it takes every request of a route like this.
-    fn covers(&self, method: Option<&Method>, pattern: &Pattern) -> bool {
-        (self.method.is_none() || self.method.as_ref() == method) && self.pattern.covers(pattern)
-    }
-}
-
-/// The first match counts, so a route below one that takes all of its requests would protect nothing.
-fn never_reached(earlier: &Route, name: &str, method: Option<&Method>, pattern: &Pattern) -> StartError {
-    let what = if earlier.method.as_ref() == method && earlier.pattern == *pattern {
-        format!("route `{name}` is there twice; only the first would ever count")
-    } else {
-        let earlier = &earlier.rules.name;
-        format!(
-            "route `{name}` would never count: the earlier route `{earlier}` takes all of its requests; write \
-             `{name}` above it"
-        )
-    };
-    StartError::new(StartErrorKind::Config, what)
-}
-
-/// A parameter of the path that the rules name must be one that the path has.
-fn refuse_unheard(rules: &Rules, pattern: Option<&Pattern>) -> Result<(), StartError> {
-    let named = match &rules.resource {
-        Some(Resource::Path(name)) => Some(&**name),
-        Some(Resource::Body(_) | Resource::Header(_)) | None => None,
-    };
-    let heard = |name: &&str| pattern.is_some_and(|pattern| pattern.has(name));
-    match rules.carriers.path().into_iter().chain(named).find(|name| !heard(name)) {
-        None => Ok(()),
-        Some(name) => Err(StartError::new(
-            StartErrorKind::Config,
-            format!("route `{}`: `path:{name}` needs `{{{name}}}` in its path", rules.name),
-        )),
-    }
-}
-
-fn can_be_keyed(method: Option<&Method>, rules: &Rules) -> bool {
-    match method {
-        Some(method) => rules.covers(method),
-        None => rules.methods.iter().any(|method| rules.covers(method)),
-    }
-}
-
-fn parse(text: &str) -> Result<(Option<Method>, Pattern), StartError> {
-    let wrong = |why: &str| {
-        StartError::new(
-            StartErrorKind::Config,
-            format!("route `{text}`: {why}; write for example `POST /transfers` or `PUT /orders/{{id}}`"),
-        )
-    };
-    let (method, path) = match text.split_once(' ') {
-        Some((method, path)) => {
-            let known = METHODS.iter().find(|known| known.as_str() == method);
-            let capitals = METHODS.iter().find(|known| known.as_str().eq_ignore_ascii_case(method));
-            let unknown = || {
-                capitals.map_or_else(
-                    || wrong("no such method is known here"),
-                    |capitals| wrong(&format!("write {capitals} in capitals")),
-                )
-            };
-            (Some(known.ok_or_else(unknown)?.clone()), path)
-        }
-        None => (None, text),
-    };
-    Ok((method, Pattern::parse(path).map_err(wrong)?))
 }
 
 #[cfg(test)]
 mod tests {
+    use onlyonce_core::LedgerKey;
+
     use super::*;
+    use crate::config::Config;
+
+    /// Why there are no routes.
+    fn refused(text: &str) -> Option<String> {
+        Config::parse(text, std::path::Path::new("onlyonce.toml")).err().map(|error| error.to_string())
+    }
 
     #[test]
     fn a_route_that_could_never_count_is_refused() {
         let text = "[[route]]\nmatch = \"POST /a\"\n[[route]]\nmatch = \"POST /a/\"\nkey = \"required\"";
-        let config = Config::parse(text, std::path::Path::new("onlyonce.toml")).unwrap();
-        let refused = Routes::new(&config, &LedgerKey::new([1; 32])).map(drop).unwrap_err();
-        assert!(refused.to_string().contains("`POST /a/` is there twice"), "{refused}");
+        let refused = refused(text).unwrap();
+        assert!(refused.contains("line 4, route `POST /a/`, `match`: it is there twice"), "{refused}");
+        assert!(refused.contains("`match` of the other route stands in onlyonce.toml, line 2"), "{refused}");
     }
 
     #[test]
@@ -258,8 +154,7 @@ mod tests {
             ("/orders/special", "/orders/{id}", true),
         ] {
             let text = format!("[[route]]\nmatch = \"{earlier}\"\n[[route]]\nmatch = \"{later}\"");
-            let config = Config::parse(&text, std::path::Path::new("onlyonce.toml")).unwrap();
-            let refused = Routes::new(&config, &LedgerKey::new([0; 32])).err().map(|error| error.to_string());
+            let refused = refused(&text);
             assert_eq!(refused.is_none(), starts, "{text}");
             let names = |refused: &String| {
                 refused.contains(&format!("`{earlier}`")) && refused.contains(&format!("`{later}`"))
@@ -279,8 +174,7 @@ mod tests {
             ("PUT /orders/{id}", "[defaults]\nresource = \"path:id\"", false),
         ] {
             let text = format!("[[route]]\nmatch = \"{pattern}\"\n{said}");
-            let config = Config::parse(&text, std::path::Path::new("onlyonce.toml")).unwrap();
-            assert_eq!(Routes::new(&config, &LedgerKey::new([0; 32])).is_ok(), starts, "{text}");
+            assert_eq!(refused(&text).is_none(), starts, "{text}");
         }
     }
 
@@ -350,15 +244,6 @@ mod tests {
     }
 
     #[test]
-    fn patterns_that_mean_nothing_are_refused() {
-        for text in ["transfers", "post /x", "PSOT /x", "POST x", "/{*rest}/more"] {
-            assert!(parse(text).is_err(), "{text}");
-        }
-        let told = parse("post /x").unwrap_err().to_string();
-        assert!(told.contains("route `post /x`: write POST in capitals"), "{told}");
-    }
-
-    #[test]
     fn a_key_cannot_be_required_where_none_can_be() {
         for (pattern, methods, starts) in [
             ("GET /x", "", false),
@@ -369,8 +254,7 @@ mod tests {
             ("POST /x", "methods = [\"PUT\"]", false),
         ] {
             let text = format!("[[route]]\nmatch = \"{pattern}\"\nkey = \"required\"\n{methods}");
-            let config = Config::parse(&text, std::path::Path::new("onlyonce.toml")).unwrap();
-            assert_eq!(Routes::new(&config, &LedgerKey::new([0; 32])).is_ok(), starts, "{text}");
+            assert_eq!(refused(&text).is_none(), starts, "{text}");
         }
     }
 }

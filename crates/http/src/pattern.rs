@@ -26,7 +26,7 @@ impl Pattern {
     /// # Errors
     /// What is wrong with it.
     pub fn parse(path: &str) -> Result<Self, &'static str> {
-        let path = path.strip_prefix('/').ok_or("the path does not begin with a slash")?;
+        let path = path.strip_prefix('/').ok_or("has a path that does not begin with a slash")?;
         let mut segments: Vec<_> = path.split('/').map(Segment::parse).collect();
         if segments.last() == Some(&Segment::Literal(Box::default())) {
             // A trailing slash is the same route.
@@ -34,11 +34,11 @@ impl Pattern {
         }
         let rest = segments.iter().position(|segment| *segment == Segment::Rest);
         if rest.is_some_and(|at| at + 1 < segments.len()) {
-            return Err("`{*…}` can only stand at the end");
+            return Err("has `{*…}` before the end of its path");
         }
         let names: Vec<_> = segments.iter().filter_map(Segment::name).collect();
         if names.iter().enumerate().any(|(at, name)| names.iter().skip(at + 1).any(|other| other == name)) {
-            return Err("two parameters have one name");
+            return Err("has two parameters of one name");
         }
         Ok(Self { segments })
     }

@@ -1,5 +1,7 @@
 //! What a route asks of its keyed requests.
 
+mod check;
+
 use std::{sync::Arc, time::Duration};
 
 use http::{HeaderName, Method, StatusCode};
@@ -7,6 +9,7 @@ use onlyonce_core::{
     Policy, json::Pointer, key::Syntax, outcome::Overrides, parameters::Redaction, problem::URN_BASE,
 };
 
+pub use self::check::Unkept;
 use crate::{carriers::Carriers, pattern::Pattern, telemetry::Counted};
 
 /// Whether a route's requests need a key.

@@ -15,7 +15,7 @@ use onlyonce_core::{
 use onlyonce_http::{
     Carriers, Once, Rules,
     layer::Starts,
-    rules::{Conflict, Late, Mode, Requirement},
+    rules::{Conflict, Late, Mode, Requirement, Unkept},
 };
 
 use crate::{
@@ -24,10 +24,6 @@ use crate::{
     routes::{self, Routes},
 };
 
-/// A shorter lease lapses between two renewals on a busy machine.
-const LEASE_MIN: Duration = Duration::from_millis(100);
-/// What the ledger reads back as one result has a bound of its own, with room for headers.
-const ANSWER_LIMIT_MAX: usize = 128 * 1024 * 1024;
 /// A service that has the whole body says by it that a handler ran too long, as `TimeoutLayer` of tower-http does.
 const TIMED_OUT: u16 = StatusCode::REQUEST_TIMEOUT.as_u16();
 
@@ -50,7 +46,8 @@ const TIMED_OUT: u16 = StatusCode::REQUEST_TIMEOUT.as_u16();
 /// another one it is passed on. A handler runs to its end also when its client goes away.
 ///
 /// # Panics
-/// When it is applied to a service, if its settings contradict each other; each method says with which.
+/// When it is applied to a service, if its settings cannot be kept: each method says what its own may be, and with which
+/// other it is compared. The text names the setting and what to write ([`Rules::check`](onlyonce_http::Rules::check)).
 #[derive(Clone)]
 pub struct Layer<P = Identified> {
     once: Onlyonce,
@@ -183,7 +180,8 @@ impl<P> Layer<P> {
     /// Promises that the handler bears being run again while an earlier attempt is unknown, or even still running:
     /// because it writes under a unique column with [`reference`](crate::Operation::reference), or because whatever it
     /// calls deduplicates on [`downstream_key`](crate::Operation::downstream_key). Then a repeat runs again once
-    /// `settle_after` has passed: the longest that an attempt may go on working after its caller is gone.
+    /// `settle_after` has passed, which is longer than zero: the longest that an attempt may go on working after its caller
+    /// is gone.
     #[must_use]
     pub fn rerun(mut self, settle_after: Duration) -> Self {
         self.rules.policy.on_unknown = OnUnknown::Rerun;
@@ -298,8 +296,8 @@ impl<P> Layer<P> {
 
 impl Layer {
     fn build(&self) -> onlyonce_http::Layer {
-        if let Some((_, why)) = self.faults().into_iter().find(|(found, _)| *found) {
-            panic!("a layer of onlyonce cannot be kept: {why}");
+        if let Err(unkept) = self.check() {
+            panic!("a layer of onlyonce cannot be kept: {unkept}");
         }
         let mut rules = self.rules.clone();
         rules.outcomes.by_status.entry(TIMED_OUT).or_insert(Outcome::Unknown);
@@ -314,30 +312,11 @@ impl Layer {
         )
     }
 
-    /// What cannot be kept. The first that applies is told.
-    fn faults(&self) -> [(bool, &'static str); 7] {
-        let Rules { policy, .. } = &self.rules;
-        [
-            (policy.lease < LEASE_MIN, "`lease` must be at least 100 ms"),
-            (policy.deadline.is_zero(), "`deadline` must not be zero"),
-            (
-                policy.retain_key < policy.retain_result,
-                "`retain_key` must be at least `retain_result`: a result without its key could not be found",
-            ),
-            (
-                policy.retain_key < policy.deadline,
-                "`retain_key` must be at least `deadline`: a repeat could come when its first is forgotten",
-            ),
-            (
-                self.rules.carriers.derived().is_some() && !self.retained,
-                "`retain_key` must be said where keys are derived: for as long, the same members are the same operation",
-            ),
-            (self.rules.answer_limit > ANSWER_LIMIT_MAX, "`answer_limit` must be at most 128 MiB"),
-            (
-                ![422, 409, 400].contains(&self.rules.mismatch.as_u16()),
-                "`on_mismatch` must be 422, 409 or 400",
-            ),
-        ]
+    fn check(&self) -> Result<(), Unkept> {
+        if self.rules.carriers.derived().is_some() && !self.retained {
+            return Err(Unkept::retention_unsaid());
+        }
+        self.rules.check()
     }
 }
 

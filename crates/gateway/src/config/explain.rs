@@ -9,7 +9,11 @@ use toml::{
     de::{DeString, DeTable, DeValue},
 };
 
-use super::{Config, layers, mistake::Mistake};
+use super::{
+    Config, layers,
+    mistake::Mistake,
+    places::{at, nth, table},
+};
 use crate::{routes::Routes, start_error::StartError};
 
 /// Tables whose keys are not fixed: they are shown as one value.
@@ -136,24 +140,8 @@ fn says(written: Option<&DeTable<'_>>, key: &str) -> bool {
     written.is_some_and(|written| at(written, key).is_some())
 }
 
-/// What stands at a dotted key.
-fn at<'t, 'i>(tree: &'t DeTable<'i>, key: &str) -> Option<&'t Spanned<DeValue<'i>>> {
-    match key.split_once('.') {
-        None => tree.get(key),
-        Some((name, rest)) => at(table(tree.get(name)?)?, rest),
-    }
-}
-
-fn table<'t, 'i>(value: &'t Spanned<DeValue<'i>>) -> Option<&'t DeTable<'i>> {
-    value.get_ref().as_table()
-}
-
-fn nth<'t, 'i>(tree: &'t DeTable<'i>, number: usize) -> Option<&'t Spanned<DeValue<'i>>> {
-    tree.get("route")?.get_ref().as_array()?.get(number)
-}
-
 /// As it would be written, but for what may be a credential.
-fn shown(key: &str, value: &DeValue<'_>) -> String {
+pub(super) fn shown(key: &str, value: &DeValue<'_>) -> String {
     let list = |items: Vec<String>, [open, close]: [&str; 2]| match items.as_slice() {
         [] => format!("{open}{close}"),
         items => format!("{open}{}{close}", items.join(", ")),

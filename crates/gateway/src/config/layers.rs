@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use onlyonce_http::rules::Unkept;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -170,7 +171,7 @@ fn lift(table: &mut DeTable<'_>) -> Result<(), Mistake> {
     }
 }
 
-/// A derived key is a guess at what a person means by *again*, and nobody but the route knows for how long.
+/// For how long a derived key is one has to be said.
 fn check_derived(settings: &DeTable<'_>, says_retention: bool) -> Result<(), Mistake> {
     let Some((carriers, DeValue::Array(list))) =
         settings.get("carriers").map(|value| (value, value.get_ref()))
@@ -181,8 +182,7 @@ fn check_derived(settings: &DeTable<'_>, says_retention: bool) -> Result<(), Mis
     if says_retention || !names.any(|name| name.starts_with("derive:")) {
         return Ok(());
     }
-    let what = "a derived key needs `retain_key` written beside it: for how long the same members mean the same operation";
-    Err(Mistake::new(carriers.span(), what))
+    Err(Mistake::new(carriers.span(), Unkept::retention_unsaid().to_string()))
 }
 
 /// Lays a table over another, whose place is `path`.

@@ -25,6 +25,8 @@ const HIDDEN: &str = "\"…\"";
 pub(super) struct Mistake {
     at: Range<usize>,
     what: What,
+    /// What it is compared with, and where that stands.
+    beside: Option<(String, Range<usize>)>,
 }
 
 #[derive(Clone, Debug)]
@@ -37,7 +39,12 @@ enum What {
 
 impl Mistake {
     pub(super) fn new(at: Range<usize>, what: impl Into<String>) -> Self {
-        Self { at, what: What::Wrong(what.into()) }
+        Self { at, what: What::Wrong(what.into()), beside: None }
+    }
+
+    /// Compared with something that stands elsewhere.
+    pub(super) fn beside(self, what: String, at: Range<usize>) -> Self {
+        Self { beside: Some((what, at)), ..self }
     }
 
     pub(super) fn told(self, name: &Path, text: &str) -> StartError {
@@ -47,6 +54,7 @@ impl Mistake {
         let line = Line::of(text, &self.at);
         let secret =
             place.is_secret() || line.may_be_secret() || tree.is_err() && is_below_secret(text, &self.at);
+        let beside = self.beside.map(|(what, at)| (what, Line::of(text, &at).without_secret()));
         let what = match self.what {
             What::NoSuchKey { name, valid } => {
                 format!("{}: there is no key `{name}`{}", place.table(), nearest(&name, &valid))
@@ -55,7 +63,16 @@ impl Mistake {
             What::Wrong(what) => format!("{}: {what}", place.key()),
         };
         let line = if secret { line.masked() } else { line };
-        let detail = format!("{}, line {}{what}\n\n{}", name.display(), line.number, line.shown());
+        let (name, number) = (name.display(), line.number);
+        let detail = match beside {
+            None => format!("{name}, line {number}{what}\n\n{}", line.shown()),
+            Some((other, beside)) => format!(
+                "{name}, line {number}{what}; {other} stands in {name}, line {}\n\n{}\n{}",
+                beside.number,
+                line.shown(),
+                beside.shown()
+            ),
+        };
         StartError::new(StartErrorKind::Config, detail)
     }
 }
@@ -73,7 +90,7 @@ impl From<Error> for Mistake {
         } else {
             What::Wrong(message.to_owned())
         };
-        Self { at: error.span().unwrap_or_default(), what }
+        Self { at: error.span().unwrap_or_default(), what, beside: None }
     }
 }
 
@@ -193,6 +210,10 @@ impl<'a> Line<'a> {
 
     fn may_be_secret(&self) -> bool {
         names_secret(&self.text) || self.text.contains("://") && self.text.contains('@')
+    }
+
+    fn without_secret(self) -> Self {
+        if self.may_be_secret() { self.masked() } else { self }
     }
 
     /// The same without the value. A line that has no key, or the head of a table, is shown only if it holds no value.

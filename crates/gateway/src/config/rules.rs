@@ -1,47 +1,31 @@
 //! From settings to the rules of a route, as far as they can be kept.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use onlyonce_core::{LedgerKey, Policy, carrier::Carrier, outcome::Overrides, parameters::Redaction, policy};
 use onlyonce_http::{
     Carriers, Rules,
-    rules::{self, Requirement, Sameness},
+    rules::{self, Requirement, Sameness, Unkept},
 };
 
 use super::{
     probe::REFERENCE,
     settings::{Body, KeyTime, Late, OnUnknown, Settings},
 };
-use crate::start_error::{StartError, StartErrorKind};
-
-/// A shorter lease lapses between two renewals on a busy machine.
-const LEASE_MIN: Duration = Duration::from_millis(100);
-/// An upstream in trouble is not asked more often.
-const PROBE_MIN: Duration = Duration::from_secs(1);
-/// What the ledger reads back as one result has a bound of its own, with room for headers.
-const ANSWER_LIMIT_MAX: u64 = 128 * 1024 * 1024;
 
 impl Settings {
     /// The rules of the route `name`.
     ///
     /// # Errors
-    /// [`StartError`] that names the route, the key and what would be valid.
-    pub fn rules(&self, name: &str, key: &LedgerKey) -> Result<Rules, StartError> {
-        let retention = self.retention();
-        if let Some((_, key, why)) = self.faults(&retention).into_iter().find(|(found, ..)| *found) {
-            return Err(StartError::new(StartErrorKind::Config, format!("route `{name}`: `{key}` {why}")));
-        }
-        let carriers = match self.carriers.as_slice() {
-            [] => Carriers::default(),
-            list => Carriers::new(list.iter().cloned()).map_err(|why| {
-                StartError::new(StartErrorKind::Config, format!("route `{name}`: `carriers` {why}"))
-            })?,
-        };
-        Ok(Rules {
+    /// [`Unkept`] that names the key and what would be valid.
+    pub fn rules(&self, name: &str, key: &LedgerKey) -> Result<Rules, Unkept> {
+        self.check_probe()?;
+        self.check_create()?;
+        let rules = Rules {
             mode: self.mode,
             requirement: self.key,
             methods: self.methods.clone(),
-            carriers,
+            carriers: self.carriers()?,
             syntax: self.syntax,
             forward_key: self.forward_key,
             late: match self.late {
@@ -68,7 +52,9 @@ impl Settings {
             resource: self.resource.clone(),
             publish: self.publish,
             ..Rules::new(Arc::<str>::from(name), Redaction::new(key, &self.redact))
-        })
+        };
+        rules.check()?;
+        Ok(rules)
     }
 
     fn policy(&self) -> Policy {
@@ -86,85 +72,42 @@ impl Settings {
         }
     }
 
-    /// A result needs its key. Who has written one of the two learns what the other one is.
-    fn retention(&self) -> String {
-        let (key, result) = (self.retain_key, self.retain_result);
-        let by_default = if result == Self::default().retain_result {
-            format!("; retain_result is {result} by default; write it shorter too")
-        } else {
-            String::new()
-        };
-        format!(
-            "is {key}, and must be at least `retain_result`, {result}: a result needs its key{by_default}"
-        )
+    fn carriers(&self) -> Result<Carriers, Unkept> {
+        match self.carriers.as_slice() {
+            [] if self.key == Requirement::Off => Ok(Carriers::default()),
+            [] => Err(Unkept::new("carriers", "is empty; write key = \"off\" if keys mean nothing here")
+                .against("key")),
+            list => Carriers::new(list.iter().cloned()).map_err(|why| Unkept::new("carriers", why)),
+        }
     }
 
-    /// What cannot be kept, if so: by which key, and why. The first that applies is told.
-    fn faults<'a>(&self, retention: &'a str) -> [(bool, &'static str, &'a str); 13] {
-        let by_path = self.carriers.iter().any(|carrier| matches!(carrier, Carrier::Path(_)));
-        [
-            (
-                self.on_unknown != OnUnknown::Hold && self.settle_after.is_none(),
-                "settle_after",
-                "is needed with on_unknown = \"rerun\" and \"probe\": the longest that the upstream may go on working \
-                 after its caller is gone, such as \"2m\"",
-            ),
-            (
-                self.on_unknown != OnUnknown::Hold && self.settle_after.is_some_and(|span| span.0.is_zero()),
-                "settle_after",
-                "must be longer than zero: the longest that the upstream may go on working after its caller is gone, \
-                 such as \"2m\"",
-            ),
-            (
-                self.on_unknown == OnUnknown::Probe && self.probe.url.is_empty(),
-                "probe.url",
+    fn check_probe(&self) -> Result<(), Unkept> {
+        let wrong = |why| Err(Unkept::new("probe.url", why).against("on_unknown"));
+        if self.on_unknown != OnUnknown::Probe || self.probe.url.contains(REFERENCE) {
+            return Ok(());
+        }
+        if self.probe.url.is_empty() {
+            return wrong(
                 "is needed with on_unknown = \"probe\": where the upstream tells what became of an operation, such as \
                  \"/transfers/by-operation/{operation_ref}\"",
-            ),
-            (
-                self.on_unknown == OnUnknown::Probe && !self.probe.url.contains(REFERENCE),
-                "probe.url",
-                "must have {operation_ref} in it: the name by which the upstream knows the operation",
-            ),
-            (
-                self.on_unknown == OnUnknown::Probe && self.probe.every.0 < PROBE_MIN,
-                "probe.every",
-                "must be at least 1s",
-            ),
-            (
-                self.lease.0 < LEASE_MIN,
-                "lease",
-                "must be at least 100ms: it is renewed while the upstream works",
-            ),
-            (self.deadline.0.is_zero(), "deadline", "must be longer than zero"),
-            (self.retain_key.0 < self.retain_result.0, "retain_key", retention),
-            (
-                self.retain_key.0 < self.deadline.0,
-                "retain_key",
-                "must be at least `deadline`: a key is needed while its request runs",
-            ),
-            (
-                self.answer_limit.0 > ANSWER_LIMIT_MAX,
-                "answer_limit",
-                "is at most 128MiB: larger answers pass, and are not kept",
-            ),
-            (
-                self.carriers.is_empty() && self.key != Requirement::Off,
-                "carriers",
-                "is empty; write key = \"off\" if keys mean nothing here",
-            ),
-            (
-                by_path && !self.create,
-                "create",
+            );
+        }
+        wrong("must have {operation_ref} in it: the name by which the upstream knows the operation")
+    }
+
+    fn check_create(&self) -> Result<(), Unkept> {
+        let by_path = self.carriers.iter().any(|carrier| matches!(carrier, Carrier::Path(_)));
+        let wrong = |why| Err(Unkept::new("create", why).against("carriers"));
+        match (by_path, self.create) {
+            (true, false) => wrong(
                 "must be true with a path: carrier: only a request that creates what its path names happens once; one \
                  that replaces it needs a key of its own",
             ),
-            (
-                self.create && !by_path,
-                "create",
-                "means something only with a path: carrier, such as carriers = [\"path:id\"]",
-            ),
-        ]
+            (false, true) => {
+                wrong("means something only with a path: carrier, such as carriers = [\"path:id\"]")
+            }
+            (true, true) | (false, false) => Ok(()),
+        }
     }
 }
 

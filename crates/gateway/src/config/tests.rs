@@ -88,12 +88,12 @@ fn what_would_do_nothing_or_what_nobody_can_guess_is_refused() {
         ),
         (
             "[[route]]\nmatch = \"POST /x\"\ncarriers = [\"derive:/a\"]",
-            "line 3, route `POST /x`, `carriers`: a derived key needs `retain_key` written beside it: for how long the \
-             same members mean the same operation",
+            "line 3, route `POST /x`, `carriers`: `retain_key` must be said where a key is derived: for how \
+             long the same members mean the same operation",
         ),
         (
             "[defaults]\ncarriers = [\"derive:/a\"]",
-            "line 2, `defaults.carriers`: a derived key needs `retain_key` written beside it: for how long the same \
+            "line 2, `defaults.carriers`: `retain_key` must be said where a key is derived: for how long the same \
              members mean the same operation",
         ),
     ] {
@@ -349,47 +349,92 @@ fn the_built_in_file_has_every_key() {
 
 #[test]
 fn what_cannot_be_kept_is_refused_by_the_key_that_asks_for_it() {
-    let rules = |text: &str| {
-        let settings = route(&format!("[[route]]\nmatch = \"/x\"\n{text}"));
-        settings.rules("/x", &LedgerKey::new([0; 32])).map(drop).map_err(|error| error.to_string())
-    };
-    for (text, key) in [
-        ("lease = \"0s\"", "`lease`"),
-        ("lease = \"99ms\"", "`lease`"),
-        ("deadline = \"0s\"", "`deadline`"),
-        ("deadline = \"8d\"", "`retain_key` must be at least `deadline`"),
+    let of_route = |text: &str| format!("[[route]]\nmatch = \"/x\"\n{text}");
+    let probe = "on_unknown = \"probe\"\nsettle_after = \"1m\"\n[route.probe]\n";
+    for (text, line, expected) in [
+        ("lease = \"0s\"", 3, "`lease`: it must be at least 100ms"),
+        ("lease = \"99ms\"", 3, "`lease`: it must be at least 100ms"),
+        ("deadline = \"0s\"", 3, "`deadline`: it must be longer than zero"),
+        ("answer_limit = \"129MiB\"", 3, "`answer_limit`: it is at most 128 MiB"),
+        ("carriers = []", 3, "`carriers`: it is empty"),
+        ("carriers = [\"path:id\"]\ncreate = false", 4, "`create`: it must be true with a path: carrier"),
+        ("carriers = [\"path:id\"]", 3, "`carriers`: `create` must be true with a path: carrier"),
+        ("create = true", 3, "`create`: it means something only with a path: carrier"),
+        ("on_unknown = \"rerun\"", 3, "`on_unknown`: `settle_after` is needed where unknown"),
         (
-            "retain_key = \"1h\"",
-            "`retain_key` is 1h, and must be at least `retain_result`, 24h: a result needs its key; retain_result is 24h \
-             by default; write it shorter too",
+            "on_unknown = \"rerun\"\nsettle_after = \"0s\"",
+            4,
+            "`settle_after`: it must be longer than zero: the longest",
         ),
         (
-            "retain_key = \"1h\"\nretain_result = \"2h\"",
-            "`retain_key` is 1h, and must be at least `retain_result`, 2h: a result needs its key",
+            "on_unknown = \"probe\"\n[route.probe]\nurl = \"/{operation_ref}\"",
+            3,
+            "`on_unknown`: `settle_after` is needed",
         ),
-        ("answer_limit = \"129MiB\"", "`answer_limit`"),
-        ("carriers = []", "`carriers`"),
-        ("carriers = [\"path:id\"]", "`create` must be true"),
-        ("create = true", "`create` means something only"),
-        ("on_unknown = \"rerun\"", "`settle_after` is needed"),
-        ("on_unknown = \"rerun\"\nsettle_after = \"0s\"", "`settle_after` must be longer than zero"),
-        ("on_unknown = \"probe\"\n[route.probe]\nurl = \"/{operation_ref}\"", "`settle_after` is needed"),
-        ("on_unknown = \"probe\"\nsettle_after = \"1m\"", "`probe.url` is needed"),
+        ("on_unknown = \"probe\"\nsettle_after = \"1m\"", 3, "`on_unknown`: `probe.url` is needed"),
+        (&format!("{probe}url = \"/x\""), 6, "`probe.url`: it must have {operation_ref} in it"),
         (
-            "on_unknown = \"probe\"\nsettle_after = \"1m\"\n[route.probe]\nurl = \"/x\"",
-            "`probe.url` must have",
+            &format!("{probe}url = \"/{{operation_ref}}\"\nevery = \"1ms\""),
+            7,
+            "`probe.every`: it must be at least 1s",
         ),
         (
-            "on_unknown = \"probe\"\nsettle_after = \"1m\"\n[route.probe]\nurl = \"/{operation_ref}\"\nevery = \"1ms\"",
-            "`probe.every`",
+            "key = \"required\"\nmethods = [\"GET\"]",
+            3,
+            "`key`: it is \"required\", and no method here could have",
         ),
+        ("resource = \"path:id\"", 3, "`resource`: it names `path:id`, which needs `{id}` in the path"),
     ] {
-        let told = rules(text).unwrap_err();
-        assert!(told.starts_with(&format!("route `/x`: {key}")), "{text}: {told}");
+        let told = told(&of_route(text));
+        assert!(
+            told.starts_with(&format!("onlyonce.toml, line {line}, route `/x`, {expected}")),
+            "{text}: {told}"
+        );
     }
     for text in ["lease = \"100ms\"", "answer_limit = \"128MiB\"", "deadline = \"7d\""] {
-        assert_eq!(rules(text), Ok(()), "{text}");
+        assert!(parse(&of_route(text)).is_ok(), "{text}");
     }
+}
+
+/// Who has written one of two keys that do not go together learns where the other one is; also if that is nowhere.
+#[test]
+fn an_error_about_two_keys_says_where_both_stand() {
+    let in_route = "[[route]]\nmatch = \"/x\"\n";
+    for (text, expected) in [
+        (
+            format!("[defaults]\nretain_result = \"2h\"\n{in_route}retain_key = \"1h\""),
+            "line 5, route `/x`, `retain_key`: it is 1h, and must be at least `retain_result`, 2h: a result needs its key; \
+             `retain_result` stands in onlyonce.toml, line 2",
+        ),
+        (
+            format!("{in_route}retain_key = \"1h\""),
+            "line 3, route `/x`, `retain_key`: it is 1h, and must be at least `retain_result`, 24h: a result needs its key; \
+             `retain_result` is not written: \"24h\" is built in",
+        ),
+        (
+            format!("{in_route}deadline = \"8d\""),
+            "line 3, route `/x`, `deadline`: `retain_key` is 7d, and must be at least `deadline`, 8d: a key is needed while \
+             its request runs; `retain_key` is not written: \"7d\" is built in",
+        ),
+        (
+            format!(
+                "{in_route}on_unknown = \"probe\"\n[route.probe]\nurl = \"/{{operation_ref}}\"\nsettle_after = \"0s\""
+            ),
+            "line 6, route `/x`, `probe.settle_after`: it must be longer than zero: the longest that an attempt may go on \
+             working after its caller is gone, such as 2m; `on_unknown` stands in onlyonce.toml, line 3",
+        ),
+        (
+            "[defaults]\nretain_key = \"1h\"\nretain_result = \"2h\"".to_owned(),
+            "line 2, `defaults.retain_key`: it is 1h, and must be at least `retain_result`, 2h: a result needs its key; \
+             `retain_result` stands in onlyonce.toml, line 3",
+        ),
+    ] {
+        assert_eq!(told(&text), format!("onlyonce.toml, {expected}"));
+    }
+    let error =
+        parse(&format!("[defaults]\nretain_result = \"2h\"\n{in_route}retain_key = \"1h\"")).unwrap_err();
+    let frames = "\n\n  |\n5 | retain_key = \"1h\"\n  |              ^^^^\n  |\n2 | retain_result = \"2h\"\n  |                 ^^^^";
+    assert!(error.ends_with(frames), "{error}");
 }
 
 #[test]

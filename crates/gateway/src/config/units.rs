@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use onlyonce_core::time::InUnits;
 use serde::{Deserialize, Deserializer};
 
 use super::written::{Written, one};
@@ -14,11 +15,7 @@ pub struct Span(pub Duration);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub u64);
 
-const SPANS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 const SIZES: [(&str, u64); 5] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1), ("", 1)];
-
-/// People say 24 hours.
-const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl From<Duration> for Span {
     fn from(duration: Duration) -> Self {
@@ -37,15 +34,9 @@ impl Span {
 }
 
 impl fmt::Display for Span {
-    /// In the largest unit that it is a whole number of; one day is 24 hours.
+    /// As it would be written.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ms = self.0.as_millis();
-        let fits = |unit: u128| ms > 0 && ms.is_multiple_of(unit) && !(ms == unit && self.0 == DAY);
-        let whole = SPANS.iter().rev().find(|(_, unit)| fits(u128::from(*unit)));
-        match whole {
-            Some((name, unit)) => write!(f, "{}{name}", ms / u128::from(*unit)),
-            None => write!(f, "{ms}ms"),
-        }
+        InUnits(self.0).fmt(f)
     }
 }
 
@@ -53,7 +44,7 @@ impl Written for Span {
     const VALID: &'static str = "a duration such as 250ms, 30s, 5m, 24h or 7d";
 
     fn read(text: &str) -> Option<Self> {
-        read(text, &SPANS).map(|ms| Self(Duration::from_millis(ms)))
+        read(text, &InUnits::ALL).map(|ms| Self(Duration::from_millis(ms)))
     }
 }
 

@@ -114,7 +114,7 @@ async fn whatever_says_early_data_in_another_way_is_early_too() {
 }
 
 #[tokio::test]
-#[should_panic(expected = "`retain_key` must be said where keys are derived")]
+#[should_panic(expected = "`retain_key` must be said where a key is derived")]
 async fn derived_keys_need_their_time_said() {
     let once = Onlyonce::testing().await;
     let derived = onlyonce::Carrier::parse("derive:/from,/to,/amount").unwrap();
@@ -122,9 +122,17 @@ async fn derived_keys_need_their_time_said() {
 }
 
 #[tokio::test]
-#[should_panic(expected = "`retain_key` must be at least `retain_result`")]
+#[should_panic(expected = "`retain_key` is 1h, and must be at least `retain_result`, 24h")]
 async fn settings_that_contradict_each_other_are_refused_before_the_first_request() {
     let once = Onlyonce::testing().await;
     let layer = once.layer().retain_key(Duration::from_secs(3600)).anonymous();
     let _: Router = Router::new().layer(layer);
+}
+
+/// Nothing would stand between an attempt and its re-run.
+#[tokio::test]
+#[should_panic(expected = "`settle_after` must be longer than zero")]
+async fn a_promised_re_run_needs_a_time_to_wait() {
+    let once = Onlyonce::testing().await;
+    let _: Router = Router::new().layer(once.layer().rerun(Duration::ZERO).anonymous());
 }
