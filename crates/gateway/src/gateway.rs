@@ -24,6 +24,7 @@ use crate::{
     admin,
     config::{Admin, Config},
     cors::Cors,
+    descriptors,
     principal::Identify,
     probe::{self, Prober},
     published::Published,
@@ -31,7 +32,7 @@ use crate::{
     routes::Routes,
     server::{self, Connections, Front, Times},
     start_error::{StartError, StartErrorKind},
-    upstream::{Pool, Proxy, Target},
+    upstream::{Places, Pool, Proxy, Target},
 };
 
 /// Two layers in front of each other on one ledger need different namespaces; this is the gateway's.
@@ -133,7 +134,9 @@ impl Gateway {
                 move |parts, scopes| identify.of(parts, scopes)
             }),
         );
-        let pool = Pool::new(target, config.upstream_connect.0, config.upstream_idle.0);
+        let most = descriptors::connections(server::CONNECTIONS);
+        let places = Places::new(most);
+        let pool = Pool::new(target, config.upstream_connect.0, config.upstream_idle.0, places);
         let front = Arc::new(Front {
             service: Once::new(Proxy::new(pool), layer.clone()),
             layer,
@@ -157,7 +160,7 @@ impl Gateway {
             }
         };
         let address = local(&listener)?;
-        let connections = Connections::new();
+        let connections = Connections::new(most);
         let (draining, watching) = watch::channel(false);
         let times = Times::idle(config.keep_alive.0);
         tokio::spawn(server::serve(listener, front, connections.clone(), times, watching));

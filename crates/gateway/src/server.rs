@@ -31,15 +31,15 @@ use self::head_time::{HeadTimed, InTurns, Turn};
 use crate::{
     admission,
     cors::Cors,
-    descriptors, head,
+    head,
     principal::{Identify, Peer},
     published::{self, Published},
     routes::Routes,
     upstream::{AnswerBody, Proxy},
 };
 
-/// Connections at a time; beyond it, accepting pauses.
-const CONNECTIONS: usize = 20_000;
+/// Connections of clients at a time; beyond it, accepting pauses. As many may be open to the upstream.
+pub(crate) const CONNECTIONS: usize = 20_000;
 /// The same for operators, who have their own: a crowd on the one listener does not shut the other. Its descriptors are
 /// among the ledger's share.
 const OPERATORS: usize = 256;
@@ -94,13 +94,12 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    pub(crate) fn new() -> Self {
-        let most = descriptors::connections(CONNECTIONS);
+    pub(crate) fn new(most: usize) -> Self {
         Self { permits: Arc::new(Semaphore::new(most)), most }
     }
 
     fn of_operators() -> Self {
-        Self { permits: Arc::new(Semaphore::new(OPERATORS)), most: OPERATORS }
+        Self::new(OPERATORS)
     }
 
     /// How many there are.
@@ -291,16 +290,25 @@ fn too_large() -> Response<Body<AnswerBody>> {
 
 /// An unkeyed request that did not come through gets a plain problem, without a word about keys.
 fn unkeyed_failure(mut answer: Response<Body<AnswerBody>>) -> Response<Body<AnswerBody>> {
-    let (detail, again) = match answer.extensions_mut().remove::<NoAnswer>() {
+    let (status, detail, again) = match answer.extensions_mut().remove::<NoAnswer>() {
         None => return answer,
-        Some(NoAnswer::NotSent) => ("The upstream was not reached and nothing was sent.", true),
+        Some(NoAnswer::NotSent) => {
+            (StatusCode::BAD_GATEWAY, "The upstream was not reached and nothing was sent.", true)
+        }
+        Some(NoAnswer::NoPlace) => {
+            let detail = "As many connections to the upstream are open as may be. Nothing was sent.";
+            (StatusCode::SERVICE_UNAVAILABLE, detail, true)
+        }
         Some(NoAnswer::Lost { .. }) => {
-            ("The upstream's answer broke off. Whether the request took effect is unknown.", false)
+            let detail = "The upstream's answer broke off. Whether the request took effect is unknown.";
+            (StatusCode::BAD_GATEWAY, detail, false)
         }
     };
-    let document = json!({ "type": "about:blank", "title": "Bad Gateway", "status": 502, "detail": detail });
+    let title = status.canonical_reason();
+    let document =
+        json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
     let mut answer = Response::new(Body::whole(document.to_string()));
-    *answer.status_mut() = StatusCode::BAD_GATEWAY;
+    *answer.status_mut() = status;
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

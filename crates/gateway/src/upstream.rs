@@ -7,6 +7,7 @@
 mod answer;
 mod ask;
 mod connection;
+mod places;
 mod pool;
 mod proxy;
 mod records;
@@ -16,6 +17,7 @@ mod tap;
 mod target;
 
 pub(crate) use answer::AnswerBody;
+pub(crate) use places::Places;
 pub(crate) use pool::Pool;
 pub(crate) use proxy::Proxy;
 pub(crate) use target::Target;

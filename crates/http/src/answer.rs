@@ -46,6 +46,15 @@ impl Status {
     }
 }
 
+/// Why nothing was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unsent {
+    /// The upstream was not reached.
+    Unreachable,
+    /// As many connections to it are open as may be.
+    NoPlace,
+}
+
 /// What an answer needs to know of the request it answers.
 pub(crate) struct Asked<'a> {
     pub(crate) id: RecordId,
@@ -332,19 +341,30 @@ const fn what_happened(cause: UnknownCause) -> (StatusCode, &'static str) {
     }
 }
 
-/// The upstream was not reached, and that is on record.
-pub(crate) fn unreachable() -> Refused {
-    not_reached("The upstream was not reached and nothing was sent. The key is free.")
-}
+impl Unsent {
+    /// Nothing was sent, and that is on record.
+    pub(crate) fn recorded(self) -> Refused {
+        self.refused("The key is free.")
+    }
 
-/// The upstream was not reached, and the ledger has not confirmed that it knows.
-pub(crate) fn unreachable_unrecorded() -> Refused {
-    not_reached("The upstream was not reached and nothing was sent. That is not on record yet.")
-}
+    /// Nothing was sent, and the ledger has not confirmed that it knows.
+    pub(crate) fn unrecorded(self) -> Refused {
+        self.refused("That is not on record yet.")
+    }
 
-fn not_reached(what: &str) -> Refused {
-    let detail = format!("{what} Send the request again with the same key.");
-    Refused::new(problem::UPSTREAM_UNREACHABLE, detail).retry_after(1)
+    fn refused(self, standing: &str) -> Refused {
+        let (problem, what, seconds) = match self {
+            Self::Unreachable => {
+                (problem::UPSTREAM_UNREACHABLE, "The upstream was not reached and nothing was sent.", 1)
+            }
+            Self::NoPlace => {
+                let what = "As many connections to the upstream are open as may be, so nothing was sent.";
+                (problem::CAPACITY, what, jitter())
+            }
+        };
+        let detail = format!("{what} {standing} Send the request again with the same key.");
+        Refused::new(problem, detail).retry_after(seconds)
+    }
 }
 
 fn unreadable<B>(rules: &Rules) -> Response<Body<B>> {

@@ -21,7 +21,7 @@ use onlyonce_ledger::{
 use tokio::sync::oneshot;
 
 use crate::{
-    answer::{self, Status},
+    answer::{self, Status, Unsent},
     body::{Body, BoxError},
     capture::{self, Reading, Seen, Whole},
     fault::{self, Window},
@@ -101,7 +101,8 @@ where
         if attempt.abandon() {
             // It never got as far as its first byte, and now it cannot.
             drop(call);
-            let answer = Box::pin(released(&rules, &attempt, ReleaseCause::NotStarted)).await;
+            let answer =
+                Box::pin(released(&rules, &attempt, ReleaseCause::NotStarted, Unsent::Unreachable)).await;
             return tell(shared, &rules, reply, answer);
         }
         let listener = shared.listen_on();
@@ -213,7 +214,7 @@ where
 {
     match late {
         None | Some(Seen::NoAnswer(NoAnswer::Lost { .. }) | Seen::Failed) => {}
-        Some(Seen::NoAnswer(NoAnswer::NotSent)) => {
+        Some(Seen::NoAnswer(NoAnswer::NotSent | NoAnswer::NoPlace)) => {
             // Nobody waits any more, and the key is free: that is all there is to tell.
             if let Err(unrecorded) = attempt.release(ReleaseCause::NotSent, None).await {
                 log(attempt, &unrecorded);
@@ -230,7 +231,12 @@ where
     R::Error: Into<BoxError>,
 {
     match seen {
-        Seen::NoAnswer(NoAnswer::NotSent) => released(rules, attempt, ReleaseCause::NotSent).await,
+        Seen::NoAnswer(NoAnswer::NotSent) => {
+            released(rules, attempt, ReleaseCause::NotSent, Unsent::Unreachable).await
+        }
+        Seen::NoAnswer(NoAnswer::NoPlace) => {
+            released(rules, attempt, ReleaseCause::NotSent, Unsent::NoPlace).await
+        }
         Seen::NoAnswer(NoAnswer::Lost { seen_status }) => {
             let unknown = Unknown { cause: UnknownCause::AnswerLost, seen_status, listening: Duration::ZERO };
             lost_track(rules, attempt, unknown).await
@@ -357,18 +363,23 @@ fn told(record: &Record) -> (Status, Option<Timestamp>) {
 }
 
 /// Nothing was sent. That frees the key, unless an earlier attempt's outcome is unknown: the record that was written says which.
-async fn released<R>(rules: &Rules, attempt: &Attempt, cause: ReleaseCause) -> Response<Body<R>> {
-    let shared = Stored::of_refusal(answer::unreachable(), &rules.problem_base);
+async fn released<R>(
+    rules: &Rules,
+    attempt: &Attempt,
+    cause: ReleaseCause,
+    why: Unsent,
+) -> Response<Body<R>> {
+    let shared = Stored::of_refusal(why.recorded(), &rules.problem_base);
     match attempt.release(cause, Some(shared.encode())).await {
         Ok(record) => match told(&record).0 {
             Status::Unknown => {
                 answer::lost(rules, attempt, UnknownCause::RerunRefused.into(), Status::Unknown)
             }
-            status => marked(rules, answer::unreachable(), status),
+            status => marked(rules, why.recorded(), status),
         },
         Err(unrecorded) => {
             log(attempt, &unrecorded);
-            marked(rules, answer::unreachable_unrecorded(), Status::Unstored)
+            marked(rules, why.unrecorded(), Status::Unstored)
         }
     }
 }

@@ -17,6 +17,8 @@ use crate::headers;
 pub enum NoAnswer {
     /// It is certain that no byte of the request was taken.
     NotSent,
+    /// The same, because as much is under way to the upstream as may be: this service is busy, and not the upstream gone.
+    NoPlace,
     /// Bytes were sent; the answer broke off.
     Lost {
         /// The status that was seen before.

@@ -320,7 +320,7 @@ impl Leader {
         Err(self.fail(Error::unavailable("too many writers want this record")))
     }
 
-    /// Gives the lead up because of a bound that is not the ledger's: those who follow would meet it in turn.
+    /// Gives the lead up because of a bound that is not the ledger's: those who wait would meet it in turn.
     pub fn give_up(self, error: Error) -> Error {
         self.fail(error)
     }

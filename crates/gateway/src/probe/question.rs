@@ -10,14 +10,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header};
 use onlyonce_core::{OperationRef, event::Verdict};
 
-use super::circuit::Circuit;
+use super::{circuit::Circuit, rounds::QUESTIONS_MAX};
 use crate::{
     config::{
         Config, OnUnknown, Settings,
         probe::{Absent, REFERENCE, Stands},
     },
     start_error::{StartError, StartErrorKind},
-    upstream::{Pool, RequestBody, Target},
+    upstream::{Places, Pool, RequestBody, Target},
 };
 
 /// A name that is as long as every operation's, to try a template with.
@@ -50,10 +50,11 @@ pub(crate) fn questions(
 ) -> Result<HashMap<String, Question>, StartError> {
     let routes = config.route.iter().map(|route| (route.pattern.as_str(), &route.settings));
     let all = routes.chain([("*", &config.defaults)]);
+    let places = Places::new(QUESTIONS_MAX);
     let probed = all.filter(|(_, settings)| settings.on_unknown == OnUnknown::Probe);
     probed
         .map(|(name, settings)| {
-            let question = Question::new(config, settings, variables)
+            let question = Question::new(config, settings, variables, &places)
                 .map_err(|why| StartError::new(StartErrorKind::Config, format!("route `{name}`: {why}")))?;
             Ok((name.to_owned(), question))
         })
@@ -65,6 +66,7 @@ impl Question {
         config: &Config,
         settings: &Settings,
         variables: &BTreeMap<String, String>,
+        places: &Arc<Places>,
     ) -> Result<Self, String> {
         let probe = &settings.probe;
         let (origin, template) = split(&probe.url);
@@ -74,7 +76,7 @@ impl Question {
         let ca = config.upstream_ca.as_deref().filter(|_| url.starts_with("https://"));
         let target = Target::new(url, ca).map_err(|error| format!("`probe.url`: {error}"))?;
         Ok(Self {
-            pool: Pool::new(target, config.upstream_connect.0, config.upstream_idle.0),
+            pool: Pool::of_single_use(target, config.upstream_connect.0, Arc::clone(places)),
             template: template.to_owned(),
             headers: probe.header_map(variables)?,
             stands: probe.stands.clone(),

@@ -30,7 +30,7 @@ use super::{
 use crate::config::probe::Absent;
 
 /// Questions that are asked at the same time, of all routes together.
-const QUESTIONS_MAX: usize = 8;
+pub(super) const QUESTIONS_MAX: usize = 8;
 /// How long one may take, connection and answer together.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// Largest answer that is read.

@@ -9,8 +9,7 @@ use http_body::Body;
 use super::{
     RequestBody,
     answer::AnswerBody,
-    connection::Unanswered,
-    pool::{Pool, Use},
+    pool::{NotOpened, Pool},
     proxy::is_framed_once,
 };
 
@@ -18,20 +17,14 @@ impl Pool {
     /// Asks, and gives the whole answer. Redirects are not followed. Bounding the time is the caller's.
     pub(crate) async fn ask(
         self: &Arc<Self>,
-        mut request: Request<RequestBody>,
+        request: Request<RequestBody>,
         limit: usize,
     ) -> io::Result<Response<Bytes>> {
-        let mut connection = self.take(Use::Unkeyed).await?;
-        let answer = loop {
-            match connection.send(request).await {
-                Ok(answer) => break answer,
-                Err(Unanswered::HandedBack(unwritten)) if connection.is_used() => {
-                    request = *unwritten;
-                    connection = self.fresh().await?;
-                }
-                Err(_) => return Err(io::Error::other("no answer")),
-            }
-        };
+        let mut connection = self.fresh().await.map_err(|why| match why {
+            NotOpened::NoPlace => io::Error::other("no place for another connection"),
+            NotOpened::Unreachable(error) => error,
+        })?;
+        let answer = connection.send(request).await.map_err(|_| io::Error::other("no answer"))?;
         if !is_framed_once(answer.headers()) {
             return Err(io::Error::other("the answer is framed in two ways or an unknown one"));
         }

@@ -18,10 +18,11 @@ use http::{HeaderMap, Version};
 use hyper::{Request, Response, body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use onlyonce_ledger::clock::Boot;
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::Instant};
 
 use super::{
     RequestBody,
+    places::Place,
     tap::{Heard, Tap, Tapped},
     target::Target,
 };
@@ -75,9 +76,9 @@ pub(super) enum Afterwards {
 }
 
 impl Connection {
-    /// Opens one, with all that it takes before a request can go: `within` is for the name, TCP and TLS together.
-    pub(super) async fn open(target: &Target, within: Duration) -> io::Result<Self> {
-        let open = tokio::time::timeout(within, Tap::open(target)).await;
+    /// Opens one, with all that it takes before a request can go: `until` is for the name, TCP and TLS together.
+    pub(super) async fn open(target: &Target, place: Place, until: Instant) -> io::Result<Self> {
+        let open = tokio::time::timeout_at(until, Tap::open(target, place)).await;
         let (tap, tapped) = open.map_err(|_| io::ErrorKind::TimedOut)??;
         let (sender, connection) = http1::Builder::new()
             .max_headers(ANSWER_HEADERS)

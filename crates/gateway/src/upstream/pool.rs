@@ -2,7 +2,7 @@
 //!
 //! An upstream may close an idle connection at the very moment a request is written to it, and then nobody knows
 //! whether it was read. So keyed requests take only connections that were idle for clearly less than `upstream_idle`;
-//! others take what is clean.
+//! others take what is clean. An idle connection makes room for one that is wanted where there is no other.
 
 use std::{
     collections::VecDeque,
@@ -11,7 +11,9 @@ use std::{
     time::Duration,
 };
 
-use super::{connection::Connection, target::Target};
+use tokio::time::Instant;
+
+use super::{connection::Connection, places::Places, target::Target};
 
 /// Most idle connections.
 const IDLE_MAX: usize = 512;
@@ -23,6 +25,9 @@ pub(crate) struct Pool {
     target: Target,
     connect: Duration,
     keyed_idle: Duration,
+    places: Arc<Places>,
+    /// Most idle connections.
+    keeps: usize,
     idle: Mutex<VecDeque<Connection>>,
 }
 
@@ -35,10 +40,30 @@ pub(super) enum Use {
     Unkeyed,
 }
 
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) enum NotOpened {
+    /// As many are open as may be.
+    NoPlace,
+    /// The upstream was not reached.
+    Unreachable(io::Error),
+}
+
 impl Pool {
     /// `keyed_idle` is the shortest time after which the upstream may close an idle connection.
-    pub(crate) fn new(target: Target, connect: Duration, keyed_idle: Duration) -> Arc<Self> {
-        Arc::new(Self { target, connect, keyed_idle, idle: Mutex::default() })
+    pub(crate) fn new(
+        target: Target,
+        connect: Duration,
+        keyed_idle: Duration,
+        places: Arc<Places>,
+    ) -> Arc<Self> {
+        Arc::new(Self { target, connect, keyed_idle, places, keeps: IDLE_MAX, idle: Mutex::default() })
+    }
+
+    /// One whose connections serve once: it shares its places with others that could not make it give up idle ones.
+    pub(crate) fn of_single_use(target: Target, connect: Duration, places: Arc<Places>) -> Arc<Self> {
+        let (keyed_idle, keeps) = (Duration::ZERO, 0);
+        Arc::new(Self { target, connect, keyed_idle, places, keeps, idle: Mutex::default() })
     }
 
     pub(crate) fn authority(&self) -> &str {
@@ -46,7 +71,7 @@ impl Pool {
     }
 
     /// An idle connection that is fit, or a fresh one.
-    pub(super) async fn take(&self, purpose: Use) -> io::Result<Connection> {
+    pub(super) async fn take(&self, purpose: Use) -> Result<Connection, NotOpened> {
         while let Some(connection) = self.newest(purpose) {
             if connection.is_clean() {
                 return Ok(connection);
@@ -55,14 +80,23 @@ impl Pool {
         self.fresh().await
     }
 
-    pub(super) async fn fresh(&self) -> io::Result<Connection> {
-        Connection::open(&self.target, self.connect).await
+    /// A fresh one. Who holds another has to let go of it first: it may be the last.
+    pub(super) async fn fresh(&self) -> Result<Connection, NotOpened> {
+        let until = Instant::now() + self.connect;
+        let oldest_goes = || drop(self.lock().pop_front());
+        let place = tokio::time::timeout_at(until, self.places.take(oldest_goes)).await;
+        let place = place.map_err(|_| NotOpened::NoPlace)?;
+        Connection::open(&self.target, place, until).await.map_err(NotOpened::Unreachable)
     }
 
     pub(super) fn give_back(&self, connection: Connection) {
         let mut idle = self.lock();
-        idle.push_back(connection);
-        while idle.len() > IDLE_MAX || idle.front().is_some_and(|oldest| !self.is_young(oldest, Use::Unkeyed))
+        // Looked at under the lock that whoever waits takes after saying so: one of the two sees the other.
+        if !self.places.are_awaited() {
+            idle.push_back(connection);
+        }
+        while idle.len() > self.keeps
+            || idle.front().is_some_and(|oldest| !self.is_young(oldest, Use::Unkeyed))
         {
             idle.pop_front();
         }

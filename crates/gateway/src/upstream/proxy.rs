@@ -3,7 +3,6 @@
 use std::{
     convert::Infallible,
     future::Future,
-    io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -21,7 +20,7 @@ use super::{
     RequestBody,
     answer::AnswerBody,
     connection::{Connection, Unanswered},
-    pool::{Pool, Use},
+    pool::{NotOpened, Pool, Use},
 };
 use crate::principal::Peer;
 
@@ -53,13 +52,14 @@ impl Proxy {
         mut request: Request<RequestBody>,
         purpose: Use,
         start: Option<Start>,
-        mut taken: io::Result<Connection>,
+        mut taken: Result<Connection, NotOpened>,
     ) -> Response<AnswerBody> {
         // At most twice: a fresh connection is young and unused, and is not replaced.
         loop {
             let mut connection = match taken {
                 Ok(connection) => connection,
-                Err(error) => return unsent(&error.to_string()),
+                Err(NotOpened::NoPlace) => return no_place(),
+                Err(NotOpened::Unreachable(error)) => return unsent(&error.to_string()),
             };
             if let Some(start) = &start
                 && start.confirm().await.is_err()
@@ -68,6 +68,7 @@ impl Proxy {
             }
             if !self.pool.is_young(&connection, purpose) {
                 // Confirming the lease took a while.
+                drop(connection);
                 taken = self.pool.fresh().await;
                 continue;
             }
@@ -76,6 +77,7 @@ impl Proxy {
                 Err(Unanswered::HandedBack(unwritten)) if connection.is_used() => {
                     // Not a byte of it was taken: it may go once more, on a fresh connection.
                     request = *unwritten;
+                    drop(connection);
                     taken = self.pool.fresh().await;
                 }
                 Err(Unanswered::HandedBack(_) | Unanswered::NothingTaken) => {
@@ -179,6 +181,11 @@ fn append(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 fn unsent(why: &str) -> Response<AnswerBody> {
     tracing::warn!(why, "the upstream was not reached");
     no_answer(NoAnswer::NotSent)
+}
+
+fn no_place() -> Response<AnswerBody> {
+    tracing::warn!("as many connections to the upstream are open as the limit on open files allows");
+    no_answer(NoAnswer::NoPlace)
 }
 
 fn lost(seen_status: Option<u16>) -> Response<AnswerBody> {

@@ -16,7 +16,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{session::Session, socket::Socket, target::Target};
+use super::{places::Place, session::Session, socket::Socket, target::Target};
 
 /// The end that the connection task reads and writes.
 pub(super) struct Tap(Arc<Tapped>);
@@ -27,6 +27,8 @@ pub(super) struct Tapped {
     socket: Socket,
     /// Locked for moments, never across an await.
     session: Option<Mutex<Session>>,
+    /// After the socket, so that it is free once that is closed.
+    _place: Place,
 }
 
 /// What is to be read from the peer, without reading it.
@@ -44,7 +46,7 @@ pub(super) enum Heard {
 
 impl Tap {
     /// Connects, and under TLS shakes hands. Whatever fails here, no byte of a request was sent.
-    pub(super) async fn open(target: &Target) -> io::Result<(Self, Arc<Tapped>)> {
+    pub(super) async fn open(target: &Target, place: Place) -> io::Result<(Self, Arc<Tapped>)> {
         let stream = TcpStream::connect(target.authority()).await?;
         stream.set_nodelay(true)?;
         let socket = Socket::new(stream);
@@ -52,7 +54,7 @@ impl Tap {
             Some(tls) => Some(Mutex::new(Session::open(tls, &socket).await?)),
             None => None,
         };
-        let tapped = Arc::new(Tapped { socket, session });
+        let tapped = Arc::new(Tapped { socket, session, _place: place });
         Ok((Self(Arc::clone(&tapped)), tapped))
     }
 }

@@ -44,7 +44,7 @@ where
     B: http_body::Body,
 {
     let ended = match answer.extensions().get::<NoAnswer>() {
-        Some(NoAnswer::NotSent) => Ended::NotSent,
+        Some(NoAnswer::NotSent | NoAnswer::NoPlace) => Ended::NotSent,
         Some(NoAnswer::Lost { .. }) => Ended::Lost,
         None => {
             let tap = AnswerTap::new(&answer, rules, told);

@@ -10,7 +10,7 @@ use std::{
 use http_body_util::BodyExt;
 use rustix::net::{Shutdown, shutdown};
 
-use super::*;
+use super::{super::places::Places, *};
 
 const ANSWER: &[u8] = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok";
 const ENOUGH: Duration = Duration::from_secs(10);
@@ -18,8 +18,12 @@ const ENOUGH: Duration = Duration::from_secs(10);
 async fn pair() -> (Connection, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = Target::new(&format!("http://{}", listener.local_addr().unwrap()), None).unwrap();
-    let connection = Connection::open(&target, ENOUGH).await.unwrap();
-    (connection, listener.accept().unwrap().0)
+    (open(&target).await, listener.accept().unwrap().0)
+}
+
+async fn open(target: &Target) -> Connection {
+    let place = Places::new(1).take(|| {}).await;
+    Connection::open(target, place, Instant::now() + ENOUGH).await.unwrap()
 }
 
 fn request(body: Vec<u8>) -> Request<RequestBody> {

@@ -7,7 +7,10 @@ use onlyonce_testbed::{
     hostile::{Behaviour, End, Hostile, Piece, Plan, Reads},
 };
 
-use super::{super::target::Target, *};
+use super::{
+    super::{places::Places, target::Target},
+    *,
+};
 
 const ENOUGH: std::time::Duration = std::time::Duration::from_secs(10);
 
@@ -16,7 +19,7 @@ fn target(authority: impl ToString) -> Target {
 }
 
 fn pool(authority: impl ToString) -> Arc<Pool> {
-    Pool::new(target(authority), ENOUGH, ENOUGH)
+    Pool::new(target(authority), ENOUGH, ENOUGH, Places::new(1))
 }
 
 fn request() -> Request<RequestBody> {
@@ -57,11 +60,52 @@ async fn a_request_that_was_handed_back_is_not_sent_if_there_is_no_fresh_connect
 #[tokio::test]
 async fn a_connection_that_is_too_old_for_a_keyed_request_stays_for_others() {
     let upstream = Upstream::counting().await;
-    let pool = Pool::new(target(upstream.addr()), ENOUGH, std::time::Duration::ZERO);
+    let pool = Pool::new(target(upstream.addr()), ENOUGH, std::time::Duration::ZERO, Places::new(100));
     let proxy = Proxy::new(Arc::clone(&pool));
     proxy.clone().forward(request()).await.into_body().collect().await.unwrap();
     assert!(!pool.take(Use::Keyed).await.unwrap().is_used());
     assert!(pool.take(Use::Unkeyed).await.unwrap().is_used());
+}
+
+/// Idle connections are for saving work. Where they take the last places, they would be for refusing it.
+#[tokio::test]
+async fn an_idle_connection_makes_room_for_one_that_is_wanted() {
+    let upstream = Upstream::counting().await;
+    let pool = Pool::new(target(upstream.addr()), ENOUGH, std::time::Duration::ZERO, Places::new(1));
+    let proxy = Proxy::new(Arc::clone(&pool));
+    for n in 1..=3 {
+        // Too old for a keyed request, at once.
+        let taken = pool.take(Use::Keyed).await;
+        let answer = proxy.clone().deliver(request(), Use::Keyed, None, taken).await;
+        answer.into_body().collect().await.unwrap();
+        assert!(!pool.is_empty(), "it is kept while nobody wants its place");
+        assert_eq!((upstream.arrivals(), upstream.connections()), (n, n));
+    }
+}
+
+#[tokio::test]
+async fn who_waits_for_a_place_gets_it_from_a_connection_that_would_be_kept() {
+    let upstream = Upstream::counting().await;
+    let pool = Pool::new(target(upstream.addr()), ENOUGH, ENOUGH, Places::new(1));
+    let held = pool.take(Use::Keyed).await.unwrap();
+    let mut waits = std::pin::pin!(pool.take(Use::Keyed));
+    tokio::select! {
+        biased;
+        _ = &mut waits => panic!("there is no place"),
+        () = tokio::task::yield_now() => {}
+    }
+    pool.give_back(held);
+    assert!(!waits.await.unwrap().is_used());
+}
+
+#[tokio::test]
+async fn a_request_for_which_there_is_no_place_was_not_sent() {
+    let upstream = Upstream::counting().await;
+    let places = Places::new(1);
+    let of = |connect| Pool::new(target(upstream.addr()), connect, ENOUGH, Arc::clone(&places));
+    let _held = of(ENOUGH).take(Use::Unkeyed).await.unwrap();
+    let answer = Proxy::new(of(std::time::Duration::ZERO)).forward(request()).await;
+    assert_eq!((answer.extensions().get(), upstream.arrivals()), (Some(&NoAnswer::NoPlace), 0));
 }
 
 #[tokio::test]

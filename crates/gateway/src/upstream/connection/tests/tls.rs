@@ -105,7 +105,7 @@ async fn opened(demands: bool) -> (Connection, Peer) {
     let target = Target::new(&url, Some(ca.path())).unwrap();
     let config = config(authority.certify(&["127.0.0.1"]), demands.then(|| authority.root()));
     let peer = tokio::task::spawn_blocking(move || Peer::shake(listener.accept().unwrap().0, config));
-    let connection = Connection::open(&target, ENOUGH).await.unwrap();
+    let connection = open(&target).await;
     (connection, peer.await.unwrap())
 }
 
