@@ -122,8 +122,8 @@ pub(crate) fn failed<B>(rules: &Rules, error: &Error) -> Response<Body<B>> {
     .into_response(&rules.problem_base)
 }
 
-/// All requests together have buffered as much as they may, or all of its caller's, so this one's body was not read. Who repeats what runs here
-/// waits for nothing, and is told so; with which body the key was sent cannot be said.
+/// All requests together have buffered as much as they may, or all of its caller's, so this one's body was not read. Who
+/// repeats what runs here waits for nothing, and is told so; with which body the key was sent cannot be said.
 pub(crate) fn no_room<B>(shared: &Shared, rules: &Rules, id: Option<RecordId>) -> Response<Body<B>> {
     match id.and_then(|id| Some((id, shared.ledger.running(id)?))) {
         Some((id, record)) => {

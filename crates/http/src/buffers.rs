@@ -9,9 +9,10 @@
 //! is all there is, no fixed share would be right.
 //!
 //! What an attempt is bound to need for its end is [taken](Reserved::take) also where there is no room: a small answer, and
-//! what a layer further in says. In return none begins while the bound is exceeded ([`Buffers::is_exceeded`]). So it is
-//! exceeded by what the attempts of that moment may take at most: 4 096 in flight and 4 096 that listen, with 32 KiB each (256 MiB),
-//! or twice that if each of them is answered with a problem document at its limit.
+//! what a layer further in says. In return none begins while the bound is exceeded, or while its owner has twice what he
+//! leaves free ([`Buffers::is_exceeded`]): otherwise one who reads none of his small answers would in time have all there
+//! is. So it is exceeded by what the attempts of that moment may take at most: 4 096 in flight and 4 096 that listen, with
+//! 32 KiB each (256 MiB), or twice that if each of them is answered with a problem document at its limit.
 
 mod shares;
 
@@ -66,9 +67,11 @@ impl Buffers {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// Whether more has been [taken](Reserved::take) than there is room for.
-    pub(crate) fn is_exceeded(&self) -> bool {
-        self.used() > self.most
+    /// Whether nothing of this owner's may begin: more has been [taken](Reserved::take) than there is room for, or he has
+    /// twice as much as he leaves free. Twice, so that a body for which there was room does not come in vain.
+    pub(crate) fn is_exceeded(&self, owner: Option<Owner>) -> bool {
+        let own = owner.map_or(0, |owner| self.shares.taken(Cells::from(owner)));
+        self.most.checked_sub(self.used()).is_none_or(|free| own / 2 > free)
     }
 }
 
@@ -170,11 +173,27 @@ mod tests {
     fn what_must_be_taken_counts_and_leaves_no_room_for_what_need_not() {
         let buffers = Arc::new(Buffers::new(10));
         let mut room = buffers.reserve(ANN);
-        assert!(!buffers.is_exceeded());
+        assert!(!buffers.is_exceeded(ANN));
         room.take(15);
-        assert_eq!((buffers.used(), buffers.is_exceeded(), buffers.reserve(BOB).grow(1)), (15, true, false));
+        assert_eq!(
+            (buffers.used(), buffers.is_exceeded(BOB), buffers.reserve(BOB).grow(1)),
+            (15, true, false)
+        );
         drop(room);
-        assert_eq!((buffers.used(), buffers.is_exceeded(), buffers.reserve(ANN).grow(5)), (0, false, true));
+        assert_eq!(
+            (buffers.used(), buffers.is_exceeded(ANN), buffers.reserve(ANN).grow(5)),
+            (0, false, true)
+        );
+    }
+
+    #[test]
+    fn who_has_taken_twice_what_he_leaves_free_begins_nothing_and_others_do() {
+        let buffers = Arc::new(Buffers::new(10));
+        let mut room = buffers.reserve(ANN);
+        room.take(6);
+        assert!(!buffers.is_exceeded(ANN));
+        room.take(2);
+        assert!(buffers.is_exceeded(ANN) && !buffers.is_exceeded(BOB) && !buffers.is_exceeded(None));
     }
 
     #[test]

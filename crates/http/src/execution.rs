@@ -60,8 +60,8 @@ where
             let answer = answer::failed(&self.rules, &Error::shutting_down());
             return self.send(Ok(answer));
         }
-        if self.layer.shared().buffers.is_exceeded() {
-            // Its answer has room for certain, so it must not begin before others have let go of theirs.
+        if self.layer.shared().buffers.is_exceeded(self.one_of_many) {
+            // Its answer has room for certain, so it must not begin before others, or its own caller, have let go of theirs.
             let error = leader.give_up(Error::capacity("bytes buffered"));
             let answer = answer::failed(&self.rules, &error);
             return self.send(Ok(answer));

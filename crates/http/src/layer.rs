@@ -14,7 +14,7 @@ pub type Select = dyn Fn(&Parts) -> Option<Arc<Rules>> + Send + Sync;
 /// Who sends a request; the error says what is missing and how to mend it.
 pub type Identify = dyn Fn(&Parts, &Scopes) -> Result<Principal, String> + Send + Sync;
 
-/// Where a request was sent, whatever a router has cut off its path since.
+/// Where a request was sent, by whoever has seen it before a router cut something off its path.
 pub type SentTo = fn(&Parts) -> &Uri;
 
 /// When an attempt counts as started.
@@ -83,7 +83,19 @@ impl Layer {
 
     /// Where a request was sent.
     pub(crate) fn sent_to<'a>(&self, parts: &'a Parts) -> &'a Uri {
-        (self.0.sent_to)(parts)
+        self.whole(parts).unwrap_or(&parts.uri)
+    }
+
+    /// Where a request came from that is no longer sent there: it was rewritten, or made of another one's extensions.
+    pub(crate) fn turned_from<'a>(&self, parts: &'a Parts) -> Option<&'a Uri> {
+        if self.whole(parts).is_some() { None } else { Some((self.0.sent_to)(parts)) }
+    }
+
+    /// Of what a router has cut, if it did no more than that.
+    fn whole<'a>(&self, parts: &'a Parts) -> Option<&'a Uri> {
+        let (original, own) = ((self.0.sent_to)(parts), &parts.uri);
+        let cut = own.path() == "/" || original.path().ends_with(own.path());
+        (cut && original.query() == own.query()).then_some(original)
     }
 
     pub(crate) fn starts(&self) -> Starts {

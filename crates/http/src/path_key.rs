@@ -26,7 +26,9 @@ impl PathKey {
     /// What is wrong with it.
     pub fn of(rules: &Rules, path: &str) -> Result<Option<Self>, String> {
         let (Some(name), Some(pattern)) = (rules.carriers.path(), &rules.pattern) else { return Ok(None) };
-        let Some(segment) = pattern.parameter(name, path) else { return Ok(None) };
+        // A router may have chosen a path that was rewritten since; then nobody knows what is its key.
+        let found = pattern.parameter(name, path).filter(|_| pattern.matches(path));
+        let Some(segment) = found else { return Ok(None) };
         let others = pattern.others(name, path).into_boxed_slice();
         if !others.iter().chain([&segment]).all(|part| path::is_text(part)) {
             return Err("the path holds what is not UTF-8, or a control character".to_owned());

@@ -33,7 +33,7 @@ pub(crate) fn judge(
     body: &Bytes,
 ) -> Result<Option<Found>, Box<Refused>> {
     let rules = Arc::clone(&candidate.rules);
-    let head = Counted::read(&rules, layer.sent_to(parts), parts)?;
+    let head = Counted::read(&rules, layer, parts)?;
     let mut content = head.content(&rules, body);
     let Some(keyed) = candidate.judge(layer, parts, &head.with(&content))? else { return Ok(None) };
     leave_out(&rules, &mut content, body);
@@ -46,6 +46,8 @@ struct Counted<'a> {
     parts: &'a Parts,
     /// Where it was sent; a router may have cut what `parts` has.
     sent_to: &'a Uri,
+    /// Its path, and where it came from if that is another one.
+    path: Cow<'a, str>,
     authority: Option<&'a str>,
     content_type: Option<&'a str>,
     content_coding: Option<Cow<'a, str>>,
@@ -53,7 +55,13 @@ struct Counted<'a> {
 }
 
 impl<'a> Counted<'a> {
-    fn read(rules: &'a Rules, sent_to: &'a Uri, parts: &'a Parts) -> Result<Self, Box<Refused>> {
+    fn read(rules: &'a Rules, layer: &Layer, parts: &'a Parts) -> Result<Self, Box<Refused>> {
+        let sent_to = layer.sent_to(parts);
+        let path = match layer.turned_from(parts) {
+            None => Cow::Borrowed(sent_to.path()),
+            // Neither stands for the other: two of one path may have been turned to two, and two paths to one.
+            Some(original) => Cow::Owned(format!("{} {original}", sent_to.path())),
+        };
         let host = || parts.headers.get(header::HOST).and_then(|value| value.to_str().ok());
         let authority = sent_to.authority().map(http::uri::Authority::as_str).or_else(host);
         let (content_type, more) = lines(parts, &header::CONTENT_TYPE)?;
@@ -69,6 +77,7 @@ impl<'a> Counted<'a> {
         Ok(Self {
             parts,
             sent_to,
+            path,
             authority: authority.filter(|_| rules.sameness.authority),
             content_type,
             content_coding,
@@ -88,7 +97,7 @@ impl<'a> Counted<'a> {
         Request {
             authority: self.authority,
             method: self.parts.method.as_str(),
-            path: self.sent_to.path(),
+            path: &self.path,
             query: self.sent_to.query(),
             content_type: self.content_type,
             content_coding: self.content_coding.as_deref(),

@@ -34,6 +34,11 @@ impl Shares {
         self.of(cells).map(after).min().unwrap_or_default()
     }
 
+    /// How many the owner has.
+    pub(super) fn taken(&self, cells: Cells) -> usize {
+        self.of(cells).map(|cell| cell.load(Ordering::Relaxed)).min().unwrap_or_default()
+    }
+
     pub(super) fn take_off(&self, cells: Cells, bytes: usize) {
         self.of(cells).for_each(|cell| _ = cell.fetch_sub(bytes, Ordering::Relaxed));
     }

@@ -210,6 +210,22 @@ async fn a_caller_who_has_half_is_refused_and_others_are_not() {
     assert_eq!(said(&scene.send(from("ann", request("k", whole("xx")))).await), Some("executed"));
 }
 
+/// A small answer always has room, so one who reads none of his would have all that there is, and nobody could begin.
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_reads_no_small_answer_stops_himself_and_nobody_else() {
+    let scene = buffering(100, 40).await;
+    let mut unread = Vec::new();
+    for key in ["1", "2"] {
+        unread.push(scene.send(from("ann", request(key, whole("")))).await);
+        assert_eq!(unread.last().map(said), Some(Some("executed")));
+    }
+    problem(scene.send(from("ann", request("3", whole("")))).await, 503, "capacity").await;
+    assert_eq!((scene.state_of("ann", "3").await, scene.shared.buffered()), (None, 80));
+    assert_eq!(said(&scene.send(from("bob", request("k", whole("")))).await), Some("executed"));
+    drop(unread);
+    assert_eq!(said(&scene.send(from("ann", request("3", whole("")))).await), Some("executed"));
+}
+
 /// Replays cost their caller nothing else: whoever asks for them and reads nothing would have them all.
 #[tokio::test(start_paused = true)]
 async fn a_caller_who_reads_no_replay_has_half_of_the_room_for_them() {
