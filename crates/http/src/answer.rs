@@ -218,8 +218,9 @@ fn mismatch(ledger: &Ledger, asked: &Asked<'_>, record: &Record) -> Refused {
         some => format!(" in {}", some.join(", ")),
     };
     let detail = format!(
-        "The key was first used at {} for another request. This one differs{in_words} and was not executed. \
-         Send the original request again to get its answer, or use a new key if you mean a new operation.",
+        "The key was first used at {} for another request. This one differs{in_words} and was not executed. If it \
+         should repeat the first, send that one unchanged and you get its answer. If it is something new, it needs a key of \
+         its own: that is for a person to decide, not for a retry.",
         record.first_claim_at
     );
     let mut problem = Refused::new(problem::KEY_REUSED, detail).status(asked.rules.mismatch);
