@@ -23,12 +23,14 @@ pub(crate) fn ledger(side: &Side) -> Html {
     })
 }
 
+/// What a terminal sends does not come by here: it shows in the payments alone, so the page says whose requests it counts.
 fn tally(html: &mut String, requests: usize, payments: usize) {
-    let line = |count: usize, one: &str, more: &str| {
+    let line = |count: usize, one: &str, more: &str, whose: &str| {
         let noun = if count == 1 { one } else { more };
-        format!("<span class=\"count\">{count}</span> <span class=\"noun\">{noun}</span>")
+        format!("<span class=\"count\">{count}</span> <span class=\"noun\">{noun}{whose}</span>")
     };
-    let (asked, paid) = (line(requests, "request", "requests"), line(payments, "payment", "payments"));
+    let asked = line(requests, "request", "requests", " <small>from this page</small>");
+    let paid = line(payments, "payment", "payments", "");
     push(html, format_args!("<p class=\"tally\"><span>{asked}</span><span class=\"paid\">{paid}</span></p>"));
 }
 
@@ -116,6 +118,9 @@ mod tests {
     fn one_request_is_singular() {
         let mut html = String::new();
         tally(&mut html, 2, 1);
-        assert!(html.contains(">requests<") && html.contains(">payment<"), "{html}");
+        assert!(
+            html.contains(">requests <small>from this page</small><") && html.contains(">payment<"),
+            "{html}"
+        );
     }
 }

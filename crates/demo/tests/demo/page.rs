@@ -204,11 +204,19 @@ async fn the_books_show_requests_payments_and_balances() {
     };
     let count = |n: u8, noun: &str| format!("<span class=\"count\">{n}</span> <span class=\"noun\">{noun}");
     let naive = get(at.page, "/ledger/naive").await;
-    assert!(naive.text().contains(&tally(&count(2, "requests"), &count(2, "payments"))), "{}", naive.text());
+    assert!(
+        naive
+            .text()
+            .contains(&tally(&count(2, "requests <small>from this page</small>"), &count(2, "payments"))),
+        "{}",
+        naive.text()
+    );
     assert!(naive.text().contains("−200 €") && naive.text().contains("1\u{202f}200 €"), "{}", naive.text());
     let guarded = get(at.page, "/ledger/guarded").await;
     assert!(
-        guarded.text().contains(&tally(&count(2, "requests"), &count(1, "payment"))),
+        guarded
+            .text()
+            .contains(&tally(&count(2, "requests <small>from this page</small>"), &count(1, "payment"))),
         "{}",
         guarded.text()
     );
