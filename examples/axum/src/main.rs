@@ -2,6 +2,7 @@
 //!
 //! `cargo run -p onlyonce-example-axum -- [LISTEN] [PROVIDER]`; its ledger is `./ledger`. See the README for requests.
 
+mod operators;
 mod provider;
 mod transfer;
 mod user;
@@ -13,6 +14,7 @@ use onlyonce::{OPERATIONS_ROUTE, Onlyonce, Operation, Principal, Problem};
 use tokio::net::TcpListener;
 
 use crate::{
+    operators::operators,
     provider::provider,
     transfer::{Receipt, Transfer},
     user::{User, authenticate},
@@ -38,7 +40,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             OPERATIONS_ROUTE,
             once.operations(|parts| parts.extensions.get::<User>().map(|u| Principal::verified(u.id))),
         )
-        .layer(authenticate);
+        .layer(authenticate)
+        // Who may end an unknown outcome is not who may make a transfer: a login of their own.
+        .merge(operators(once.clone()));
     tracing::info!("listening on http://{}", listener.local_addr()?);
     axum::serve(listener, app).with_graceful_shutdown(ctrl_c()).await?;
     // axum has waited for its connections; the handlers whose clients have gone are waited for here.

@@ -158,6 +158,38 @@ async fn kill_9_leaves_answers_as_they_are_and_the_rest_unknown() {
     assert_eq!(provider.total(), 2);
 }
 
+/// The other half of `kill -9`: whoever looked at the provider ends it, and nobody else can.
+#[tokio::test]
+async fn an_operator_sees_what_is_open_and_settles_it() {
+    let after = Gate::closed();
+    let provider = Upstream::gated(&Gate::opened(), &after).await;
+    let mut service = Service::start(provider.addr()).await;
+    let mut client = Connection::open(service.address).await.unwrap();
+    client.start(&transfer("k")).await.unwrap();
+    after.arrived(1).await;
+    service.crash_and_restart().await;
+    after.open();
+    let open = |user: &str| Request::get("/operators/open").header("Authorization", format!("Bearer {user}"));
+    assert_eq!(service.send(&open("ana")).await.status, 401);
+    let listed = service.send(&open("operator")).await.json();
+    assert_eq!((&listed[0]["state"], &listed[0]["attempt"]), (&json!("unknown"), &json!(1)));
+    let url = format!("/operators/open/{}", listed[0]["operation"].as_str().unwrap());
+    let say = |found: &serde_json::Value| {
+        Request::post(&url).header("Authorization", "Bearer operator").json(found)
+    };
+    let found = json!({ "attempt": 1, "applied": 201, "by": "olga", "reason": "ch_1 at the provider" });
+    let missed = json!({ "attempt": 2, "applied": 201, "by": "olga", "reason": "another attempt" });
+    let not_done = json!({ "attempt": 1, "by": "olga", "reason": "nothing says how long one may work" });
+    for refused in [missed, not_done] {
+        assert_eq!(service.send(&say(&refused)).await.status, 409, "{refused}");
+    }
+    assert_eq!(service.send(&say(&found)).await.status, 204);
+    let repeat = service.send(&transfer("k")).await;
+    assert_eq!((repeat.status, repeat.header("idempotency-settled")), (201, Some("operator")));
+    assert_eq!(service.send(&open("operator")).await.json(), json!([]));
+    assert_eq!(provider.total(), 1);
+}
+
 #[tokio::test]
 async fn what_was_not_sent_is_free_and_runs_when_the_provider_is_back() {
     let port = Port::reserve();
