@@ -1,6 +1,18 @@
-//! The exit codes, documented and stable, and the one way in which errors are told.
+//! The exit codes, documented and stable, and the one way in which people are told things.
 
-use std::process::ExitCode;
+use std::{
+    process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use serde_json::json;
+use tracing_subscriber::fmt::{
+    format::Writer,
+    time::{FormatTime, SystemTime},
+};
+
+/// Whether what is told stands among log lines that programs read.
+static AMONG_JSON: AtomicBool = AtomicBool::new(false);
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,14 +40,33 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// From here on what is told is JSON, one object on each line, with the members of a log line.
+pub(crate) fn tell_as_json() {
+    AMONG_JSON.store(true, Ordering::Relaxed);
+}
+
 /// Tells an error, on stderr.
-#[expect(clippy::print_stderr, reason = "errors of the command line go to stderr")]
 pub(crate) fn complain(text: &str) {
-    eprintln!("error: {text}");
+    say("ERROR", || text.to_owned(), || format!("error: {text}"));
 }
 
 /// Tells how things go, on stderr.
-#[expect(clippy::print_stderr, reason = "stdout is for data")]
 pub(crate) fn tell(text: &str) {
-    eprintln!("{text}");
+    // Columns are for eyes.
+    let words = || text.split_whitespace().collect::<Vec<_>>().join(" ");
+    say("INFO", words, || text.to_owned());
+}
+
+#[expect(clippy::print_stderr, reason = "stdout is for data")]
+fn say(level: &str, message: impl Fn() -> String, plain: impl Fn() -> String) {
+    if !AMONG_JSON.load(Ordering::Relaxed) {
+        return eprintln!("{}", plain());
+    }
+    let mut timestamp = String::new();
+    // A line without its time is better than none.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut timestamp));
+    eprintln!(
+        "{}",
+        json!({ "timestamp": timestamp, "level": level, "message": message(), "target": "onlyonce" })
+    );
 }

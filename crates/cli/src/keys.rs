@@ -7,6 +7,7 @@ mod client;
 mod failure;
 mod forget;
 mod list;
+mod nearby;
 mod operation;
 mod settle;
 mod show;
@@ -141,6 +142,8 @@ fn operation_ref(text: &str) -> Result<String, String> {
     let is_digit = |byte: u8| byte.is_ascii_lowercase() || (b'2'..=b'7').contains(&byte);
     match digits {
         Some(digits) if digits.bytes().all(is_digit) => Ok(text.to_owned()),
-        _ => Err("an operation's name is op_ and 36 characters, as `onlyonce keys list` shows it".to_owned()),
+        _ => Err("an operation's name is op_ and 36 characters, as `onlyonce keys list`, log lines and answers show it. If this is \
+             a client's key: `POST /api/v1/lookup` of the admin API finds its operation"
+            .to_owned()),
     }
 }

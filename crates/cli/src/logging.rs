@@ -12,7 +12,8 @@ const DEFAULT: &str = "warn,onlyonce=info";
 /// The variable that sets the form: `text`, or `json` with one object on each line.
 const FORMAT: &str = "ONLYONCE_LOG_FORMAT";
 
-pub(crate) fn start() {
+/// Starts them; whether they are JSON.
+pub(crate) fn start() -> bool {
     let filter = filter().unwrap_or_else(|why| {
         tell(&format!("{LEVEL} is not used: {why}; write for example debug, or {DEFAULT}"));
         EnvFilter::new(DEFAULT)
@@ -28,6 +29,7 @@ pub(crate) fn start() {
     } else {
         lines.with_ansi(std::io::stderr().is_terminal()).with_target(false).init();
     }
+    json
 }
 
 fn is_json() -> Result<bool, String> {

@@ -50,7 +50,10 @@ fn environment(name: &str) -> Result<Option<String>, String> {
 
 fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
-    logging::start();
+    // What the gateway tells stands among its log lines; the other commands talk to people.
+    if logging::start() && matches!(arguments.command, Command::Gateway(_)) {
+        exit::tell_as_json();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

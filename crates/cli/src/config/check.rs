@@ -21,7 +21,8 @@ pub(super) struct Arguments {
     file: PathBuf,
 }
 
-const HEAD: [&str; 6] = ["ROUTE", "KEY", "METHODS", "CARRIERS", "RESULT KEPT", "ON UNKNOWN"];
+const HEAD: [&str; 8] =
+    ["ROUTE", "MODE", "KEY", "METHODS", "CARRIERS", "DEADLINE", "RESULT KEPT", "ON UNKNOWN"];
 
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let file = &arguments.file;
@@ -71,15 +72,17 @@ fn principal(config: &Config) -> String {
     }
 }
 
-fn routes(config: &Config) -> Vec<[String; 6]> {
+fn routes(config: &Config) -> Vec<[String; 8]> {
     let rest = Route { pattern: "everything else".to_owned(), settings: config.defaults.clone() };
     let rows = config.route.iter().chain([&rest]).map(|route| {
         let settings = &route.settings;
         [
             route.pattern.clone(),
+            settings.mode.word().to_owned(),
             settings.key.word().to_owned(),
             settings.methods.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(", "),
             settings.carriers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            settings.deadline.to_string(),
             settings.retain_result.to_string(),
             settings.on_unknown.word().to_owned(),
         ]

@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Fail
         Some(path) => (read(path)?, path.as_path()),
     };
     let explained = Config::explain(&text, name, method, path)?;
-    writeln!(out, "{method} {path} {}\n", falls_under(&explained, name))?;
+    writeln!(out, "{method} {path} {}\n", falls_under(&explained, name, arguments.config.is_none()))?;
     if !explained.keyed {
         writeln!(out, "It may not have a key here, and passes as it is.\n")?;
     }
@@ -57,10 +57,13 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Fail
     Ok(())
 }
 
-fn falls_under(explained: &Explained, name: &Path) -> String {
+fn falls_under(explained: &Explained, name: &Path, built_in: bool) -> String {
     match &explained.route {
         Some((route, line)) => format!("falls under the route `{route}` ({}, line {line}).", name.display()),
-        None => "falls under no route: the defaults hold.".to_owned(),
+        None if built_in => {
+            "falls under what is built in: no file was named; --config FILE explains yours.".to_owned()
+        }
+        None => format!("falls under no route of {}: the defaults hold.", name.display()),
     }
 }
 

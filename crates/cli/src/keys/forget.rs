@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{
     Session,
     failure::Failure,
+    nearby,
     operation::{One, Operation},
     operation_ref,
 };
@@ -31,7 +32,10 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: &Arguments, session: &mut Session<'_>) -> Result<Exit, Failure> {
     let by = session.signed_by(arguments.by.as_deref())?;
     let path = format!("/api/v1/records/{}", arguments.operation);
-    let One { operation: seen } = session.client.get::<One<Operation>>(&path).await?;
+    let One { operation: seen } = match session.client.get::<One<Operation>>(&path).await {
+        Ok(found) => found,
+        Err(error) => return Err(nearby::unfound(error, &arguments.operation, &session.client).await),
+    };
     writeln!(session.err, "{}", seen.line())?;
     let fence = arguments.fence.unwrap_or(seen.fence);
     let body = json!({ "state": seen.state, "fence": fence, "reason": arguments.reason, "by": by });

@@ -8,6 +8,7 @@ use super::{
     Session,
     client::{Client, encoded},
     failure::Failure,
+    nearby,
     operation::Operation,
     table,
 };
@@ -75,6 +76,9 @@ pub(super) async fn run(arguments: &Arguments, session: &mut Session<'_>) -> Res
     }
     session.out.flush()?;
     writeln!(session.err, "{}", summary(&operations))?;
+    if operations.is_empty() {
+        nearby::tell_routes(&arguments.filter, session).await?;
+    }
     Ok(Exit::Done)
 }
 

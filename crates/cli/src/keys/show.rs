@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{
     Session,
     failure::Failure,
+    nearby,
     operation::{MayBe, One, Operation, age, meaning},
     operation_ref,
 };
@@ -26,7 +27,10 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: &Arguments, session: &mut Session<'_>) -> Result<Exit, Failure> {
     let path = format!("/api/v1/records/{}", arguments.operation);
-    let One { operation: value } = session.client.get::<One<Value>>(&path).await?;
+    let One { operation: value } = match session.client.get::<One<Value>>(&path).await {
+        Ok(found) => found,
+        Err(error) => return Err(nearby::unfound(error, &arguments.operation, &session.client).await),
+    };
     if arguments.json {
         writeln!(session.out, "{value:#}")?;
         return Ok(Exit::Done);

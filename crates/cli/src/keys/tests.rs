@@ -470,3 +470,35 @@ async fn what_is_no_gateway_is_said_plainly() {
     assert_eq!(exit, Exit::Failure);
     assert!(text.contains("no JSON that is known here"), "{text}");
 }
+
+#[tokio::test]
+async fn who_mistypes_a_name_is_told_which_there_are() {
+    let desk = Desk::open().await;
+    let free = desk.unknown(FREE, "a").await;
+    let slip = format!("{}{}", &free[..38], if free.ends_with('a') { 'b' } else { 'a' });
+    let foreign = format!("op_{}", "a".repeat(36));
+    for line in ["show", "settle --as~applied", "forget --reason~x"] {
+        let line = line
+            .replace("--as~applied", "--as applied --status 201 --reason x")
+            .replace("--reason~x", "--reason x");
+        let told = desk.keys(&format!("{line} {slip}")).await;
+        assert_eq!(told.exit, Exit::Failure, "{line}");
+        assert!(told.err.ends_with(&format!("\nhint: did you mean {free}?\n")), "{line}: {}", told.err);
+        let told = desk.keys(&format!("{line} {foreign}")).await;
+        assert!(told.err.ends_with(&format!("\nhint: open are {free}\n")), "{line}: {}", told.err);
+    }
+    let key = desk.keys("show a-clients-key").await;
+    assert!(key.err.contains("POST /api/v1/lookup"), "{}", key.err);
+}
+
+#[tokio::test]
+async fn who_mistypes_a_route_is_told_which_have_something_open() {
+    let desk = Desk::open().await;
+    assert_eq!(desk.keys("list --route POST~/x").await.err, "Nothing is open.\n");
+    desk.unknown(FREE, "a").await;
+    for line in ["list --route POST~/x", "settle --route POST~/x --as not-applied --reason x --yes"] {
+        let told = desk.keys(line).await;
+        let hint = format!("\nhint: nothing of `POST /x` is open; of `{FREE}` (1) there is\n");
+        assert!(told.err.ends_with(&hint), "{line}: {}", told.err);
+    }
+}

@@ -125,7 +125,12 @@ async fn a_line_of_json_names_its_operation_and_its_request() {
     be_busy(&gateway).await;
     gateway.process.kill9().await;
     let stderr = gateway.process.stderr();
-    let lines: Vec<Value> = stderr.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let object = |line: &String| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+    let lines: Vec<Value> = stderr.iter().map(object).collect();
+    let banner =
+        lines.iter().find(|line| line["message"].as_str().unwrap().starts_with("listening on http://"));
+    let banner = banner.expect("what start-up says stands among the lines");
+    assert!(banner["level"] == "INFO" && banner["timestamp"].as_str().unwrap().ends_with('Z'), "{banner}");
     let told =
         |message: &str| lines.iter().filter(move |line| line["message"] == message).collect::<Vec<_>>();
     let unknown = told("an outcome is unknown");

@@ -196,12 +196,13 @@ async fn spawn(directory: &Path, upstream: &str, setup: &Setup) -> (Server, Sock
     let process = Server::spawn_command(command);
     let line = process.ready("listening on http://").await;
     let address = after(&line, "listening on http://");
-    let admin =
-        process.stderr().iter().find(|line| line.starts_with("admin ")).map(|line| after(line, "http://"));
+    // By itself on its line, or the message of a JSON object.
+    let tells_admin = |line: &&String| line.starts_with("admin ") || line.contains("\"admin http://");
+    let admin = process.stderr().iter().find(tells_admin).map(|line| after(line, "http://"));
     (process, address, admin.expect("the gateway says where operators are served"))
 }
 
 fn after(line: &str, prefix: &str) -> SocketAddr {
-    let text = line.split(prefix).nth(1).and_then(|rest| rest.split_whitespace().next());
+    let text = line.split(prefix).nth(1).and_then(|rest| rest.split([' ', '"']).next());
     text.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("no address in `{line}`"))
 }

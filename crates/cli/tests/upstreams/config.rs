@@ -82,6 +82,30 @@ fn a_request_is_explained_in_columns() {
     {
         assert!(columns.iter().any(|columns| columns[..] == row), "{row:?}: {told}");
     }
-    let elsewhere = config(&["explain", "GET /"]);
-    assert!(text(&elsewhere.stdout).contains("GET / falls under no route"), "{}", text(&elsewhere.stdout));
+    let elsewhere = config(&["explain", "GET /", "--config", &file]);
+    let told = format!("GET / falls under no route of {file}: the defaults hold.\n");
+    assert!(text(&elsewhere.stdout).starts_with(&told), "{}", text(&elsewhere.stdout));
+}
+
+/// Who forgot to name his file would take the built-in answers for his own.
+#[test]
+fn without_a_file_the_first_line_says_that_what_is_built_in_is_explained() {
+    let told = config(&["explain", "POST /transfers"]);
+    let first =
+        "POST /transfers falls under what is built in: no file was named; --config FILE explains yours.\n";
+    assert!(text(&told.stdout).starts_with(first), "{}", text(&told.stdout));
+}
+
+#[test]
+fn a_check_shows_which_routes_bind_and_how_long_an_attempt_may_take() {
+    let directory = tempfile::tempdir().unwrap();
+    let said = "[[route]]\nmatch = \"POST /a\"\nmode = \"observe\"\ndeadline = \"30s\"\n";
+    let checked = config(&["check", &write(directory.path(), said)]);
+    let told = text(&checked.stdout);
+    let columns: Vec<Vec<_>> = told.lines().map(|line| line.split_whitespace().collect()).collect();
+    for row in [["ROUTE", "MODE", "KEY"], ["POST", "/a", "observe"]] {
+        assert!(columns.iter().any(|columns| columns.starts_with(&row)), "{row:?}: {told}");
+    }
+    assert!(columns.iter().any(|columns| columns.contains(&"DEADLINE")), "{told}");
+    assert!(columns.iter().any(|columns| columns.contains(&"observe") && columns.contains(&"30s")), "{told}");
 }

@@ -143,7 +143,7 @@ fn says(written: Option<&DeTable<'_>>, key: &str) -> bool {
 /// As it would be written, but for what may be a credential.
 pub(super) fn shown(key: &str, value: &DeValue<'_>) -> String {
     let list = |items: Vec<String>, [open, close]: [&str; 2]| match items.as_slice() {
-        [] => format!("{open}{close}"),
+        [] => format!("{}{}", open.trim(), close.trim()),
         items => format!("{open}{}{close}", items.join(", ")),
     };
     match value {

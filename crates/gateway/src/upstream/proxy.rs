@@ -9,6 +9,7 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header};
+use onlyonce_core::OperationRef;
 use onlyonce_http::{
     NoAnswer, Start,
     fault::{self, Window},
@@ -54,17 +55,18 @@ impl Proxy {
         start: Option<Start>,
         mut taken: Result<Connection, NotOpened>,
     ) -> Response<AnswerBody> {
+        let operation = start.as_ref().map(Start::operation_ref);
         // At most twice: a fresh connection is young and unused, and is not replaced.
         loop {
             let mut connection = match taken {
                 Ok(connection) => connection,
-                Err(NotOpened::NoPlace) => return no_place(),
-                Err(NotOpened::Unreachable(error)) => return unsent(&error.to_string()),
+                Err(NotOpened::NoPlace) => return no_place(operation),
+                Err(NotOpened::Unreachable(error)) => return unsent(operation, &error.to_string()),
             };
             if let Some(start) = &start
                 && start.confirm().await.is_err()
             {
-                return unsent("the lease was lost before anything was sent");
+                return unsent(operation, "the lease was lost before anything was sent");
             }
             if !self.pool.is_young(&connection, purpose) {
                 // Confirming the lease took a while.
@@ -73,7 +75,7 @@ impl Proxy {
                 continue;
             }
             match connection.send(request).await {
-                Ok(answer) => return self.bring(answer, connection, purpose).await,
+                Ok(answer) => return self.bring(answer, connection, purpose, operation).await,
                 Err(Unanswered::HandedBack(unwritten)) if connection.is_used() => {
                     // Not a byte of it was taken: it may go once more, on a fresh connection.
                     request = *unwritten;
@@ -81,9 +83,9 @@ impl Proxy {
                     taken = self.pool.fresh().await;
                 }
                 Err(Unanswered::HandedBack(_) | Unanswered::NothingTaken) => {
-                    return unsent("the upstream closed the connection before it took a byte");
+                    return unsent(operation, "the upstream closed the connection before it took a byte");
                 }
-                Err(Unanswered::Lost) => return lost(None),
+                Err(Unanswered::Lost) => return lost(operation, None),
             }
         }
     }
@@ -93,6 +95,7 @@ impl Proxy {
         answer: Response<hyper::body::Incoming>,
         connection: Connection,
         purpose: Use,
+        operation: Option<OperationRef>,
     ) -> Response<AnswerBody> {
         if purpose == Use::Keyed {
             fault::point(Window::SentAnswered).await;
@@ -100,13 +103,13 @@ impl Proxy {
         let (mut parts, body) = answer.into_parts();
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
             tracing::error!("the upstream switched protocols unasked; that is no answer");
-            return lost(Some(parts.status.as_u16()));
+            return lost(operation, Some(parts.status.as_u16()));
         }
         if !is_framed_once(&parts.headers) {
             tracing::error!(
                 "the upstream framed its answer in two ways or an unknown one; it is not trusted"
             );
-            return lost(Some(parts.status.as_u16()));
+            return lost(operation, Some(parts.status.as_u16()));
         }
         headers::strip_hop_by_hop(&mut parts.headers);
         // Ours to say to the client, hop by hop (RFC 9110, section 2.5); neither is stored, so a replay would differ.
@@ -178,18 +181,25 @@ fn append(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     }
 }
 
-fn unsent(why: &str) -> Response<AnswerBody> {
-    tracing::warn!(why, "the upstream was not reached");
+fn unsent(operation: Option<OperationRef>, why: &str) -> Response<AnswerBody> {
+    tracing::warn!(idempotency.operation_ref = operation.map(display), why, "the upstream was not reached");
     no_answer(NoAnswer::NotSent)
 }
 
-fn no_place() -> Response<AnswerBody> {
-    tracing::warn!("as many connections to the upstream are open as the limit on open files allows");
+fn no_place(operation: Option<OperationRef>) -> Response<AnswerBody> {
+    tracing::warn!(
+        idempotency.operation_ref = operation.map(display),
+        "as many connections to the upstream are open as the limit on open files allows"
+    );
     no_answer(NoAnswer::NoPlace)
 }
 
-fn lost(seen_status: Option<u16>) -> Response<AnswerBody> {
-    tracing::warn!(?seen_status, "the upstream's answer was lost");
+fn lost(operation: Option<OperationRef>, seen_status: Option<u16>) -> Response<AnswerBody> {
+    tracing::warn!(
+        idempotency.operation_ref = operation.map(display),
+        seen_status,
+        "the upstream's answer was lost"
+    );
     no_answer(NoAnswer::Lost { seen_status })
 }
 

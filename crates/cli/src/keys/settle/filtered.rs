@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Arguments, Said, named};
 use crate::{
     exit::Exit,
-    keys::{Session, client::CallError, failure::Failure, list::Filter, operation::Operation, table},
+    keys::{Session, client::CallError, failure::Failure, list::Filter, nearby, operation::Operation, table},
 };
 
 /// Most pages that are asked for: a million operations.
@@ -59,6 +59,7 @@ pub(super) async fn run(arguments: &Arguments, by: &str, session: &mut Session<'
     tell_left_alone(left_alone, session)?;
     if would_settle.is_empty() {
         writeln!(session.err, "Nothing to settle: {}.", nothing(&arguments.filter, left_alone.len()))?;
+        nearby::tell_routes(&arguments.filter, session).await?;
         return Ok(Exit::Done);
     }
     let count = would_settle.len();

@@ -10,6 +10,7 @@ use crate::{
         Session,
         client::{CallError, Client, Problem},
         failure::Failure,
+        nearby,
         operation::{One, Operation},
     },
 };
@@ -22,7 +23,7 @@ pub(super) async fn run(arguments: &Arguments, by: &str, session: &mut Session<'
             Ok(()) => {}
             Err(CallError::Refused(problem)) if problem.is_about_the_operation() => {
                 refused += 1;
-                tell(reference, &problem, session)?;
+                tell(reference, &problem, session).await?;
             }
             Err(error) => return Err(error.into()),
         }
@@ -74,10 +75,15 @@ pub(super) async fn settle(
     Ok(settled.operation)
 }
 
-fn tell(reference: &str, problem: &Problem, session: &mut Session<'_>) -> Result<(), Failure> {
+async fn tell(reference: &str, problem: &Problem, session: &mut Session<'_>) -> Result<(), Failure> {
     writeln!(session.err, "error: {reference}: {}", problem.text())?;
     if problem.name() == "record-moved" {
         writeln!(session.err, "\nhint: onlyonce keys show {reference}")?;
+    }
+    if problem.name() == "not-found"
+        && let Some(hint) = nearby::operations(reference, &session.client).await
+    {
+        writeln!(session.err, "\nhint: {hint}")?;
     }
     Ok(())
 }
