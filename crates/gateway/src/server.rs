@@ -2,6 +2,7 @@
 //! each request to the operations endpoint or through the layer.
 
 mod head_time;
+mod streams;
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -191,7 +192,7 @@ async fn connection<I, S, B>(
 {
     let turn = Turn::default();
     let socket = HeadTimed::new(stream, turn.clone(), times);
-    let service = InTurns::new(service, turn);
+    let service = InTurns::new(service, turn, times);
     let builder = protocols(times.idle);
     let serving = builder.serve_connection(TokioIo::new(socket), service);
     let mut serving = std::pin::pin!(serving);

@@ -10,7 +10,7 @@
 //! many streams are interleaved, and whether a peer lives is asked by pings.
 //!
 //! A client that does not read holds what is buffered for it. The clock for that runs while the socket takes nothing, in
-//! every HTTP; a stream of HTTP/2 that its flow control holds back is not seen here.
+//! every HTTP; a stream of HTTP/2 that its flow control holds back is not seen here, but by `streams`.
 
 use std::{
     io,
@@ -24,13 +24,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::{body::Incoming, service::Service};
+use onlyonce_http::body::BoxError;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Sleep,
 };
+
+use super::streams::{Piecewise, Streams};
 
 /// The preface of HTTP/2 (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -91,6 +94,7 @@ pub(super) struct HeadTimed<S> {
 pub(super) struct InTurns<S> {
     service: S,
     turn: Turn,
+    streams: Arc<Streams>,
 }
 
 pin_project_lite::pin_project! {
@@ -99,6 +103,7 @@ pin_project_lite::pin_project! {
         #[pin]
         answer: F,
         end: Option<End>,
+        streams: Option<Arc<Streams>>,
     }
 }
 
@@ -106,8 +111,16 @@ pin_project_lite::pin_project! {
     /// The body of an answer; its end is the end of the request's turn.
     pub(super) struct InTurn<B> {
         #[pin]
-        body: B,
+        body: Given<B>,
         _end: Option<End>,
+    }
+}
+
+pin_project_lite::pin_project! {
+    #[project = Projected]
+    enum Given<B> {
+        Whole { #[pin] body: B },
+        Piecewise { body: Piecewise<B> },
     }
 }
 
@@ -129,27 +142,30 @@ impl Turn {
 }
 
 impl<S> InTurns<S> {
-    pub(super) const fn new(service: S, turn: Turn) -> Self {
-        Self { service, turn }
+    pub(super) fn new(service: S, turn: Turn, times: Times) -> Self {
+        Self { service, turn, streams: Arc::new(Streams::new(times.stall)) }
     }
 }
 
 impl<S, B> Service<Request<Incoming>> for InTurns<S>
 where
     S: Service<Request<Incoming>, Response = Response<B>>,
+    B: Body<Data = Bytes> + Send + 'static,
 {
     type Response = Response<InTurn<B>>;
     type Error = S::Error;
     type Future = Answering<S::Future>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        Answering { end: Some(self.turn.begin()), answer: self.service.call(request) }
+        let streams = (request.version() == Version::HTTP_2).then(|| Arc::clone(&self.streams));
+        Answering { end: Some(self.turn.begin()), answer: self.service.call(request), streams }
     }
 }
 
 impl<F, B, E> Future for Answering<F>
 where
     F: Future<Output = Result<Response<B>, E>>,
+    B: Body<Data = Bytes> + Send + 'static,
 {
     type Output = Result<Response<InTurn<B>>, E>;
 
@@ -157,7 +173,12 @@ where
         let this = self.project();
         let answer = ready!(this.answer.poll(context));
         let _end = this.end.take();
-        Poll::Ready(answer.map(|answer| answer.map(|body| InTurn { body, _end })))
+        let streams = this.streams.take();
+        let given = |body| match streams {
+            Some(streams) => Given::Piecewise { body: streams.give(body) },
+            None => Given::Whole { body },
+        };
+        Poll::Ready(answer.map(|answer| answer.map(|body| InTurn { body: given(body), _end })))
     }
 }
 
@@ -311,22 +332,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HeadTimed<S> {
     }
 }
 
-impl<B: Body<Data = Bytes>> Body for InTurn<B> {
+impl<B> Body for InTurn<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
     type Data = Bytes;
-    type Error = B::Error;
+    type Error = BoxError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        self.project().body.poll_frame(context)
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self.project().body.project() {
+            Projected::Whole { body } => {
+                body.poll_frame(context).map(|frame| frame.map(|frame| frame.map_err(Into::into)))
+            }
+            Projected::Piecewise { body } => Pin::new(body).poll_frame(context),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match &self.body {
+            Given::Whole { body } => body.is_end_stream(),
+            Given::Piecewise { body } => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.body {
+            Given::Whole { body } => body.size_hint(),
+            Given::Piecewise { body } => body.size_hint(),
+        }
     }
 }

@@ -1,11 +1,17 @@
 //! The clocks of a connection, on a paused clock and a socket in memory; and how many connections there are.
 
-use http_body_util::{Empty, Full};
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use http_body::Frame;
+use http_body_util::{BodyExt, Empty, Full};
 use hyper::client::conn::http2;
 use onlyonce_testbed::client::{Connection, Request as Asked};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
-    sync::Notify,
+    sync::{Notify, mpsc},
     task::JoinHandle,
 };
 
@@ -120,6 +126,122 @@ async fn a_client_that_reads_slowly_gets_its_whole_answer() {
         got += count;
         tokio::task::yield_now().await;
     }
+}
+
+/// How much of an answer a client of HTTP/2 takes unread in these tests.
+const WINDOW: u32 = 1000;
+
+/// A client's end of an HTTP/2 connection.
+async fn speaking_http2<S, B>(service: S) -> http2::SendRequest<Empty<Bytes>>
+where
+    S: HyperService<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes, Error = Infallible> + Send + 'static,
+{
+    let (client, server) = tokio::io::duplex(1 << 20);
+    let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+    tokio::spawn(async move {
+        let (_sender, draining) = watch::channel(false);
+        connection(server, permit, service, TIMES, draining).await;
+    });
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(WINDOW);
+    let (sender, driver) = builder.handshake(TokioIo::new(client)).await.unwrap();
+    tokio::spawn(driver);
+    sender
+}
+
+/// A body that comes piece by piece.
+struct Fed(mpsc::Receiver<Bytes>);
+
+impl http_body::Body for Fed {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(context).map(|data| data.map(|data| Ok(Frame::data(data))))
+    }
+}
+
+/// Bytes of which it can be told whether somebody still holds them.
+struct Watched(Arc<[u8]>);
+
+impl AsRef<[u8]> for Watched {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+async fn get(sender: &mut http2::SendRequest<Empty<Bytes>>, path: &str) -> Response<Incoming> {
+    sender.ready().await.unwrap();
+    let request = Request::get(format!("http://x{path}")).body(Empty::new()).unwrap();
+    sender.send_request(request).await.unwrap()
+}
+
+/// Its connection lives on, for the others behind the same proxy.
+#[tokio::test(start_paused = true)]
+async fn in_http_2_the_stream_alone_is_left_whose_client_takes_nothing_of_its_answer() {
+    let large: Arc<[u8]> = vec![b'x'; 1 << 20].into();
+    let service = {
+        let large = Arc::clone(&large);
+        service_fn(move |asked: Request<Incoming>| {
+            let body = match asked.uri().path() {
+                "/large" => Bytes::from_owner(Watched(Arc::clone(&large))),
+                _ => Bytes::from_static(b"hello"),
+            };
+            async move { Ok::<_, Infallible>(Response::new(Full::new(body))) }
+        })
+    };
+    let mut sender = speaking_http2(service).await;
+    let unheld = Arc::strong_count(&large);
+    let mut stalled = get(&mut sender, "/large").await;
+    let begun = tokio::time::Instant::now();
+    assert_eq!(Arc::strong_count(&large), unheld + 1);
+    let let_go = async {
+        while Arc::strong_count(&large) > unheld {
+            // bounded: on a paused clock, by EVER
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::time::timeout(EVER, let_go).await.expect("it is held for ever");
+    assert!((STALL_TIME..=STALL_TIME * 5 / 4).contains(&(begun.elapsed())), "{:?}", begun.elapsed());
+    let other = get(&mut sender, "/").await.into_body().collect().await.unwrap();
+    assert_eq!(other.to_bytes(), "hello");
+    let rest = async { while stalled.body_mut().frame().await.expect("it is cut short").is_ok() {} };
+    tokio::time::timeout(EVER, rest).await.expect("it ends");
+}
+
+/// Slow is not stalled, on either side.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_read_slowly_or_answered_slowly_comes_whole() {
+    let service = service_fn(|asked: Request<Incoming>| async move {
+        let (feed, body) = mpsc::channel(1);
+        tokio::spawn(async move {
+            for piece in 0..3 {
+                if asked.uri().path() == "/slow" {
+                    // bounded: on a paused clock, by the test's own number
+                    tokio::time::sleep(STALL_TIME * 3).await;
+                }
+                feed.send(Bytes::from(vec![piece; 40_000])).await.unwrap();
+            }
+        });
+        Ok::<_, Infallible>(Response::new(Fed(body)))
+    });
+    let mut sender = speaking_http2(service).await;
+    let slow = get(&mut sender, "/slow").await.into_body().collect();
+    let slow = tokio::time::timeout(EVER, slow).await.expect("it is not held for ever").unwrap().to_bytes();
+    let mut read_slowly = get(&mut sender, "/").await.into_body();
+    let mut got = Vec::new();
+    while let Some(frame) = read_slowly.frame().await {
+        let data = frame.unwrap().into_data().unwrap();
+        // bounded: on a paused clock. The most that is given at a time takes less than the time for it
+        tokio::time::sleep(STALL_TIME * u32::try_from(data.len()).unwrap() / 20_000).await;
+        got.extend(data);
+    }
+    assert_eq!((slow.len(), got == slow), (120_000, true));
 }
 
 /// The bounds of the contract that the listener keeps.
