@@ -45,14 +45,12 @@ impl Pattern {
 
     /// Whether a path is one of the route's.
     pub fn matches(&self, path: &str) -> bool {
-        self.takes(path, |part, literal| path::bytes(part).eq(literal.iter().copied()))
+        self.takes(path, is)
     }
 
     /// Whether a path is one of the route's to a service that looks for its literals before it decodes.
     pub fn matches_undecoded(&self, path: &str) -> bool {
-        self.takes(path, |part, literal| {
-            path::bytes(part).eq(literal.iter().copied()) && !path::is_overwritten(part)
-        })
+        self.takes(path, |part, literal| is(part, literal) && !path::is_overwritten(part))
     }
 
     fn takes(&self, path: &str, is: impl Fn(&str, &[u8]) -> bool) -> bool {
@@ -147,11 +145,21 @@ fn parts(path: &str) -> impl Iterator<Item = &str> {
     path.strip_suffix('/').unwrap_or(path).split('/').filter(|part| !part.is_empty())
 }
 
+/// Whether a segment stands for these bytes.
+fn is(part: &str, literal: &[u8]) -> bool {
+    if part.contains('%') {
+        path::bytes(part).eq(literal.iter().copied())
+    } else {
+        part.as_bytes() == literal
+    }
+}
+
 /// Whether an upstream, or something on the way to it, might read a path as another one.
 pub fn is_ambiguous(path: &str) -> bool {
     let doubled = path.contains("//") || path.contains('\\') || path.contains(';');
     let dotted = path.split('/').any(|segment| matches!(segment, "." | ".."));
-    doubled || dotted || path.split('%').skip(1).any(hides) || !path::is_text(path)
+    let plain = path.is_ascii() && !path.contains('%');
+    doubled || dotted || !(plain || path::is_text(path)) || path.split('%').skip(1).any(hides)
 }
 
 /// Whether what follows a percent sign hides what some readers act upon: a character that nobody encodes, a border of a

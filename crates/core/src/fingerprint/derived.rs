@@ -3,7 +3,7 @@
 //! A guard against double clicks, not deduplication. Invariant: what makes the key is all that its fingerprint knows, so
 //! two requests of one derived key never differ; and the key is a keyed hash that shows none of the values.
 
-use super::{Fingerprint, Fingerprinter, Recipe, Request, fields::Fields, headers};
+use super::{Fingerprint, Fingerprinter, Recipe, Request, fields::Fields, headers, normal_authority};
 use crate::{
     Key,
     carrier::{Unfit, json},
@@ -15,7 +15,10 @@ use crate::{
 const DERIVED: u8 = 2;
 
 impl Fingerprinter {
-    /// The key that a request's method, path, query, named headers and `members` make, and its fingerprint.
+    /// The key that a request's host, method, path, query, named headers and `members` make, and its fingerprint.
+    ///
+    /// The host counts where the route does not leave it out: many services find their tenant by it, and another tenant's
+    /// answer would be given without being asked for.
     ///
     /// The path counts by what it stands for ([`path::normal`]): it is part of the key, and another spelling of it would be
     /// another operation. The query counts as it is written: a dry run that it asks for is another operation than the real
@@ -36,6 +39,7 @@ impl Fingerprinter {
         let mut fields = Fields::new(&self.key);
         fields.code(recipe.into());
         fields.code(DERIVED);
+        fields.optional(request.authority.map(normal_authority).as_deref());
         fields.text(request.method);
         fields.text(&path::normal(request.path));
         fields.optional(request.query);
@@ -67,6 +71,9 @@ mod tests {
 
     const JSON: Option<&str> = Some("application/json");
 
+    /// Content type, method, path with its query, headers, body.
+    type Sent<'a> = (Option<&'a str>, &'a str, &'a str, &'a [(&'a str, &'a [u8])], &'a str);
+
     fn derive(method: &str, path: &str, headers: &[(&str, &[u8])], body: &str) -> Result<String, Unfit> {
         typed(JSON, method, path, headers, body)
     }
@@ -78,10 +85,15 @@ mod tests {
         headers: &[(&str, &[u8])],
         body: &str,
     ) -> Result<String, Unfit> {
+        to(None, (content_type, method, path, headers, body))
+    }
+
+    fn to(authority: Option<&str>, sent: Sent<'_>) -> Result<String, Unfit> {
+        let (content_type, method, path, headers, body) = sent;
         let members = ["/to", "/amount"].map(|text| Pointer::parse(text).unwrap());
         let content = Content::read(content_type, false, body.as_bytes());
         let request = Request {
-            authority: None,
+            authority,
             method,
             path: path.split('?').next().unwrap_or_default(),
             query: path.split_once('?').map(|(_, query)| query),
@@ -119,6 +131,16 @@ mod tests {
         ] {
             assert_ne!(derive(method, path, headers, body).unwrap(), first);
         }
+    }
+
+    /// One shop's order is not another's, though both have the same customer.
+    #[test]
+    fn the_host_counts_unless_it_is_left_out() {
+        let at = |authority| to(authority, (JSON, "POST", "/t", &[], r#"{"to":"luis","amount":1}"#)).unwrap();
+        let first = at(Some("one.example"));
+        assert_eq!(at(Some("One.Example:443")), first);
+        assert_ne!(at(Some("two.example")), first);
+        assert_ne!(at(None), first);
     }
 
     /// D34: a path that is spelled otherwise would make a second operation of the same request.
