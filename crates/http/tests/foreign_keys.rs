@@ -17,28 +17,25 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use onlyonce_core::{RecordId, Timestamp, parameters::Redaction, scope::Principal};
+use onlyonce_core::{RecordId, parameters::Redaction, scope::Principal};
 use onlyonce_http::{Layer, Once, RequestBody, Rules, Shared, layer::Starts};
 use onlyonce_ledger::{
     Ledger, Options,
     identity::Secret,
+    intercept::{Intercept, Intercepted},
     memory::MemoryStore,
-    store::{Applied, AuditPage, Body, Capabilities, Command, Reply, Room, Row, Store},
+    store::{Applied, AuditPage, Body, Command, Reply, Row, Store},
 };
 use tokio::sync::Semaphore;
 use tower_service::Service;
 
-/// The memory store, and what was asked of it: kind and shape of each operation, in order.
-struct Counting {
-    store: MemoryStore,
-    asked: Arc<Asked>,
-}
-
+/// What a store was asked: kind and shape of each operation, in order. Not the sweeps, which go by the clock and not by
+/// any request.
 #[derive(Default)]
 struct Asked(Mutex<Vec<String>>);
 
 impl Asked {
-    fn note(&self, operation: impl Into<String>) {
+    fn note_down(&self, operation: impl Into<String>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(operation.into());
     }
 
@@ -61,68 +58,61 @@ fn shape(command: &Command) -> String {
     )
 }
 
-impl Store for Counting {
-    fn capabilities(&self) -> Capabilities {
-        self.store.capabilities()
-    }
-
-    fn now(&self) -> Timestamp {
-        self.store.now()
-    }
-
-    fn room(&self, in_flight_bytes: u64) -> Room {
-        self.store.room(in_flight_bytes)
-    }
-
-    fn apply(&self, batch: Vec<Command>) -> Reply<'_, Vec<Applied>> {
+impl Intercept for Asked {
+    fn apply<'a>(&'a self, rows: &'a MemoryStore, batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         let shapes: Vec<_> = batch.iter().map(shape).collect();
-        self.asked.note(format!("apply {}", shapes.join(" and ")));
-        self.store.apply(batch)
+        self.note_down(format!("apply {}", shapes.join(" and ")));
+        rows.apply(batch)
     }
 
-    fn heads<'a>(&'a self, ids: &'a [RecordId]) -> Reply<'a, Vec<Option<Bytes>>> {
-        self.asked.note(format!("heads of {}", ids.len()));
-        self.store.heads(ids)
+    fn heads<'a>(&'a self, rows: &'a MemoryStore, ids: &'a [RecordId]) -> Reply<'a, Vec<Option<Bytes>>> {
+        self.note_down(format!("heads of {}", ids.len()));
+        rows.heads(ids)
     }
 
-    fn body(&self, id: RecordId) -> Reply<'_, Option<Bytes>> {
-        self.asked.note("body");
-        self.store.body(id)
+    fn body<'a>(&'a self, rows: &'a MemoryStore, id: RecordId) -> Reply<'a, Option<Bytes>> {
+        self.note_down("body");
+        rows.body(id)
     }
 
-    fn open(&self, after: Option<RecordId>, limit: usize) -> Reply<'_, Vec<Row>> {
-        self.asked.note("open");
-        self.store.open(after, limit)
+    fn open<'a>(
+        &'a self,
+        rows: &'a MemoryStore,
+        after: Option<RecordId>,
+        limit: usize,
+    ) -> Reply<'a, Vec<Row>> {
+        self.note_down("open");
+        rows.open(after, limit)
     }
 
-    fn is_empty(&self) -> Reply<'_, bool> {
-        self.asked.note("is empty");
-        self.store.is_empty()
+    fn is_empty<'a>(&'a self, rows: &'a MemoryStore) -> Reply<'a, bool> {
+        self.note_down("is empty");
+        rows.is_empty()
     }
 
-    // By the clock, and not by any request.
-    fn sweep(&self, now: Timestamp, limit: usize) -> Reply<'_, usize> {
-        self.store.sweep(now, limit)
+    fn identity<'a>(&'a self, rows: &'a MemoryStore) -> Reply<'a, Option<Bytes>> {
+        self.note_down("identity");
+        rows.identity()
     }
 
-    fn identity(&self) -> Reply<'_, Option<Bytes>> {
-        self.asked.note("identity");
-        self.store.identity()
+    fn set_identity<'a>(
+        &'a self,
+        rows: &'a MemoryStore,
+        expect: Option<&'a [u8]>,
+        row: Bytes,
+    ) -> Reply<'a, bool> {
+        self.note_down("set identity");
+        rows.set_identity(expect, row)
     }
 
-    fn set_identity<'a>(&'a self, expect: Option<&'a [u8]>, row: Bytes) -> Reply<'a, bool> {
-        self.asked.note("set identity");
-        self.store.set_identity(expect, row)
+    fn note<'a>(&'a self, rows: &'a MemoryStore, entry: Bytes) -> Reply<'a, ()> {
+        self.note_down("note");
+        rows.note(entry)
     }
 
-    fn note(&self, entry: Bytes) -> Reply<'_, ()> {
-        self.asked.note("note");
-        self.store.note(entry)
-    }
-
-    fn audit(&self, before: Option<u64>, limit: usize) -> Reply<'_, AuditPage> {
-        self.asked.note("audit");
-        self.store.audit(before, limit)
+    fn audit<'a>(&'a self, rows: &'a MemoryStore, before: Option<u64>, limit: usize) -> Reply<'a, AuditPage> {
+        self.note_down("audit");
+        rows.audit(before, limit)
     }
 }
 
@@ -167,9 +157,9 @@ struct Scene {
 impl Scene {
     async fn new() -> Self {
         let asked = Arc::<Asked>::default();
-        let store = Counting { store: MemoryStore::new(), asked: Arc::clone(&asked) };
+        let store = Intercepted::new(Arc::default(), Arc::clone(&asked));
         let secret = Secret::new(vec![7; 32]).unwrap();
-        let ledger = Ledger::open(Arc::new(store), &secret, Options::default()).await.unwrap().0;
+        let ledger = Ledger::open(store, &secret, Options::default()).await.unwrap().0;
         let rules = Arc::new(Rules::new("test", Redaction::new(ledger.key(), &[])));
         let layer = Layer::new(
             Arc::new(Shared::new(ledger, "test")),

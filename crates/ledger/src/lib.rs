@@ -13,6 +13,7 @@ pub mod begin;
 pub mod clock;
 pub mod error;
 pub mod identity;
+pub mod intercept;
 pub mod ledger;
 pub mod memory;
 pub mod meter;

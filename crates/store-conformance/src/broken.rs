@@ -1,15 +1,16 @@
 //! Stores that each break one rule, so that every case of the suite is seen to fail.
 //!
-//! Each is a [`Fault`] over an in-memory store that does everything else right ([`Disk`]). Backends make these
+//! Each is an [`Intercept`] before an in-memory store that does everything else right ([`Disk`]). Backends make these
 //! mistakes one at a time, and mostly under concurrency or at a crash; here they happen every time.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use onlyonce_core::{RecordId, Timestamp, codec};
+use onlyonce_core::{RecordId, codec};
 use onlyonce_ledger::{
+    intercept::{Intercept, Intercepted},
     memory::MemoryStore,
-    store::{Applied, AuditPage, Capabilities, Command, Error, Reply, Room, Row, Store},
+    store::{Applied, Capabilities, Command, Error, Room, Store},
 };
 
 use crate::{memory::Disk, place::Place};
@@ -25,73 +26,20 @@ mod reads;
 mod results;
 mod versions;
 
-/// What is wrong with a store; each method does right unless a fault overrides it.
-pub trait Fault: Send + Sync + 'static {
-    /// See [`Store::capabilities`].
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { name: "broken", durable: true, shared: false }
-    }
-    /// See [`Store::now`].
-    fn now(&self, rows: &MemoryStore) -> Timestamp {
-        rows.now()
-    }
-    /// See [`Store::room`].
-    fn room(&self, in_flight_bytes: u64) -> Room {
-        if in_flight_bytes < u64::MAX { Room::Enough } else { Room::Short }
-    }
-    /// See [`Store::apply`].
-    fn apply<'a>(&'a self, rows: &'a MemoryStore, batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
-        rows.apply(batch)
-    }
-    /// See [`Store::heads`].
-    fn heads<'a>(&'a self, rows: &'a MemoryStore, ids: &'a [RecordId]) -> Reply<'a, Vec<Option<Bytes>>> {
-        rows.heads(ids)
-    }
-    /// See [`Store::body`].
-    fn body<'a>(&'a self, rows: &'a MemoryStore, id: RecordId) -> Reply<'a, Option<Bytes>> {
-        rows.body(id)
-    }
-    /// See [`Store::open`].
-    fn open<'a>(
-        &'a self,
-        rows: &'a MemoryStore,
-        after: Option<RecordId>,
-        limit: usize,
-    ) -> Reply<'a, Vec<Row>> {
-        rows.open(after, limit)
-    }
-    /// See [`Store::is_empty`].
-    fn is_empty<'a>(&'a self, rows: &'a MemoryStore) -> Reply<'a, bool> {
-        rows.is_empty()
-    }
-    /// See [`Store::sweep`].
-    fn sweep<'a>(&'a self, rows: &'a MemoryStore, now: Timestamp, limit: usize) -> Reply<'a, usize> {
-        rows.sweep(now, limit)
-    }
-    /// See [`Store::set_identity`].
-    fn set_identity<'a>(
-        &'a self,
-        rows: &'a MemoryStore,
-        expect: Option<&'a [u8]>,
-        row: Bytes,
-    ) -> Reply<'a, bool> {
-        rows.set_identity(expect, row)
-    }
-    /// See [`Store::audit`].
-    fn audit<'a>(&'a self, rows: &'a MemoryStore, before: Option<u64>, limit: usize) -> Reply<'a, AuditPage> {
-        rows.audit(before, limit)
-    }
-}
+/// What a disk says of itself.
+const DISK: Capabilities = Capabilities { name: "broken", durable: true, shared: false };
 
-/// Nothing is wrong: what the faults are added to.
+/// A disk with which nothing is wrong.
 pub struct Sound;
 
-impl Fault for Sound {}
+impl Intercept for Sound {
+    fn capabilities(&self, _: &MemoryStore) -> Capabilities {
+        DISK
+    }
 
-/// A store with a fault.
-struct Faulty<F> {
-    rows: Arc<MemoryStore>,
-    fault: F,
+    fn room(&self, _: &MemoryStore, in_flight_bytes: u64) -> Room {
+        if in_flight_bytes < u64::MAX { Room::Enough } else { Room::Short }
+    }
 }
 
 /// A broken store, and a case that catches it.
@@ -105,8 +53,8 @@ pub struct Broken {
 }
 
 /// A place whose store has the fault that `fault` makes at each opening.
-pub fn with<F: Fault>(fault: impl Fn(&Arc<MemoryStore>) -> F + Send + Sync + 'static) -> Box<dyn Place> {
-    Box::new(Disk::new(move |rows| Arc::new(Faulty { fault: fault(&rows), rows })))
+pub fn with<F: Intercept>(fault: impl Fn(&Arc<MemoryStore>) -> F + Send + Sync + 'static) -> Box<dyn Place> {
+    Box::new(Disk::new(move |rows| Intercepted::new(Arc::clone(&rows), Arc::new(fault(&rows)))))
 }
 
 /// Writes whatever stands.
@@ -129,60 +77,6 @@ macro_rules! broken {
     ($($name:literal, caught by $case:ident: $fault:expr;)*) => {
         &[$(Broken { name: $name, caught_by: stringify!($case), make: || with($fault) }),*]
     };
-}
-
-impl<F: Fault> Store for Faulty<F> {
-    fn capabilities(&self) -> Capabilities {
-        self.fault.capabilities()
-    }
-
-    fn now(&self) -> Timestamp {
-        self.fault.now(&self.rows)
-    }
-
-    fn room(&self, in_flight_bytes: u64) -> Room {
-        self.fault.room(in_flight_bytes)
-    }
-
-    fn apply(&self, batch: Vec<Command>) -> Reply<'_, Vec<Applied>> {
-        self.fault.apply(&self.rows, batch)
-    }
-
-    fn heads<'a>(&'a self, ids: &'a [RecordId]) -> Reply<'a, Vec<Option<Bytes>>> {
-        self.fault.heads(&self.rows, ids)
-    }
-
-    fn body(&self, id: RecordId) -> Reply<'_, Option<Bytes>> {
-        self.fault.body(&self.rows, id)
-    }
-
-    fn open(&self, after: Option<RecordId>, limit: usize) -> Reply<'_, Vec<Row>> {
-        self.fault.open(&self.rows, after, limit)
-    }
-
-    fn is_empty(&self) -> Reply<'_, bool> {
-        self.fault.is_empty(&self.rows)
-    }
-
-    fn sweep(&self, now: Timestamp, limit: usize) -> Reply<'_, usize> {
-        self.fault.sweep(&self.rows, now, limit)
-    }
-
-    fn identity(&self) -> Reply<'_, Option<Bytes>> {
-        self.rows.identity()
-    }
-
-    fn set_identity<'a>(&'a self, expect: Option<&'a [u8]>, row: Bytes) -> Reply<'a, bool> {
-        self.fault.set_identity(&self.rows, expect, row)
-    }
-
-    fn note(&self, entry: Bytes) -> Reply<'_, ()> {
-        self.rows.note(entry)
-    }
-
-    fn audit(&self, before: Option<u64>, limit: usize) -> Reply<'_, AuditPage> {
-        self.fault.audit(&self.rows, before, limit)
-    }
 }
 
 /// All broken stores, the eight that every design falls for first.

@@ -17,13 +17,14 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
-use onlyonce_core::{RecordId, Timestamp, parameters::Redaction, scope::Principal};
+use onlyonce_core::{RecordId, parameters::Redaction, scope::Principal};
 use onlyonce_http::{Layer, Once, RequestBody, Rules, Shared, layer::Starts};
 use onlyonce_ledger::{
     Ledger, Options,
     identity::Secret,
+    intercept::{Intercept, Intercepted},
     memory::MemoryStore,
-    store::{Applied, AuditPage, Capabilities, Command, Error, ErrorKind, Reply, Room, Row, Store},
+    store::{Error, ErrorKind, Reply, Store},
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -68,9 +69,9 @@ impl Drop for Server {
 
 /// Starts a service of one handler that answers 201, everybody anonymous.
 pub(crate) async fn serve(trouble: Trouble) -> Server {
-    let store = Troubled { store: MemoryStore::new(), trouble };
+    let store = Intercepted::new(Arc::default(), Arc::new(trouble));
     let secret = Secret::new(vec![7; 32]).unwrap();
-    let ledger = Ledger::open(Arc::new(store), &secret, Options::default()).await.unwrap().0;
+    let ledger = Ledger::open(store, &secret, Options::default()).await.unwrap().0;
     let mut rules = Rules::new("POST /transfers", Redaction::new(ledger.key(), &[]));
     if trouble == Trouble::HasNoPatience {
         rules.request_time = Duration::from_millis(100);
@@ -133,67 +134,18 @@ impl Service<Request<RequestBody<Incoming>>> for Handler {
     }
 }
 
-struct Troubled {
-    store: MemoryStore,
-    trouble: Trouble,
-}
-
-impl Store for Troubled {
-    fn capabilities(&self) -> Capabilities {
-        self.store.capabilities()
-    }
-
-    fn now(&self) -> Timestamp {
-        self.store.now()
-    }
-
-    fn room(&self, in_flight_bytes: u64) -> Room {
-        self.store.room(in_flight_bytes)
-    }
-
-    fn apply(&self, batch: Vec<Command>) -> Reply<'_, Vec<Applied>> {
-        self.store.apply(batch)
-    }
-
-    fn heads<'a>(&'a self, ids: &'a [RecordId]) -> Reply<'a, Vec<Option<Bytes>>> {
-        if matches!(self.trouble, Trouble::CannotBeReached | Trouble::CannotBeReachedAndOpens) {
+impl Intercept for Trouble {
+    fn heads<'a>(&'a self, rows: &'a MemoryStore, ids: &'a [RecordId]) -> Reply<'a, Vec<Option<Bytes>>> {
+        if matches!(self, Self::CannotBeReached | Self::CannotBeReachedAndOpens) {
             return Box::pin(async { Err(Error::new(ErrorKind::NotApplied, "nobody answers")) });
         }
-        self.store.heads(ids)
+        rows.heads(ids)
     }
 
-    fn body(&self, id: RecordId) -> Reply<'_, Option<Bytes>> {
-        if self.trouble == Trouble::DamagesResults {
+    fn body<'a>(&'a self, rows: &'a MemoryStore, id: RecordId) -> Reply<'a, Option<Bytes>> {
+        if *self == Self::DamagesResults {
             return Box::pin(async { Ok(Some(Bytes::from_static(b"other bytes than it was given"))) });
         }
-        self.store.body(id)
-    }
-
-    fn open(&self, after: Option<RecordId>, limit: usize) -> Reply<'_, Vec<Row>> {
-        self.store.open(after, limit)
-    }
-
-    fn is_empty(&self) -> Reply<'_, bool> {
-        self.store.is_empty()
-    }
-
-    fn sweep(&self, now: Timestamp, limit: usize) -> Reply<'_, usize> {
-        self.store.sweep(now, limit)
-    }
-
-    fn identity(&self) -> Reply<'_, Option<Bytes>> {
-        self.store.identity()
-    }
-
-    fn set_identity<'a>(&'a self, expect: Option<&'a [u8]>, row: Bytes) -> Reply<'a, bool> {
-        self.store.set_identity(expect, row)
-    }
-
-    fn note(&self, entry: Bytes) -> Reply<'_, ()> {
-        self.store.note(entry)
-    }
-
-    fn audit(&self, before: Option<u64>, limit: usize) -> Reply<'_, AuditPage> {
-        self.store.audit(before, limit)
+        rows.body(id)
     }
 }

@@ -121,10 +121,9 @@ impl Scene {
     where
         F: Future<Output = Response<Fed>> + Send + 'static,
     {
-        let store = Watched::new();
+        let store = Arc::<Watched>::default();
         let secret = Secret::new(vec![7; 32]).unwrap();
-        let (ledger, _) =
-            Ledger::open(Arc::<Watched>::clone(&store), &secret, setting.options).await.unwrap();
+        let (ledger, _) = Ledger::open(store.store(), &secret, setting.options).await.unwrap();
         let mut own = Rules::new("POST /transfers", Redaction::new(ledger.key(), &[]));
         rules(&mut own);
         let own = Arc::new(own);

@@ -9,15 +9,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use onlyonce_core::{Record, RecordId, State, Timestamp, codec, record::StateName};
+use onlyonce_core::{Record, RecordId, State, codec, record::StateName};
 use onlyonce_ledger::{
+    intercept::{Intercept, Intercepted},
     memory::MemoryStore,
-    store::{Applied, AuditPage, Capabilities, Command, Error, ErrorKind, Reply, Room, Row, Store},
+    store::{Applied, Command, Error, ErrorKind, Reply, Store},
 };
 use tokio::sync::{Semaphore, watch};
 
+#[derive(Default)]
 pub(crate) struct Watched {
-    inner: MemoryStore,
+    rows: Arc<MemoryStore>,
     /// Writes that would bring a record into this state wait for the gate.
     held: Mutex<Option<(StateName, Arc<Semaphore>)>>,
     /// How many writes have waited there.
@@ -28,14 +30,9 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            inner: MemoryStore::new(),
-            held: Mutex::default(),
-            waiting: watch::Sender::new(0),
-            refused: Mutex::default(),
-            unreachable: AtomicBool::new(false),
-        })
+    /// The store as a ledger takes it.
+    pub(crate) fn store(self: &Arc<Self>) -> Arc<dyn Store> {
+        Intercepted::new(Arc::clone(&self.rows), Arc::clone(self))
     }
 
     /// From now on such writes wait, until the gate that comes back is closed.
@@ -62,7 +59,7 @@ impl Watched {
 
     /// The state of a record.
     pub(crate) async fn state_of(&self, id: RecordId) -> Option<State> {
-        let row = self.inner.heads(&[id]).await.unwrap().remove(0)?;
+        let row = self.rows.heads(&[id]).await.unwrap().remove(0)?;
         Some(codec::decode(&row).unwrap().state)
     }
 }
@@ -72,20 +69,8 @@ fn brings_into(batch: &[Command], state: StateName) -> bool {
     batch.iter().any(|command| record(command).state.name() == state)
 }
 
-impl Store for Watched {
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
-
-    fn now(&self) -> Timestamp {
-        self.inner.now()
-    }
-
-    fn room(&self, in_flight_bytes: u64) -> Room {
-        self.inner.room(in_flight_bytes)
-    }
-
-    fn apply(&self, batch: Vec<Command>) -> Reply<'_, Vec<Applied>> {
+impl Intercept for Watched {
+    fn apply<'a>(&'a self, rows: &'a MemoryStore, batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         Box::pin(async move {
             let held = self.held.lock().unwrap().clone();
             if let Some((state, gate)) = held
@@ -99,46 +84,14 @@ impl Store for Watched {
             if refused.is_some_and(|state| brings_into(&batch, state)) {
                 return Err(Error::new(ErrorKind::NotApplied, "refused by the test"));
             }
-            self.inner.apply(batch).await
+            rows.apply(batch).await
         })
     }
 
-    fn heads<'a>(&'a self, ids: &'a [RecordId]) -> Reply<'a, Vec<Option<Bytes>>> {
+    fn heads<'a>(&'a self, rows: &'a MemoryStore, ids: &'a [RecordId]) -> Reply<'a, Vec<Option<Bytes>>> {
         if self.unreachable.load(Ordering::Relaxed) {
             return Box::pin(async { Err(Error::new(ErrorKind::NotApplied, "cut off by the test")) });
         }
-        self.inner.heads(ids)
-    }
-
-    fn body(&self, id: RecordId) -> Reply<'_, Option<Bytes>> {
-        self.inner.body(id)
-    }
-
-    fn open(&self, after: Option<RecordId>, limit: usize) -> Reply<'_, Vec<Row>> {
-        self.inner.open(after, limit)
-    }
-
-    fn is_empty(&self) -> Reply<'_, bool> {
-        self.inner.is_empty()
-    }
-
-    fn sweep(&self, now: Timestamp, limit: usize) -> Reply<'_, usize> {
-        self.inner.sweep(now, limit)
-    }
-
-    fn identity(&self) -> Reply<'_, Option<Bytes>> {
-        self.inner.identity()
-    }
-
-    fn set_identity<'a>(&'a self, expect: Option<&'a [u8]>, row: Bytes) -> Reply<'a, bool> {
-        self.inner.set_identity(expect, row)
-    }
-
-    fn note(&self, entry: Bytes) -> Reply<'_, ()> {
-        self.inner.note(entry)
-    }
-
-    fn audit(&self, before: Option<u64>, limit: usize) -> Reply<'_, AuditPage> {
-        self.inner.audit(before, limit)
+        rows.heads(ids)
     }
 }

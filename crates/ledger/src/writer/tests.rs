@@ -11,14 +11,15 @@ use tokio::{sync::Semaphore, task::JoinHandle};
 
 use super::*;
 use crate::{
+    intercept::{Intercept, Intercepted},
     memory::MemoryStore,
-    store::{AuditPage, Capabilities, Error, Reply, Room, Row},
+    store::{Error, Reply},
 };
 
 /// A memory store that notes each batch, and may be told to wait or to refuse a record.
 #[derive(Default)]
 struct Watched {
-    inner: MemoryStore,
+    rows: Arc<MemoryStore>,
     batches: Mutex<Vec<Vec<Command>>>,
     /// While it is set, batches wait for a permit each.
     gated: AtomicBool,
@@ -58,20 +59,8 @@ impl Watched {
     }
 }
 
-impl Store for Watched {
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
-
-    fn now(&self) -> Timestamp {
-        self.inner.now()
-    }
-
-    fn room(&self, in_flight_bytes: u64) -> Room {
-        self.inner.room(in_flight_bytes)
-    }
-
-    fn apply(&self, batch: Vec<Command>) -> Reply<'_, Vec<Applied>> {
+impl Intercept for Watched {
+    fn apply<'a>(&'a self, rows: &'a MemoryStore, batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         Box::pin(async move {
             self.batches.lock().unwrap().push(batch.clone());
             if self.gated.load(Ordering::Relaxed) {
@@ -83,44 +72,8 @@ impl Store for Watched {
             {
                 return Err(Error::new(kind, "scripted"));
             }
-            self.inner.apply(batch).await
+            rows.apply(batch).await
         })
-    }
-
-    fn heads<'a>(&'a self, ids: &'a [RecordId]) -> Reply<'a, Vec<Option<Bytes>>> {
-        self.inner.heads(ids)
-    }
-
-    fn body(&self, id: RecordId) -> Reply<'_, Option<Bytes>> {
-        self.inner.body(id)
-    }
-
-    fn open(&self, after: Option<RecordId>, limit: usize) -> Reply<'_, Vec<Row>> {
-        self.inner.open(after, limit)
-    }
-
-    fn is_empty(&self) -> Reply<'_, bool> {
-        self.inner.is_empty()
-    }
-
-    fn sweep(&self, now: Timestamp, limit: usize) -> Reply<'_, usize> {
-        self.inner.sweep(now, limit)
-    }
-
-    fn identity(&self) -> Reply<'_, Option<Bytes>> {
-        self.inner.identity()
-    }
-
-    fn set_identity<'a>(&'a self, expect: Option<&'a [u8]>, row: Bytes) -> Reply<'a, bool> {
-        self.inner.set_identity(expect, row)
-    }
-
-    fn note(&self, entry: Bytes) -> Reply<'_, ()> {
-        self.inner.note(entry)
-    }
-
-    fn audit(&self, before: Option<u64>, limit: usize) -> Reply<'_, AuditPage> {
-        self.inner.audit(before, limit)
     }
 }
 
@@ -164,7 +117,7 @@ fn applied(answer: Option<Answer>) -> bool {
 
 /// A writer whose first batch, of record 0, is held by the store.
 async fn busy(store: &Arc<Watched>) -> Arc<Writer> {
-    let writer = Arc::new(Writer::start(Arc::<Watched>::clone(store)));
+    let writer = Arc::new(Writer::start(Intercepted::new(Arc::clone(&store.rows), Arc::clone(store))));
     submit(&writer, Class::Claim, command(0, 1)).await;
     store.busy().await;
     writer
@@ -348,7 +301,7 @@ async fn a_command_whose_caller_is_gone_leaves_the_queue() {
     store.open();
     assert!(applied(stays.await.unwrap()));
     assert!(applied(writer.submit(Class::End, command(3, 1)).await));
-    let rows = store.inner.heads(&[id(1), id(2)]).await.unwrap();
+    let rows = store.rows.heads(&[id(1), id(2)]).await.unwrap();
     assert!(rows[0].is_none() && rows[1].is_some());
 }
 

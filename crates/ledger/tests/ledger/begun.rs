@@ -35,7 +35,7 @@ pub(crate) async fn begin() -> Begun {
 }
 
 pub(crate) async fn begin_with(options: Options) -> Begun {
-    let store = Faulty::new();
+    let store = Arc::<Faulty>::default();
     let (ledger, _) = open(&store, options).await;
     Begun { ledger, store }
 }
@@ -52,7 +52,7 @@ pub(crate) async fn begin_two() -> (Begun, Begun) {
 /// Opens a store, also one that was open before: what a new process does.
 pub(crate) async fn open(store: &Arc<Faulty>, options: Options) -> (Ledger, Found) {
     let secret = Secret::new([7; 32]).unwrap();
-    Ledger::open(Arc::<Faulty>::clone(store), &secret, options).await.unwrap()
+    Ledger::open(store.store(), &secret, options).await.unwrap()
 }
 
 /// A request under this key.

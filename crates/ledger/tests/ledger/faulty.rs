@@ -15,8 +15,9 @@ use std::{
 use bytes::Bytes;
 use onlyonce_core::{Record, RecordId, State, Timestamp, codec};
 use onlyonce_ledger::{
+    intercept::{Intercept, Intercepted},
     memory::MemoryStore,
-    store::{Applied, AuditPage, Capabilities, Command, Error, ErrorKind, Reply, Room, Row, Store},
+    store::{Applied, Capabilities, Command, Error, ErrorKind, Reply, Room, Store},
 };
 use tokio::sync::{Semaphore, watch};
 
@@ -76,8 +77,9 @@ pub(crate) struct Met {
     pub(crate) applied: bool,
 }
 
+#[derive(Default)]
 pub(crate) struct Faulty {
-    inner: MemoryStore,
+    rows: Arc<MemoryStore>,
     /// Bodies that were replaced.
     bodies: Mutex<HashMap<RecordId, Option<Bytes>>>,
     /// How far the store's clock was moved.
@@ -103,21 +105,9 @@ struct Scripted {
 }
 
 impl Faulty {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            inner: MemoryStore::new(),
-            bodies: Mutex::default(),
-            ahead_ms: AtomicU64::new(0),
-            in_doubt: AtomicBool::new(false),
-            script: Mutex::default(),
-            ghosts: Mutex::default(),
-            log: watch::Sender::default(),
-            slow_read: Mutex::default(),
-            chaos: Mutex::default(),
-            unreachable: AtomicBool::new(false),
-            full: AtomicBool::new(false),
-            shared: AtomicBool::new(false),
-        })
+    /// The store as a ledger takes it.
+    pub(crate) fn store(self: &Arc<Self>) -> Arc<dyn Store> {
+        Intercepted::new(Arc::clone(&self.rows), Arc::clone(self))
     }
 
     /// The next `times` batches with such a command fail.
@@ -150,7 +140,7 @@ impl Faulty {
         let ghosts = std::mem::take(&mut *self.ghosts.lock().unwrap());
         for ghost in ghosts {
             let met = ghost.iter().map(met).collect();
-            let applied = self.inner.apply(ghost).await.unwrap();
+            let applied = self.rows.apply(ghost).await.unwrap();
             self.note_met(met, &applied);
         }
     }
@@ -185,7 +175,7 @@ impl Faulty {
     }
 
     pub(crate) fn plant(&self, id: RecordId, row: Option<Bytes>) {
-        self.inner.plant(id, row);
+        self.rows.plant(id, row);
     }
 
     pub(crate) fn plant_body(&self, id: RecordId, body: Option<Bytes>) {
@@ -193,11 +183,11 @@ impl Faulty {
     }
 
     pub(crate) async fn row(&self, id: RecordId) -> Option<Bytes> {
-        self.inner.heads(&[id]).await.unwrap().remove(0)
+        self.rows.heads(&[id]).await.unwrap().remove(0)
     }
 
     pub(crate) async fn body_of(&self, id: RecordId) -> Option<Bytes> {
-        self.inner.body(id).await.unwrap()
+        self.rows.body(id).await.unwrap()
     }
 
     /// What was met so far.
@@ -294,7 +284,7 @@ impl Faulty {
             }
             Some(Fault::Panics) => panic!("scripted"),
         };
-        let applied = self.inner.apply(batch).await?;
+        let applied = self.rows.apply(batch).await?;
         self.note_met(met, &applied);
         tokio::task::yield_now().await;
         if lost { Err(Error::new(ErrorKind::Unknown, "scripted: the reply is lost")) } else { Ok(applied) }
@@ -315,28 +305,28 @@ fn met(command: &Command) -> Met {
     Met { id: command.id, write, applied: false }
 }
 
-impl Store for Faulty {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { shared: self.shared.load(Ordering::Relaxed), ..self.inner.capabilities() }
+impl Intercept for Faulty {
+    fn capabilities(&self, rows: &MemoryStore) -> Capabilities {
+        Capabilities { shared: self.shared.load(Ordering::Relaxed), ..rows.capabilities() }
     }
 
-    fn now(&self) -> Timestamp {
-        self.inner.now().plus(Duration::from_millis(self.ahead_ms.load(Ordering::Relaxed)))
+    fn now(&self, rows: &MemoryStore) -> Timestamp {
+        rows.now().plus(Duration::from_millis(self.ahead_ms.load(Ordering::Relaxed)))
     }
 
-    fn retention_now(&self) -> Timestamp {
-        if self.in_doubt.load(Ordering::Relaxed) { self.inner.now() } else { self.now() }
+    fn retention_now(&self, rows: &MemoryStore) -> Timestamp {
+        if self.in_doubt.load(Ordering::Relaxed) { rows.now() } else { self.now(rows) }
     }
 
-    fn room(&self, _in_flight_bytes: u64) -> Room {
+    fn room(&self, _: &MemoryStore, _in_flight_bytes: u64) -> Room {
         if self.full.load(Ordering::Relaxed) { Room::Short } else { Room::Enough }
     }
 
-    fn apply(&self, batch: Vec<Command>) -> Reply<'_, Vec<Applied>> {
+    fn apply<'a>(&'a self, _: &'a MemoryStore, batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         Box::pin(self.write(batch))
     }
 
-    fn heads<'a>(&'a self, ids: &'a [RecordId]) -> Reply<'a, Vec<Option<Bytes>>> {
+    fn heads<'a>(&'a self, rows: &'a MemoryStore, ids: &'a [RecordId]) -> Reply<'a, Vec<Option<Bytes>>> {
         Box::pin(async move {
             self.readable()?;
             tokio::task::yield_now().await;
@@ -344,7 +334,7 @@ impl Store for Faulty {
             if let Some((before, _)) = &slow {
                 before.passed().await;
             }
-            let heads = self.inner.heads(ids).await;
+            let heads = rows.heads(ids).await;
             if let Some((_, after)) = &slow {
                 after.passed().await;
             }
@@ -353,43 +343,15 @@ impl Store for Faulty {
         })
     }
 
-    fn body(&self, id: RecordId) -> Reply<'_, Option<Bytes>> {
+    fn body<'a>(&'a self, rows: &'a MemoryStore, id: RecordId) -> Reply<'a, Option<Bytes>> {
         Box::pin(async move {
             self.readable()?;
             tokio::task::yield_now().await;
             let planted = self.bodies.lock().unwrap().get(&id).cloned();
             match planted {
                 Some(body) => Ok(body),
-                None => self.inner.body(id).await,
+                None => rows.body(id).await,
             }
         })
-    }
-
-    fn open(&self, after: Option<RecordId>, limit: usize) -> Reply<'_, Vec<Row>> {
-        self.inner.open(after, limit)
-    }
-
-    fn is_empty(&self) -> Reply<'_, bool> {
-        self.inner.is_empty()
-    }
-
-    fn sweep(&self, now: Timestamp, limit: usize) -> Reply<'_, usize> {
-        self.inner.sweep(now, limit)
-    }
-
-    fn identity(&self) -> Reply<'_, Option<Bytes>> {
-        self.inner.identity()
-    }
-
-    fn set_identity<'a>(&'a self, expect: Option<&'a [u8]>, row: Bytes) -> Reply<'a, bool> {
-        self.inner.set_identity(expect, row)
-    }
-
-    fn note(&self, entry: Bytes) -> Reply<'_, ()> {
-        self.inner.note(entry)
-    }
-
-    fn audit(&self, before: Option<u64>, limit: usize) -> Reply<'_, AuditPage> {
-        self.inner.audit(before, limit)
     }
 }

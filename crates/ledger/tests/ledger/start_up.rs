@@ -79,7 +79,7 @@ async fn a_ledger_whose_open_records_cannot_be_converted_is_not_opened() {
     let _running = begun.run(&request(1)).await;
     begun.store.keep_failing(Write::Unknown, Fault::Refused(StoreError::NotApplied));
     let secret = Secret::new([7; 32]).unwrap();
-    Ledger::open(begun.store.clone(), &secret, Options::default()).await.unwrap_err();
+    Ledger::open(begun.store.store(), &secret, Options::default()).await.unwrap_err();
 }
 
 /// Unreadable is never absent, at start-up neither.

@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use onlyonce_ledger::{
+    intercept::Intercept,
     memory::MemoryStore,
     store::{Applied, BATCH_COMMANDS, Command, Error, ErrorKind, Reply, Store},
 };
 
-use super::{Fault, one};
+use super::one;
 
 /// Loses every fifth reply, and takes that for a refusal.
 #[derive(Default)]
@@ -15,7 +16,7 @@ pub(super) struct NotAppliedForUnknown {
     batches: AtomicUsize,
 }
 
-impl Fault for NotAppliedForUnknown {
+impl Intercept for NotAppliedForUnknown {
     fn apply<'a>(&'a self, rows: &'a MemoryStore, batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         Box::pin(async move {
             let applied = rows.apply(batch).await?;
@@ -30,7 +31,7 @@ impl Fault for NotAppliedForUnknown {
 /// Writes half of what a batch may hold, and answers for all of it.
 pub(super) struct Cuts;
 
-impl Fault for Cuts {
+impl Intercept for Cuts {
     fn apply<'a>(&'a self, rows: &'a MemoryStore, mut batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         Box::pin(async move {
             let rest = batch.split_off(batch.len().min(BATCH_COMMANDS / 2));
@@ -44,7 +45,7 @@ impl Fault for Cuts {
 /// One transaction for all: a command that conflicts takes the others with it.
 pub(super) struct AllOrNothing;
 
-impl Fault for AllOrNothing {
+impl Intercept for AllOrNothing {
     fn apply<'a>(&'a self, rows: &'a MemoryStore, batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         Box::pin(async move {
             let ids: Vec<_> = batch.iter().map(|command| command.id).collect();
@@ -62,7 +63,7 @@ impl Fault for AllOrNothing {
 /// Sorts the commands, against deadlocks, and answers in that order.
 pub(super) struct SortsAnswers;
 
-impl Fault for SortsAnswers {
+impl Intercept for SortsAnswers {
     fn apply<'a>(&'a self, rows: &'a MemoryStore, mut batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         batch.sort_by_key(|command| command.id);
         rows.apply(batch)
@@ -72,7 +73,7 @@ impl Fault for SortsAnswers {
 /// Writes command by command, and ends at the first error.
 pub(super) struct OneByOne;
 
-impl Fault for OneByOne {
+impl Intercept for OneByOne {
     fn apply<'a>(&'a self, rows: &'a MemoryStore, batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         Box::pin(async move {
             let mut applied = Vec::new();

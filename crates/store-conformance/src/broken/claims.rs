@@ -2,16 +2,17 @@
 
 use bytes::Bytes;
 use onlyonce_ledger::{
+    intercept::Intercept,
     memory::MemoryStore,
     store::{Applied, Command, Reply, Store},
 };
 
-use super::{Fault, force, head, one};
+use super::{force, head, one};
 
 /// Looks whether a row stands, and inserts in a second step: whoever comes in between is overwritten.
 pub(super) struct SelectThenInsert;
 
-impl Fault for SelectThenInsert {
+impl Intercept for SelectThenInsert {
     fn apply<'a>(&'a self, rows: &'a MemoryStore, batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         Box::pin(async move {
             let mut applied = Vec::new();
@@ -33,7 +34,7 @@ impl Fault for SelectThenInsert {
 /// Inserts over a row that stands.
 pub(super) struct Overwrites;
 
-impl Fault for Overwrites {
+impl Intercept for Overwrites {
     fn apply<'a>(&'a self, rows: &'a MemoryStore, batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         Box::pin(async move {
             let mut applied = Vec::new();
@@ -51,7 +52,7 @@ impl Fault for Overwrites {
 /// Says of an insert that it lost, and not to what.
 pub(super) struct HidesTheRow;
 
-impl Fault for HidesTheRow {
+impl Intercept for HidesTheRow {
     fn apply<'a>(&'a self, rows: &'a MemoryStore, batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         Box::pin(async move {
             let applied = rows.apply(batch).await?;
@@ -64,7 +65,7 @@ impl Fault for HidesTheRow {
 /// Writes the identity whatever stands.
 pub(super) struct IdentityOverwritten;
 
-impl Fault for IdentityOverwritten {
+impl Intercept for IdentityOverwritten {
     fn set_identity<'a>(&'a self, rows: &'a MemoryStore, _: Option<&'a [u8]>, row: Bytes) -> Reply<'a, bool> {
         Box::pin(async move {
             let standing = rows.identity().await?;
@@ -76,7 +77,7 @@ impl Fault for IdentityOverwritten {
 /// Compares the identity, and writes it in a second step.
 pub(super) struct IdentitySelectThenInsert;
 
-impl Fault for IdentitySelectThenInsert {
+impl Intercept for IdentitySelectThenInsert {
     fn set_identity<'a>(
         &'a self,
         rows: &'a MemoryStore,

@@ -7,11 +7,12 @@ use std::{
 
 use onlyonce_core::Timestamp;
 use onlyonce_ledger::{
+    intercept::Intercept,
     memory::MemoryStore,
-    store::{Room, Store},
+    store::{Capabilities, Room, Store},
 };
 
-use super::Fault;
+use super::DISK;
 use crate::rows::PAST;
 
 const STEP: Duration = Duration::from_secs(1);
@@ -20,7 +21,7 @@ const STEP: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct StepsBack(AtomicU64);
 
-impl Fault for StepsBack {
+impl Intercept for StepsBack {
     fn now(&self, rows: &MemoryStore) -> Timestamp {
         let steps = self.0.fetch_add(1, Ordering::Relaxed);
         Timestamp::from_ms(rows.now().as_ms().saturating_sub(steps * 1000))
@@ -31,7 +32,7 @@ impl Fault for StepsBack {
 #[derive(Default)]
 pub(super) struct StartsAnew(AtomicU64);
 
-impl Fault for StartsAnew {
+impl Intercept for StartsAnew {
     fn now(&self, _: &MemoryStore) -> Timestamp {
         (0..self.0.fetch_add(1, Ordering::Relaxed)).fold(PAST, |time, _| time.plus(STEP))
     }
@@ -40,8 +41,12 @@ impl Fault for StartsAnew {
 /// Does not look.
 pub(super) struct Always(pub(super) Room);
 
-impl Fault for Always {
-    fn room(&self, _: u64) -> Room {
+impl Intercept for Always {
+    fn capabilities(&self, _: &MemoryStore) -> Capabilities {
+        DISK
+    }
+
+    fn room(&self, _: &MemoryStore, _: u64) -> Room {
         self.0
     }
 }

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use onlyonce_core::{RecordId, codec};
 use onlyonce_ledger::{
+    intercept::Intercept,
     memory::MemoryStore,
     store::{Applied, Body, Command, Reply, Store},
 };
 
-use super::{Fault, one};
+use super::one;
 
 /// Acknowledges first and syncs later: what was written last is gone with the process.
 pub(super) struct LosesTheLastBatch {
@@ -24,7 +25,7 @@ impl LosesTheLastBatch {
     }
 }
 
-impl Fault for LosesTheLastBatch {
+impl Intercept for LosesTheLastBatch {
     fn apply<'a>(&'a self, rows: &'a MemoryStore, batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         Box::pin(async move {
             let ids: Vec<_> = batch.iter().map(|command| command.id).collect();
@@ -46,7 +47,7 @@ impl Drop for LosesTheLastBatch {
 /// Writes the row, and then its result and its audit entry.
 pub(super) struct InParts;
 
-impl Fault for InParts {
+impl Intercept for InParts {
     fn apply<'a>(&'a self, rows: &'a MemoryStore, batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         Box::pin(async move {
             let mut applied = Vec::new();

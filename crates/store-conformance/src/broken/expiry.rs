@@ -3,11 +3,12 @@
 use onlyonce_core::{RecordId, Timestamp, codec};
 use onlyonce_ledger::{
     clock::wall,
+    intercept::Intercept,
     memory::MemoryStore,
     store::{Reply, Store},
 };
 
-use super::{Fault, head};
+use super::head;
 use crate::rows;
 
 /// Ids that the cases use; what these faults look through, since the in-memory store lists only open rows.
@@ -18,7 +19,7 @@ fn ids() -> impl Iterator<Item = RecordId> {
 /// Expires by the machine's clock, whatever the ledger's says.
 pub(super) struct ByWallClock;
 
-impl Fault for ByWallClock {
+impl Intercept for ByWallClock {
     fn sweep<'a>(&'a self, rows: &'a MemoryStore, _: Timestamp, limit: usize) -> Reply<'a, usize> {
         rows.sweep(wall(), limit)
     }
@@ -27,7 +28,7 @@ impl Fault for ByWallClock {
 /// Gives a claim a time to live, so that it frees the key of an operation whose process is gone.
 pub(super) struct OpenRowsExpire;
 
-impl Fault for OpenRowsExpire {
+impl Intercept for OpenRowsExpire {
     fn sweep<'a>(&'a self, rows: &'a MemoryStore, now: Timestamp, limit: usize) -> Reply<'a, usize> {
         Box::pin(async move {
             for (id, _) in rows.open(None, limit).await? {
@@ -41,7 +42,7 @@ impl Fault for OpenRowsExpire {
 /// Sweeps away what it cannot read.
 pub(super) struct SweepsUnreadable;
 
-impl Fault for SweepsUnreadable {
+impl Intercept for SweepsUnreadable {
     fn sweep<'a>(&'a self, rows: &'a MemoryStore, now: Timestamp, limit: usize) -> Reply<'a, usize> {
         Box::pin(async move {
             for id in ids() {
@@ -57,7 +58,7 @@ impl Fault for SweepsUnreadable {
 /// Sweeps everything at once.
 pub(super) struct NoLimit;
 
-impl Fault for NoLimit {
+impl Intercept for NoLimit {
     fn sweep<'a>(&'a self, rows: &'a MemoryStore, now: Timestamp, _: usize) -> Reply<'a, usize> {
         rows.sweep(now, usize::MAX)
     }
@@ -66,7 +67,7 @@ impl Fault for NoLimit {
 /// Reads which rows have expired, and removes them in a second step, by id.
 pub(super) struct ById;
 
-impl Fault for ById {
+impl Intercept for ById {
     fn sweep<'a>(&'a self, rows: &'a MemoryStore, now: Timestamp, _: usize) -> Reply<'a, usize> {
         Box::pin(async move {
             let mut expired = Vec::new();

@@ -4,16 +4,15 @@ use std::{collections::BTreeSet, sync::Mutex};
 
 use onlyonce_core::{RecordId, codec};
 use onlyonce_ledger::{
+    intercept::Intercept,
     memory::MemoryStore,
     store::{Applied, Command, Reply, Row, Store},
 };
 
-use super::Fault;
-
 /// Begins from the front each time.
 pub(super) struct SamePage;
 
-impl Fault for SamePage {
+impl Intercept for SamePage {
     fn open<'a>(&'a self, rows: &'a MemoryStore, _: Option<RecordId>, limit: usize) -> Reply<'a, Vec<Row>> {
         rows.open(None, limit)
     }
@@ -22,7 +21,7 @@ impl Fault for SamePage {
 /// Takes a store whose operations have all ended for an empty one.
 pub(super) struct EmptyWithoutOpen;
 
-impl Fault for EmptyWithoutOpen {
+impl Intercept for EmptyWithoutOpen {
     fn is_empty<'a>(&'a self, rows: &'a MemoryStore) -> Reply<'a, bool> {
         Box::pin(async move { Ok(rows.open(None, 1).await?.is_empty()) })
     }
@@ -34,7 +33,7 @@ pub(super) struct StaleIndex {
     ids: Mutex<BTreeSet<RecordId>>,
 }
 
-impl Fault for StaleIndex {
+impl Intercept for StaleIndex {
     fn apply<'a>(&'a self, rows: &'a MemoryStore, batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         let open = |command: &&Command| codec::peek(&command.head).is_ok_and(|peek| peek.open);
         self.ids

@@ -5,11 +5,10 @@ use std::{collections::HashMap, sync::Mutex};
 use bytes::Bytes;
 use onlyonce_core::{RecordId, codec};
 use onlyonce_ledger::{
+    intercept::Intercept,
     memory::MemoryStore,
     store::{Reply, Store},
 };
-
-use super::Fault;
 
 /// Gives what it read first, for ever: a cache, or a replica that lags.
 #[derive(Default)]
@@ -17,7 +16,7 @@ pub(super) struct Stale {
     seen: Mutex<HashMap<RecordId, Option<Bytes>>>,
 }
 
-impl Fault for Stale {
+impl Intercept for Stale {
     fn heads<'a>(&'a self, rows: &'a MemoryStore, ids: &'a [RecordId]) -> Reply<'a, Vec<Option<Bytes>>> {
         Box::pin(async move {
             let now = rows.heads(ids).await?;
@@ -30,7 +29,7 @@ impl Fault for Stale {
 /// Gives the rows that there are.
 pub(super) struct LeavesOutAbsent;
 
-impl Fault for LeavesOutAbsent {
+impl Intercept for LeavesOutAbsent {
     fn heads<'a>(&'a self, rows: &'a MemoryStore, ids: &'a [RecordId]) -> Reply<'a, Vec<Option<Bytes>>> {
         Box::pin(async move {
             let mut heads = rows.heads(ids).await?;
@@ -46,7 +45,7 @@ impl Fault for LeavesOutAbsent {
 /// Takes a row that it cannot read for no row.
 pub(super) struct UnreadableIsAbsent;
 
-impl Fault for UnreadableIsAbsent {
+impl Intercept for UnreadableIsAbsent {
     fn heads<'a>(&'a self, rows: &'a MemoryStore, ids: &'a [RecordId]) -> Reply<'a, Vec<Option<Bytes>>> {
         Box::pin(async move {
             let heads = rows.heads(ids).await?;

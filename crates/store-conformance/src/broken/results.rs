@@ -5,16 +5,15 @@ use std::{collections::HashMap, sync::Mutex};
 use bytes::Bytes;
 use onlyonce_core::RecordId;
 use onlyonce_ledger::{
+    intercept::Intercept,
     memory::MemoryStore,
     store::{Applied, Body, Command, Reply, Store},
 };
 
-use super::Fault;
-
 /// Removes the result with each write that does not bring one.
 pub(super) struct DropsKept;
 
-impl Fault for DropsKept {
+impl Intercept for DropsKept {
     fn apply<'a>(&'a self, rows: &'a MemoryStore, mut batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         for command in &mut batch {
             if matches!(command.body, Body::Keep) {
@@ -28,7 +27,7 @@ impl Fault for DropsKept {
 /// Keeps as much as fits a field of 64 KiB.
 pub(super) struct Cuts;
 
-impl Fault for Cuts {
+impl Intercept for Cuts {
     fn apply<'a>(&'a self, rows: &'a MemoryStore, mut batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         for command in &mut batch {
             if let Body::Put { bytes, .. } = &mut command.body {
@@ -58,7 +57,7 @@ fn read(results: &Results, id: RecordId) -> Reply<'_, Option<Bytes>> {
 #[derive(Default)]
 pub(super) struct WrittenApart(Results);
 
-impl Fault for WrittenApart {
+impl Intercept for WrittenApart {
     fn apply<'a>(&'a self, rows: &'a MemoryStore, batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         for command in &batch {
             change(&self.0, command.id, &command.body);
@@ -75,7 +74,7 @@ impl Fault for WrittenApart {
 #[derive(Default)]
 pub(super) struct LeftBehind(Results);
 
-impl Fault for LeftBehind {
+impl Intercept for LeftBehind {
     fn apply<'a>(&'a self, rows: &'a MemoryStore, batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         Box::pin(async move {
             let changes: Vec<_> = batch.iter().map(|command| (command.id, command.body.clone())).collect();

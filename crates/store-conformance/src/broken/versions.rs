@@ -4,16 +4,17 @@ use std::{collections::HashMap, sync::Mutex};
 
 use onlyonce_core::{RecordId, codec};
 use onlyonce_ledger::{
+    intercept::Intercept,
     memory::MemoryStore,
     store::{Applied, Command, Reply},
 };
 
-use super::{Fault, force, head, one};
+use super::{force, head, one};
 
 /// Completes, renews and releases by id alone.
 pub(super) struct Unconditional;
 
-impl Fault for Unconditional {
+impl Intercept for Unconditional {
     fn apply<'a>(&'a self, rows: &'a MemoryStore, batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         Box::pin(async move {
             let mut applied = Vec::new();
@@ -32,7 +33,7 @@ impl Fault for Unconditional {
 /// Compares whose the row is, and not how often it was written since.
 pub(super) struct AttemptOnly;
 
-impl Fault for AttemptOnly {
+impl Intercept for AttemptOnly {
     fn apply<'a>(&'a self, rows: &'a MemoryStore, batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         Box::pin(async move {
             let mut applied = Vec::new();
@@ -51,7 +52,7 @@ impl Fault for AttemptOnly {
 /// Inserts where an update finds nothing.
 pub(super) struct Upserts;
 
-impl Fault for Upserts {
+impl Intercept for Upserts {
     fn apply<'a>(&'a self, rows: &'a MemoryStore, batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         Box::pin(async move {
             let mut applied = Vec::new();
@@ -72,7 +73,7 @@ pub(super) struct Reorders {
     late: Mutex<HashMap<RecordId, Command>>,
 }
 
-impl Fault for Reorders {
+impl Intercept for Reorders {
     fn apply<'a>(&'a self, rows: &'a MemoryStore, batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         Box::pin(async move {
             let mut applied = Vec::new();
