@@ -4,12 +4,12 @@
 use onlyonce_core::{Refusal, record::ReleaseCause};
 use onlyonce_ledger::{
     Error, ErrorKind, Options,
-    begin::{Look, Request},
+    begin::{Claimed, Look, Request},
     store::ErrorKind as StoreError,
 };
 
 use crate::{
-    begun::{Begun, CREATED, LOST, begin, begin_with, refused, request, result},
+    begun::{Begun, CREATED, LOST, begin, begin_with, refused, request, result, settled},
     faulty::{Fault, Gate, Write},
 };
 
@@ -56,6 +56,31 @@ async fn an_attempt_that_only_listens_is_known() {
     assert!(fails(&begun, &request(2)).await.knows_nothing());
 }
 
+/// Two requests came at once. One of them has read that the key is free, and its claim is on its way; the other one's
+/// read fails. Had it passed as a request of which nothing is known, there would have been two effects.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_somebody_is_claiming_is_known() {
+    let begun = begin().await;
+    let (before, after) = (Gate::closed(), Gate::closed());
+    begun.store.hold_read(&before, &after);
+    let asked = request(1);
+    let fails = fails(&begun, &asked);
+    let claims = async {
+        settled().await;
+        // The read of the one fails a second before the claim of the other would.
+        tokio::time::advance(Options::default().store_wait / 2).await;
+        let claim = Gate::closed();
+        begun.store.fail(Write::Claim, Fault::Held(claim.clone()), 1);
+        let claiming = tokio::spawn(begun.lead(&request(1)).await.claim());
+        begun.store.until_met(Write::Claim, 1).await;
+        (claim, claiming)
+    };
+    let (error, (claim, claiming)) = tokio::join!(fails, claims);
+    assert_eq!((error.kind(), error.knows_nothing()), (ErrorKind::Unavailable, false));
+    claim.open();
+    assert!(matches!(claiming.await.unwrap(), Ok(Claimed::Attempt(_))));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_claim_whose_fate_is_unknown_is_known() {
     let begun = begin().await;
@@ -66,7 +91,7 @@ async fn a_claim_whose_fate_is_unknown_is_known() {
     assert!(!fails(&begun, &request(1)).await.knows_nothing());
     begun.store.heal();
     begun.store.until_applied(Write::Release, 1).await;
-    crate::begun::settled().await;
+    settled().await;
     assert!(fails(&begun, &request(1)).await.knows_nothing(), "it was released, and is forgotten here");
 }
 
@@ -112,7 +137,7 @@ async fn a_result_that_cannot_be_read_is_known() {
     let look = begun.look(&asked);
     let outage = async {
         before.open();
-        crate::begun::settled().await;
+        settled().await;
         begun.store.reachable(false);
         after.open();
     };
