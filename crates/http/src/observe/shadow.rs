@@ -18,6 +18,8 @@ pub(crate) const REMEMBERED: usize = 100_000;
 /// What stands for the ledger on observed routes. Opened by the first request of one.
 #[derive(Debug)]
 pub(crate) struct Shadow {
+    /// Most operations that it remembers.
+    remembered: usize,
     ledger: OnceCell<Ledger>,
     places: Arc<Semaphore>,
     buffers: Arc<Buffers>,
@@ -26,6 +28,7 @@ pub(crate) struct Shadow {
 impl Shadow {
     pub(crate) fn new() -> Self {
         Self {
+            remembered: REMEMBERED,
             ledger: OnceCell::new(),
             places: Arc::new(Semaphore::new(OBSERVED)),
             buffers: Arc::new(Buffers::new(OBSERVED_BYTES)),
@@ -43,7 +46,7 @@ impl Shadow {
         let open = async {
             let secret = Secret::new(Secret::generate()).map_err(|_| Error::shutting_down())?;
             let options = Options { meter: Meter::of(metrics::NoopRecorder), ..Options::default() };
-            let store = Arc::new(MemoryStore::forgetful(REMEMBERED));
+            let store = Arc::new(MemoryStore::forgetful(self.remembered));
             let opened = Ledger::open(store, &secret, options).await;
             opened.map(|(ledger, _)| ledger).map_err(|_| Error::shutting_down())
         };
@@ -53,6 +56,9 @@ impl Shadow {
 
 #[cfg(test)]
 mod tests {
+    use onlyonce_core::{Fingerprint, Owner, Policy, RecordId, event::Completion, fingerprint::Recipe};
+    use onlyonce_ledger::begin::{Claimed, Leader, Look, Request};
+
     use super::*;
 
     #[test]
@@ -66,5 +72,44 @@ mod tests {
         drop(places.remove(0));
         let (_, mut room) = shadow.place().expect("somebody has left");
         assert!(room.grow(1));
+    }
+    fn request(key: u8) -> Request {
+        Request {
+            id: RecordId([key; 16]),
+            recipe: Recipe::V1,
+            fingerprint: Fingerprint([1; 32]),
+            owner: Owner([1; 16]),
+            one_of_many: false,
+            route: "POST /transfers".to_owned(),
+            policy: Policy::default(),
+            parameters: bytes::Bytes::new(),
+        }
+    }
+
+    /// Whoever may run it, if nothing stands for it.
+    async fn leader(shadow: &Shadow, key: u8) -> Option<Leader> {
+        let ledger = shadow.ledger().await.unwrap();
+        match ledger.look_up(&request(key), std::time::Duration::ZERO).await.unwrap() {
+            Look::Free(leader) => Some(leader),
+            Look::Stands(_) => None,
+        }
+    }
+
+    /// Each observed request leaves a record, and nobody restarts a gateway that observes.
+    #[tokio::test]
+    async fn what_is_remembered_of_what_was_observed_is_bounded_in_number() {
+        assert_eq!((Shadow::new().remembered, REMEMBERED), (100_000, 100_000));
+        let shadow = Shadow { remembered: 2, ..Shadow::new() };
+        for key in 1..=3 {
+            let claimed = leader(&shadow, key).await.expect("it is new").claim().await;
+            let Ok(Claimed::Attempt(attempt)) = claimed else { panic!("{claimed:?}") };
+            attempt.start().await.unwrap();
+            attempt.complete(Completion::Kept { status: 201 }, bytes::Bytes::new()).await.unwrap();
+        }
+        let mut stands = Vec::new();
+        for key in 1..=3 {
+            stands.push(leader(&shadow, key).await.is_none());
+        }
+        assert_eq!(stands, [false, true, true], "the oldest is forgotten first");
     }
 }
