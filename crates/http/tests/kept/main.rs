@@ -11,6 +11,7 @@
 mod bodies;
 mod buffers;
 mod fail_open;
+mod forged;
 mod late;
 mod scene;
 mod store;

@@ -1,9 +1,29 @@
-//! An outcome that cannot be recorded: the answer goes out and says so, and the write is tried on.
+//! An outcome is recorded before its answer goes out; where it cannot be, the answer says so, and the write is tried on.
 
 use http::Response;
 use onlyonce_core::{State, record::StateName};
 
 use crate::scene::{Scene, Setting, body, problem, said, settled, transfer, whole};
+
+#[tokio::test(start_paused = true)]
+async fn whatever_the_outcome_is_it_is_durable_before_its_answer_goes_out() {
+    for (status, state, word) in [
+        (201, StateName::Completed, "executed"),
+        (429, StateName::Released, "released"),
+        (504, StateName::Unknown, "unknown"),
+    ] {
+        let answer = move |_| async move { Response::builder().status(status).body(whole("x")).unwrap() };
+        let scene = Scene::new(Setting::default(), |_| {}, answer).await;
+        let gate = scene.store.hold(state);
+        let first = scene.begin(transfer("k"));
+        scene.store.held().await;
+        settled().await;
+        assert!(!first.is_finished(), "{status}");
+        assert!(matches!(scene.state("k").await, Some(State::InProgress { .. })), "{status}");
+        gate.close();
+        assert_eq!(said(&first.await.unwrap()), Some(word), "{status}");
+    }
+}
 
 #[tokio::test(start_paused = true)]
 async fn the_answer_goes_out_as_unstored_and_is_replayed_once_it_is_on_record() {
