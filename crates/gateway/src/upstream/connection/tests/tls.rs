@@ -97,7 +97,10 @@ impl Peer {
 }
 
 async fn opened(demands: bool) -> (Connection, Peer) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    opened_at(TcpListener::bind("127.0.0.1:0").unwrap(), demands).await
+}
+
+async fn opened_at(listener: TcpListener, demands: bool) -> (Connection, Peer) {
     let authority = Authority::new();
     let ca = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(ca.path(), authority.pem()).unwrap();
@@ -359,4 +362,26 @@ async fn a_request_of_many_records_arrives_and_its_connection_serves_on() {
     assert_eq!(head.into_body().collect().await.unwrap().to_bytes(), "ok");
     let _peer = answering.await.unwrap();
     assert_eq!(connection.afterwards().await, Afterwards::Reusable);
+}
+
+/// All of it is encrypted and some of it is not sent: to the library the request is written, and its answer is whole. On
+/// that connection the next request would go out behind the rest of this one, which the peer may take for its beginning.
+#[tokio::test]
+async fn a_connection_whose_request_lies_unsent_in_its_session_is_not_used_again() {
+    use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    set_socket_recv_buffer_size(&listener, 4 << 10).unwrap();
+    let (mut connection, peer) = opened_at(listener, false).await;
+    set_socket_send_buffer_size(connection.tapped.stream(), 4 << 10).unwrap();
+    let answering = tokio::spawn(with(peer, |peer| {
+        peer.read_head();
+        peer.say(ANSWER);
+    }));
+    // Less than a session holds, and more than these sockets.
+    let head = connection.send(request(vec![7; 48 << 10])).await.unwrap();
+    assert_eq!(head.into_body().collect().await.unwrap().to_bytes(), "ok");
+    let _peer = answering.await.unwrap();
+    connection.sender.ready().await.unwrap();
+    assert!(!connection.tapped.is_flushed(), "the peer does not read on");
+    assert_eq!(connection.afterwards().await, Afterwards::Ended);
 }
