@@ -195,13 +195,13 @@ where
         match answered.await {
             Ok(answer) => capture::read(answer, reading).await,
             Err(error) => {
-                tracing::error!(%operation, %error, "the handler failed; the outcome is unknown");
+                tracing::error!(idempotency.operation_ref = %operation, %error, "the handler failed; the outcome is unknown");
                 Seen::Failed
             }
         }
     };
     CatchUnwind(Box::pin(answer)).await.unwrap_or_else(|| {
-        tracing::error!(%operation, "the handler panicked; the outcome is unknown");
+        tracing::error!(idempotency.operation_ref = %operation, "the handler panicked; the outcome is unknown");
         Seen::Failed
     })
 }
@@ -403,7 +403,7 @@ async fn lost_track<R>(rules: &Rules, attempt: &Attempt, unknown: Unknown) -> Re
 }
 
 fn log(attempt: &Attempt, unrecorded: &Unrecorded) {
-    tracing::error!(idempotency.operation_ref = %attempt.operation_ref(), ?unrecorded, "an answer goes out that is not on record");
+    tracing::error!(idempotency.operation_ref = %attempt.operation_ref(), why = unrecorded.as_str(), "an answer goes out that is not on record");
 }
 
 /// `None` instead of a panic.

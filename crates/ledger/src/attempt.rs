@@ -62,6 +62,16 @@ pub enum Unrecorded {
     Refused(Refusal),
 }
 
+impl Unrecorded {
+    /// The reason in a word, for logs.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Refused(refusal) => refusal.as_str(),
+        }
+    }
+}
+
 /// An end, and what waiters learn of it.
 struct End {
     change: Change,

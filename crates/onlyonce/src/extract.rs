@@ -8,7 +8,7 @@ use axum::{
 use http::{StatusCode, request::Parts};
 use std::convert::Infallible;
 
-use crate::{operation::Operation, problem::Problem};
+use crate::{operation::Operation, problem::Problem, routes};
 
 /// Needs a layer, and a key. Without either it is a mistake of the service: 500, and a log line that says which.
 impl<S: Sync> FromRequestParts<S> for Operation {
@@ -31,7 +31,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Operation {
 fn missing(parts: &Parts) -> Problem {
     tracing::error!(
         method = %parts.method,
-        path = parts.uri.path(),
+        route = routes::matched(parts),
         "a handler takes an `Operation`, and there is none: the layer of onlyonce is missing on this route (add \
          `.route_layer(once.layer()…)` after the route), it does not cover this method, or the key is optional and the \
          request has none (say `require_key()`, or take an `Option<Operation>`)"

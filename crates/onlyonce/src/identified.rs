@@ -14,6 +14,8 @@ use std::{
 use http::request::Parts;
 use onlyonce_core::scope::Principal;
 
+use crate::routes;
+
 /// A layer that has not been told who sends a request, and cannot be used: see [`Layer`](crate::Layer).
 #[derive(Clone, Copy, Debug)]
 pub struct PrincipalMissing;
@@ -58,7 +60,7 @@ impl Identified {
 fn complain(parts: &Parts) {
     tracing::error!(
         method = %parts.method,
-        path = parts.uri.path(),
+        route = routes::matched(parts),
         "the first keyed request of a layer was refused with 401: `principal` found nobody, or an empty id. If the layer \
          that authenticates is inside this one, it runs after it: in axum the layer that is added last runs first, so \
          add `.layer(authenticate)` after `.route_layer(once.layer()…)`. If the request was not authenticated at all, \

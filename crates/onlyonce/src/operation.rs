@@ -73,7 +73,7 @@ impl Operation {
     /// The error goes to the log. The client is told 502 `upstream-unreachable` and that the same key may be sent again;
     /// in a re-run 502 `outcome-unknown`, since the earlier attempt is not undone by this one's failure.
     pub fn release(&self, error: impl fmt::Display) -> Problem {
-        tracing::warn!(operation = %self.reference, attempt = self.attempt, %error, "nothing was done");
+        tracing::warn!(idempotency.operation_ref = %self.reference, attempt = self.attempt, %error, "nothing was done");
         Problem::released(self.reference)
     }
 
@@ -82,7 +82,7 @@ impl Operation {
     ///
     /// The error goes to the log. The client is told 502 `outcome-unknown`.
     pub fn unknown(&self, error: impl fmt::Display) -> Problem {
-        tracing::error!(operation = %self.reference, attempt = self.attempt, %error, "the outcome is unknown");
+        tracing::error!(idempotency.operation_ref = %self.reference, attempt = self.attempt, %error, "the outcome is unknown");
         Problem::unknown(self.reference)
     }
 }

@@ -77,13 +77,13 @@ fn original(_: &Parts) -> Option<&Uri> {
     None
 }
 
-/// The path of the route that a router has chosen.
+/// The path of the route that a router has chosen. It is what logs may show: the path itself may hold a key.
 #[cfg(feature = "axum")]
-fn matched(parts: &Parts) -> Option<&str> {
+pub(crate) fn matched(parts: &Parts) -> Option<&str> {
     parts.extensions.get::<axum::extract::MatchedPath>().map(axum::extract::MatchedPath::as_str)
 }
 
 #[cfg(not(feature = "axum"))]
-fn matched(_: &Parts) -> Option<&str> {
+pub(crate) fn matched(_: &Parts) -> Option<&str> {
     None
 }

@@ -1,8 +1,8 @@
 //! Layers in the wrong order, and handlers without one: the operator is told what to change, and the client nothing.
 
 use axum::{Router, body::Body, middleware, routing::post as on_post};
-use http::{Request, StatusCode};
-use onlyonce::{Onlyonce, Operation, Principal};
+use http::{Method, Request, StatusCode};
+use onlyonce::{Carrier, Onlyonce, Operation, Principal};
 
 use crate::{
     log::Log,
@@ -61,7 +61,28 @@ async fn an_operation_without_a_layer_is_a_500_and_a_line_that_says_which_layer_
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(!answer.text.contains("layer"), "{}", answer.text);
     let told = log.lines("the layer of onlyonce is missing");
-    assert!(told.len() == 1 && told[0].contains("/t"), "{told:?}");
+    assert!(told.len() == 1 && told[0].contains("route=\"/t\""), "{told:?}");
+}
+
+/// Both lines had the path, in which a key may stand.
+#[tokio::test]
+async fn what_is_told_of_a_mistake_names_the_route_and_no_path() {
+    let (log, _listening) = Log::listen();
+    let once = Onlyonce::testing().await;
+    let put = || axum::routing::put(async |op: Operation| op.reference().to_string());
+    let nobody = once
+        .layer()
+        .carriers([Carrier::parse("path:id").unwrap()])
+        .methods([Method::PUT])
+        .principal(|_| None);
+    let nobody = Router::new().route("/orders/{id}", put()).route_layer(nobody);
+    let without = Router::new().route("/orders/{id}", put());
+    for (app, status) in [(nobody, StatusCode::UNAUTHORIZED), (without, StatusCode::INTERNAL_SERVER_ERROR)] {
+        let request = Request::put("/orders/a-key-of-its-own").body(Body::empty()).unwrap();
+        assert_eq!(send(&app, request).await.status, status);
+    }
+    assert_eq!(log.lines("route=\"/orders/{id}\"").len(), 2, "{:?}", log.lines(""));
+    assert_eq!(log.lines("a-key-of-its-own"), Vec::<String>::new());
 }
 
 #[tokio::test]
