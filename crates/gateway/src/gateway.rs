@@ -33,6 +33,7 @@ use crate::{
     server::{self, Connections, Front, Times},
     start_error::{StartError, StartErrorKind},
     upstream::{Places, Pool, Proxy, Target},
+    workers::{self, Workers},
 };
 
 /// Two layers in front of each other on one ledger need different namespaces; this is the gateway's.
@@ -55,6 +56,8 @@ pub struct Running {
     connections: Connections,
     draining: watch::Sender<bool>,
     drain: Duration,
+    /// Where connections are served.
+    _workers: Workers,
 }
 
 /// What the environment gives beside the configuration.
@@ -119,7 +122,18 @@ impl Gateway {
             Admin::At(address) => Some(bind(address, "admin", "--admin ADDRESS, or --admin off")?),
             Admin::Off => None,
         };
-        let (ledger, found) = open(&config, secrets.ledger, meter).await?;
+        let threads = |error: Box<dyn std::error::Error + Send + Sync>| {
+            StartError::new(StartErrorKind::Listen, format!("failed to start threads: {error}"))
+                .because(error)
+        };
+        let workers = Workers::start(workers::count()).map_err(|error| threads(error.into()))?;
+        // What the ledger does beside is done among the connections: a thread of its own would be woken for every batch.
+        let opening = {
+            let config = config.clone();
+            async move { open(&config, secrets.ledger, meter).await }
+        };
+        let (ledger, found) =
+            workers.first().spawn(opening).await.map_err(|error| threads(error.into()))??;
         let routes = Arc::new(Routes::new(&config, ledger.key())?);
         let shared = Arc::new(Shared::new(ledger.clone(), NAMESPACE));
         let layer = Layer::new(
@@ -163,10 +177,21 @@ impl Gateway {
         let connections = Connections::new(most);
         let (draining, watching) = watch::channel(false);
         let times = Times::idle(config.keep_alive.0);
-        tokio::spawn(server::serve(listener, front, connections.clone(), times, watching));
+        tokio::spawn(server::serve(listener, front, workers.all(), connections.clone(), times, watching));
         Prober::start(ledger.clone(), questions, draining.subscribe());
         let drain = config.drain.0;
-        Ok(Running { address, admin, found, ledger, shared, accepting, connections, draining, drain })
+        Ok(Running {
+            address,
+            admin,
+            found,
+            ledger,
+            shared,
+            accepting,
+            connections,
+            draining,
+            drain,
+            _workers: workers,
+        })
     }
 }
 

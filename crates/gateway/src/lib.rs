@@ -19,6 +19,7 @@ mod registry;
 mod routes;
 mod server;
 mod upstream;
+mod workers;
 
 pub use config::Config;
 pub use gateway::{Gateway, Running};

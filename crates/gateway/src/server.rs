@@ -23,6 +23,7 @@ use serde_json::json;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
+    runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore, watch},
 };
 use tower_service::Service;
@@ -37,6 +38,7 @@ use crate::{
     published::{self, Published},
     routes::Routes,
     upstream::{AnswerBody, Proxy},
+    workers::Worker,
 };
 
 /// Connections of clients at a time; beyond it, accepting pauses. As many may be open to the upstream.
@@ -113,6 +115,7 @@ impl Connections {
 pub(crate) async fn serve(
     listener: TcpListener,
     front: Arc<Front>,
+    workers: Vec<Worker>,
     connections: Connections,
     times: Times,
     draining: watch::Receiver<bool>,
@@ -124,7 +127,7 @@ pub(crate) async fn serve(
             async move { Ok::<_, Infallible>(front.answer(request, peer).await) }
         })
     };
-    accept_all(listener, service, connections, times, draining).await;
+    accept_all(listener, workers, service, connections, times, draining).await;
 }
 
 /// Serves operators until the process ends: also while it drains.
@@ -132,11 +135,14 @@ pub(crate) async fn serve_operators(listener: TcpListener, router: Router) {
     let (_never, draining) = watch::channel(false);
     let service = move |_| TowerToHyperService::new(router.clone());
     let times = Times::idle(OPERATORS_IDLE);
-    accept_all(listener, service, Connections::of_operators(), times, draining).await;
+    let here = vec![Worker::on(Handle::current())];
+    accept_all(listener, here, service, Connections::of_operators(), times, draining).await;
 }
 
+/// Each connection is served where there are fewest.
 async fn accept_all<S, B>(
     listener: TcpListener,
+    workers: Vec<Worker>,
     service: impl Fn(SocketAddr) -> S,
     connections: Connections,
     times: Times,
@@ -153,7 +159,15 @@ async fn accept_all<S, B>(
         };
         match accepted {
             Ok((stream, peer, permit)) => {
-                tokio::spawn(connection(stream, permit, service(peer), times, draining.clone()));
+                let Some(worker) = workers.iter().min_by_key(|worker| worker.serving()) else { return };
+                let (seat, service, draining) = (worker.seat(), service(peer), draining.clone());
+                worker.handle().spawn(async move {
+                    let _seat = seat;
+                    match TcpStream::from_std(stream) {
+                        Ok(stream) => connection(stream, permit, service, times, draining).await,
+                        Err(error) => tracing::warn!(%error, "a connection could not be served"),
+                    }
+                });
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -171,11 +185,12 @@ async fn begun(draining: &mut watch::Receiver<bool>) {
 async fn accept(
     listener: &TcpListener,
     connections: &Connections,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+) -> io::Result<(std::net::TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let permit = Arc::clone(&connections.permits).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    Ok((stream, peer, permit))
+    // It is served by another thread than this one, and is made known to the poll of that.
+    Ok((stream.into_std()?, peer, permit))
 }
 
 async fn connection<I, S, B>(

@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use super::*;
+use crate::workers::{self, Workers};
 
 const TIMES: Times = Times { head: HEADER_TIME, idle: Duration::from_secs(75), stall: STALL_TIME };
 /// Longer than any of the clocks: where one is off, its test fails instead of waiting.
@@ -269,7 +270,8 @@ async fn beyond_the_bound_of_connections_accepting_pauses() {
         }
     };
     let (_drain, draining) = watch::channel(false);
-    tokio::spawn(accept_all(listener, service, connections.clone(), TIMES, draining));
+    let here = vec![Worker::on(Handle::current())];
+    tokio::spawn(accept_all(listener, here, service, connections.clone(), TIMES, draining));
     let mut first = Connection::open(address).await.unwrap();
     assert_eq!(first.send(&Asked::get("/")).await.unwrap().text(), "served");
     asked.notified().await;
@@ -284,6 +286,34 @@ async fn beyond_the_bound_of_connections_accepting_pauses() {
     drop(first);
     assert_eq!(second.answer("GET").await.unwrap().text(), "served");
     assert_eq!(connections.count(), 1);
+}
+
+/// Each connection goes where there are fewest, and one that has left counts no more.
+#[tokio::test]
+async fn connections_are_spread_over_the_workers() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let connections = Connections { permits: Arc::new(Semaphore::new(8)), most: 8 };
+    let threads = Workers::start(2).unwrap();
+    let service = |_| {
+        let on = || workers::number().to_string();
+        service_fn(move |_| async move { Ok::<_, Infallible>(Response::new(Full::from(on()))) })
+    };
+    let (_drain, draining) = watch::channel(false);
+    tokio::spawn(accept_all(listener, threads.all(), service, connections.clone(), TIMES, draining));
+    let asked = async |connection: &mut Connection| connection.send(&Asked::get("/")).await.unwrap().text();
+    let mut open = Vec::new();
+    for expected in ["0", "1", "0", "1"] {
+        let mut connection = Connection::open(address).await.unwrap();
+        assert_eq!(asked(&mut connection).await, expected);
+        open.push(connection);
+    }
+    let before = connections.count();
+    drop(open.remove(3));
+    while connections.count() == before {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(asked(&mut Connection::open(address).await.unwrap()).await, "1");
 }
 
 type Http2 = http2::SendRequest<Empty<Bytes>>;

@@ -26,6 +26,7 @@ use super::{
     tap::{Heard, Tap, Tapped},
     target::Target,
 };
+use crate::workers;
 
 /// Header lines of an answer.
 const ANSWER_HEADERS: usize = 200;
@@ -39,6 +40,7 @@ pub(super) struct Connection {
     driver: JoinHandle<Result<bool, hyper::Error>>,
     tapped: Arc<Tapped>,
     last: Option<Answered>,
+    worker: usize,
 }
 
 /// The last answer that a connection brought.
@@ -89,7 +91,12 @@ impl Connection {
             let parts = connection.without_shutdown().await?;
             Ok(!parts.read_buf.is_empty())
         });
-        Ok(Self { sender, driver, tapped, last: None })
+        Ok(Self { sender, driver, tapped, last: None, worker: workers::number() })
+    }
+
+    /// The worker that drives it.
+    pub(super) fn worker(&self) -> usize {
+        self.worker
     }
 
     /// Whether it has served before.

@@ -3,6 +3,9 @@
 //! An upstream may close an idle connection at the very moment a request is written to it, and then nobody knows
 //! whether it was read. So keyed requests take only connections that were idle for clearly less than `upstream_idle`;
 //! others take what is clean. An idle connection makes room for one that is wanted where there is no other.
+//!
+//! A connection is driven by the worker that opened it, and waits on that one's shelf. Each worker looks there first, and
+//! on the others' before it opens one.
 
 use std::{
     collections::VecDeque,
@@ -14,8 +17,9 @@ use std::{
 use tokio::time::Instant;
 
 use super::{connection::Connection, places::Places, target::Target};
+use crate::workers;
 
-/// Most idle connections.
+/// Most idle connections of all workers.
 const IDLE_MAX: usize = 512;
 /// How long a connection may be idle at all.
 const IDLE_TIME: Duration = Duration::from_secs(30);
@@ -26,10 +30,14 @@ pub(crate) struct Pool {
     connect: Duration,
     keyed_idle: Duration,
     places: Arc<Places>,
-    /// Most idle connections.
+    /// Most idle connections on a shelf.
     keeps: usize,
-    idle: Mutex<VecDeque<Connection>>,
+    shelves: Box<[Shelf]>,
 }
+
+/// Idle connections of one worker, the newest last.
+#[derive(Default)]
+struct Shelf(Mutex<VecDeque<Connection>>);
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,13 +65,15 @@ impl Pool {
         keyed_idle: Duration,
         places: Arc<Places>,
     ) -> Arc<Self> {
-        Arc::new(Self { target, connect, keyed_idle, places, keeps: IDLE_MAX, idle: Mutex::default() })
+        let shelves: Box<[Shelf]> = (0..workers::count()).map(|_| Shelf::default()).collect();
+        let keeps = IDLE_MAX.div_ceil(shelves.len());
+        Arc::new(Self { target, connect, keyed_idle, places, keeps, shelves })
     }
 
     /// One whose connections serve once: it shares its places with others that could not make it give up idle ones.
     pub(crate) fn of_single_use(target: Target, connect: Duration, places: Arc<Places>) -> Arc<Self> {
-        let (keyed_idle, keeps) = (Duration::ZERO, 0);
-        Arc::new(Self { target, connect, keyed_idle, places, keeps, idle: Mutex::default() })
+        let shelves = Box::new([Shelf::default()]);
+        Arc::new(Self { target, connect, keyed_idle: Duration::ZERO, places, keeps: 0, shelves })
     }
 
     pub(crate) fn authority(&self) -> &str {
@@ -72,9 +82,12 @@ impl Pool {
 
     /// An idle connection that is fit, or a fresh one.
     pub(super) async fn take(&self, purpose: Use) -> Result<Connection, NotOpened> {
-        while let Some(connection) = self.newest(purpose) {
-            if connection.is_clean() {
-                return Ok(connection);
+        let (before, own_first) = self.shelves.split_at(self.number_of(workers::number()));
+        for shelf in own_first.iter().chain(before) {
+            while let Some(connection) = self.newest(shelf, purpose) {
+                if connection.is_clean() {
+                    return Ok(connection);
+                }
             }
         }
         self.fresh().await
@@ -83,15 +96,16 @@ impl Pool {
     /// A fresh one. Who holds another has to let go of it first: it may be the last.
     pub(super) async fn fresh(&self) -> Result<Connection, NotOpened> {
         let until = Instant::now() + self.connect;
-        let oldest_goes = || drop(self.lock().pop_front());
+        let oldest_goes = || drop(self.shelves.iter().find_map(|shelf| shelf.lock().pop_front()));
         let place = tokio::time::timeout_at(until, self.places.take(oldest_goes)).await;
         let place = place.map_err(|_| NotOpened::NoPlace)?;
         Connection::open(&self.target, place, until).await.map_err(NotOpened::Unreachable)
     }
 
     pub(super) fn give_back(&self, connection: Connection) {
-        let mut idle = self.lock();
-        // Looked at under the lock that whoever waits takes after saying so: one of the two sees the other.
+        let Some(shelf) = self.shelves.get(self.number_of(connection.worker())) else { return };
+        let mut idle = shelf.lock();
+        // Looked at under a lock that whoever waits takes after saying so: one of the two sees the other.
         if !self.places.are_awaited() {
             idle.push_back(connection);
         }
@@ -112,9 +126,9 @@ impl Pool {
         idle < keeps.map_or(limit, |keeps| limit.min(of_safety(keeps)))
     }
 
-    /// The newest idle connection, if it is young enough. One that is too old for a keyed request stays for others.
-    fn newest(&self, purpose: Use) -> Option<Connection> {
-        let mut idle = self.lock();
+    /// The newest of a shelf, if it is young enough. One that is too old for a keyed request stays for others.
+    fn newest(&self, shelf: &Shelf, purpose: Use) -> Option<Connection> {
+        let mut idle = shelf.lock();
         let newest = idle.pop_back()?;
         if self.is_young(&newest, purpose) {
             return Some(newest);
@@ -125,13 +139,20 @@ impl Pool {
         None
     }
 
-    #[cfg(test)]
-    pub(super) fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+    /// The shelf of a worker.
+    fn number_of(&self, worker: usize) -> usize {
+        worker % self.shelves.len()
     }
 
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.shelves.iter().all(|shelf| shelf.lock().is_empty())
+    }
+}
+
+impl Shelf {
     fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Connection>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

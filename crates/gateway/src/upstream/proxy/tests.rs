@@ -11,6 +11,7 @@ use super::{
     super::{places::Places, target::Target},
     *,
 };
+use crate::workers::Workers;
 
 const ENOUGH: std::time::Duration = std::time::Duration::from_secs(10);
 
@@ -125,6 +126,20 @@ async fn a_connection_is_kept_also_if_nobody_asks_for_the_end_of_its_answer() {
         tokio::time::timeout(ENOUGH, given_back).await.expect("the connection comes back");
     }
     assert_eq!((upstream.arrivals(), upstream.connections()), (3, 1));
+}
+
+/// Whoever serves a client's next request, its connection upstream need not be opened anew.
+#[tokio::test]
+async fn a_connection_that_another_worker_left_is_used_before_one_is_opened() {
+    let upstream = Upstream::counting().await;
+    let pool = pool(upstream.addr());
+    let workers = Workers::start(2).unwrap();
+    for worker in workers.all().iter().chain(&workers.all()) {
+        let proxy = Proxy::new(Arc::clone(&pool));
+        let answered = async move { proxy.forward(request()).await.into_body().collect().await.unwrap() };
+        worker.handle().spawn(answered).await.unwrap();
+    }
+    assert_eq!((upstream.arrivals(), upstream.connections()), (4, 1));
 }
 
 /// The first answer came with the upstream's version and reason, the replay with ours.
