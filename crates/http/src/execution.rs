@@ -66,7 +66,7 @@ where
             let answer = answer::failed(&self.rules, &error);
             return self.send(Ok(answer));
         }
-        let attempt = match leader.claim().await {
+        let attempt = match Box::pin(leader.claim()).await {
             Ok(Claimed::Attempt(attempt)) => Arc::new(attempt),
             Ok(Claimed::Stands(standing)) => return self.send(Err(standing)),
             Err(error) => {

@@ -160,7 +160,7 @@ impl Attempt {
         if matches!(kept, Completion::Kept { .. }) {
             change.result = Some(engine.sealer.seal(Content::Result, held.id, held.holder.attempt, &result));
         }
-        Execution::end(&self.0, End { change, result: Some(result), shared: None }).await
+        Box::pin(Execution::end(&self.0, End { change, result: Some(result), shared: None })).await
     }
 
     /// The attempt had no effect and will have none. `shared` is the answer for those who wait, where trying in turn
@@ -174,7 +174,7 @@ impl Attempt {
         shared: Option<Bytes>,
     ) -> Result<Arc<Record>, Unrecorded> {
         let change = Change::new(self.0.held.id, Event::Release(self.0.held.holder, cause));
-        Execution::end(&self.0, End { change, result: None, shared }).await
+        Box::pin(Execution::end(&self.0, End { change, result: None, shared })).await
     }
 
     /// Nobody knows what became of it. A late [`complete`](Self::complete) is still accepted while nothing else has
@@ -184,12 +184,13 @@ impl Attempt {
     /// [`Unrecorded`]: the lapse of the lease will say the same.
     pub async fn lose_track(&self, unknown: Unknown) -> Result<Arc<Record>, Unrecorded> {
         let change = Change::new(self.0.held.id, Event::LoseTrack(self.0.held.holder, unknown));
-        Execution::end(&self.0, End { change, result: None, shared: None }).await
+        Box::pin(Execution::end(&self.0, End { change, result: None, shared: None })).await
     }
 }
 
 impl Execution {
-    /// Writes an end. What the ledger does not confirm within its time goes on being tried after this returns.
+    /// Writes an end. It is large, and lies in a box, because each of those who await each other would have to be larger still,
+    /// and be copied. What the ledger does not confirm within its time goes on being tried after this returns.
     async fn end(this: &Arc<Self>, mut end: End) -> Result<Arc<Record>, Unrecorded> {
         this.engine.counters.ended(&end.change.event);
         let patience = this.engine.options.store_wait;

@@ -10,21 +10,17 @@
 use std::fmt;
 
 use bytes::Bytes;
-use chacha20poly1305::{
-    KeyInit, XChaCha20Poly1305, XNonce,
-    aead::{Aead, Payload},
-};
 use onlyonce_core::{LedgerKey, Timestamp, fingerprint::Recipe};
 
 use crate::{
+    aead::{Cipher, NONCE_LEN, TAG_LEN},
     random,
     store::{self, Store},
 };
 
 const FORMAT: u8 = 1;
-const NONCE_LEN: usize = 24;
 const PREFIX_LEN: usize = 26;
-const ROW_LEN: usize = PREFIX_LEN + NONCE_LEN + 48;
+const ROW_LEN: usize = PREFIX_LEN + NONCE_LEN + 32 + TAG_LEN;
 const WRAP_CONTEXT: &str = "onlyonce 2026-11 secret: wrap of the ledger key";
 
 /// Fewest bytes of a secret.
@@ -58,8 +54,8 @@ impl Secret {
         random::bytes::<32>().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new(&blake3::derive_key(WRAP_CONTEXT, &self.0).into())
+    fn cipher(&self) -> Cipher {
+        Cipher::new(blake3::derive_key(WRAP_CONTEXT, &self.0))
     }
 }
 
@@ -191,11 +187,9 @@ fn write(identity: &Identity, secret: &Secret) -> Bytes {
     row.extend_from_slice(&identity.id);
     row.extend_from_slice(&identity.birth.as_ms().to_be_bytes());
     let nonce = random::bytes::<NONCE_LEN>();
-    let payload = Payload { msg: identity.key.expose(), aad: &row };
-    let wrapped =
-        secret.cipher().encrypt(&XNonce::from(nonce), payload).expect("32 bytes are not too many to encrypt");
+    let prefix = row.clone();
     row.extend_from_slice(&nonce);
-    row.extend_from_slice(&wrapped);
+    secret.cipher().seal(&nonce, &prefix, identity.key.expose(), &mut row);
     row.into()
 }
 
@@ -214,8 +208,7 @@ fn read(row: &[u8], secret: &Secret) -> Result<Identity, OpenError> {
         return Err(newer("format"));
     }
     let (nonce, wrapped) = rest.split_first_chunk::<NONCE_LEN>().ok_or_else(damaged)?;
-    let payload = Payload { msg: wrapped, aad: prefix };
-    let key = secret.cipher().decrypt(&XNonce::from(*nonce), payload).map_err(|_| {
+    let key = secret.cipher().open(nonce, prefix, wrapped).ok_or_else(|| {
         OpenError::new(
             OpenErrorKind::Secret,
             "the secret does not open it: ONLYONCE_SECRET is not the one it was made or last rewrapped with",

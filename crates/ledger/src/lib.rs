@@ -21,6 +21,7 @@ pub mod operator;
 pub mod store;
 
 mod admission;
+mod aead;
 mod attempts;
 mod counters;
 mod doubted;

@@ -1,6 +1,6 @@
 //! Sealing of stored parameters and results.
 //!
-//! XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03) under a key derived from the ledger's, bound to ledger, record,
+//! [XChaCha20-Poly1305](crate::aead) under a key derived from the ledger's, bound to ledger, record,
 //! attempt and purpose: bytes that were moved to another record do not open. Compressed before sealing, where that
 //! makes them smaller. Layout: one byte for the coding, the nonce or its end, the sealed bytes.
 //!
@@ -12,15 +12,13 @@
 //! | 3      | LZ4 block with its length | likewise                                                   |
 
 use bytes::Bytes;
-use chacha20poly1305::{
-    KeyInit, XChaCha20Poly1305, XNonce,
-    aead::{Aead, Payload},
-};
 use onlyonce_core::{AttemptId, LedgerKey, RecordId, ledger_key::Purpose};
 
-use crate::random;
+use crate::{
+    aead::{Cipher, NONCE_LEN, TAG_LEN},
+    random,
+};
 
-const NONCE_LEN: usize = 24;
 /// Of it, what is random and stored.
 const STORED_LEN: usize = 8;
 const PLAIN_WHOLE_NONCE: u8 = 0;
@@ -41,13 +39,13 @@ pub(crate) enum Content {
 
 /// Seals and opens for one ledger.
 pub(crate) struct Sealer {
-    cipher: XChaCha20Poly1305,
+    cipher: Cipher,
     ledger: [u8; 16],
 }
 
 impl Sealer {
     pub(crate) fn new(key: &LedgerKey, ledger: [u8; 16]) -> Self {
-        Self { cipher: XChaCha20Poly1305::new(&key.derive(Purpose::Seal).into()), ledger }
+        Self { cipher: Cipher::new(key.derive(Purpose::Seal)), ledger }
     }
 
     pub(crate) fn seal(&self, content: Content, id: RecordId, attempt: AttemptId, plain: &[u8]) -> Bytes {
@@ -59,14 +57,10 @@ impl Sealer {
         let stored = random::bytes::<STORED_LEN>();
         let nonce = nonce(content, attempt, stored);
         let aad = self.bound_to(content, coding, id, attempt);
-        let sealed = self
-            .cipher
-            .encrypt(&XNonce::from(nonce), Payload { msg: bytes, aad: &aad })
-            .expect("results are bounded far below what the cipher can take");
-        let mut out = Vec::with_capacity(1 + STORED_LEN + sealed.len());
+        let mut out = Vec::with_capacity(1 + STORED_LEN + bytes.len() + TAG_LEN);
         out.push(coding);
         out.extend_from_slice(&stored);
-        out.extend_from_slice(&sealed);
+        self.cipher.seal(&nonce, &aad, bytes, &mut out);
         out.into()
     }
 
@@ -91,7 +85,7 @@ impl Sealer {
             _ => return None,
         };
         let aad = self.bound_to(content, *coding, id, attempt);
-        let bytes = self.cipher.decrypt(&XNonce::from(nonce), Payload { msg: rest, aad: &aad }).ok()?;
+        let bytes = self.cipher.open(&nonce, &aad, rest)?;
         if matches!(*coding, PLAIN_WHOLE_NONCE | PLAIN) {
             return Some(bytes.into());
         }
@@ -103,8 +97,8 @@ impl Sealer {
     fn bound_to(&self, content: Content, coding: u8, id: RecordId, attempt: AttemptId) -> [u8; 50] {
         let mut aad = [0; 50];
         let parts = [&[content.code(), coding][..], &self.ledger, &id.0, &attempt.0];
-        for (to, from) in aad.iter_mut().zip(parts.concat()) {
-            *to = from;
+        for (to, from) in aad.iter_mut().zip(parts.into_iter().flatten()) {
+            *to = *from;
         }
         aad
     }
