@@ -75,11 +75,18 @@ pub(super) async fn run(arguments: &Arguments, session: &mut Session<'_>) -> Res
         table::operations(session.out, &operations)?;
     }
     session.out.flush()?;
-    writeln!(session.err, "{}", summary(&operations))?;
+    writeln!(session.err, "{}", summary(&operations, &arguments.filter))?;
     if operations.is_empty() {
         nearby::tell_routes(&arguments.filter, session).await?;
     }
     Ok(Exit::Done)
+}
+
+impl Filter {
+    /// Whether it says nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.route.is_none() && self.older_than.is_none() && self.cause.is_none()
+    }
 }
 
 impl Arguments {
@@ -113,10 +120,11 @@ async fn all(client: &Client, query: &str) -> Result<Vec<(Operation, Value)>, Fa
     Ok(found)
 }
 
-fn summary(operations: &[Operation]) -> String {
+fn summary(operations: &[Operation], filter: &Filter) -> String {
     let count = |state| operations.iter().filter(|operation| operation.state == state).count();
     match (count("unknown"), count("in-progress")) {
-        (0, 0) => "Nothing is open.".to_owned(),
+        (0, 0) if filter.is_empty() => "Nothing is open.".to_owned(),
+        (0, 0) => "Nothing that matches is open.".to_owned(),
         (0, running) => format!("\n{running} in progress."),
         (unknown, running) => format!(
             "\n{unknown} unknown, {running} in progress.\n\nhint: `onlyonce keys show op_…` says what is known of one and \

@@ -88,8 +88,7 @@ pub(super) async fn run(arguments: &Arguments, session: &mut Session<'_>) -> Res
 impl Arguments {
     /// What clap cannot say; what the admin API refuses by itself is not repeated here.
     fn check(&self, session: &Session<'_>) -> Result<(), Failure> {
-        let Filter { route, older_than, cause } = &self.filter;
-        if self.operations.is_empty() && route.is_none() && older_than.is_none() && cause.is_none() {
+        if self.operations.is_empty() && self.filter.is_empty() {
             return Err(Failure::usage(
                 "nothing says which operations: name them, or choose unknown ones with --route, --older-than or --cause",
             ));
