@@ -42,7 +42,8 @@ impl Engine {
         let bounds = &self.options;
         let waiter = self.flights.join(flight, bounds.waiters_per_key, bounds.waiters);
         let Some(waiter) = waiter else {
-            return self.not_waiting(id, claim).await.map(Waited::from);
+            // In a box, because it is rare and everybody who waits would have to be as large.
+            return Box::pin(self.not_waiting(id, claim)).await.map(Waited::from);
         };
         let since = Instant::now();
         let ended = self.to_its_end(waiter, claim, until).await;
