@@ -38,6 +38,7 @@ mod published;
 mod reruns;
 mod results;
 mod sameness;
+mod secrets;
 mod telemetry;
 mod upstream_view;
 mod waiting;
