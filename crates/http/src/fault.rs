@@ -1,12 +1,14 @@
-//! Points at which a request can be parked, so that tests can aim a crash at a window.
+//! Points at which a request can be parked, so that tests can aim a crash, or a pause, at a window.
 //!
 //! Without the feature `fault-points` every point is nothing at all.
 
-/// The four windows between which a crash makes a difference.
+/// The windows in which a crash or a pause makes a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Window {
     /// The claim is durable; nothing was sent.
     ClaimedSent,
+    /// The attempt has started, within its lease; nothing was sent.
+    StartedSent,
     /// The request was sent, and the head of its answer may have come; nothing of it was taken in.
     SentAnswered,
     /// The answer is here; it is not recorded.
@@ -17,13 +19,22 @@ pub enum Window {
 
 impl Window {
     /// All, in the order of a request's way.
-    pub const ALL: [Self; 4] =
+    pub const ALL: [Self; 5] = [
+        Self::ClaimedSent,
+        Self::StartedSent,
+        Self::SentAnswered,
+        Self::AnsweredRecorded,
+        Self::RecordedDelivered,
+    ];
+    /// Those between which a crash makes a difference: no ledger hears of a start.
+    pub const OF_CRASHES: [Self; 4] =
         [Self::ClaimedSent, Self::SentAnswered, Self::AnsweredRecorded, Self::RecordedDelivered];
 
     /// Its name on the command line of a test.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ClaimedSent => "claimed-sent",
+            Self::StartedSent => "started-sent",
             Self::SentAnswered => "sent-answered",
             Self::AnsweredRecorded => "answered-recorded",
             Self::RecordedDelivered => "recorded-delivered",
@@ -38,7 +49,12 @@ mod armed {
         atomic::{AtomicUsize, Ordering},
     };
 
+    use tokio::signal::unix::{SignalKind, signal};
+
     use super::Window;
+
+    /// The number of `SIGCONT` on Linux.
+    const CONTINUED: SignalKind = SignalKind::from_raw(18);
 
     static ARMED: OnceLock<Window> = OnceLock::new();
     static SEEN: AtomicUsize = AtomicUsize::new(0);
@@ -48,8 +64,8 @@ mod armed {
         let _ = ARMED.set(window);
     }
 
-    /// Parks the request here, if this window is armed and it is its turn. Each says how many there are now, so that
-    /// a test can wait for the line of the one that fills the window.
+    /// Parks the request here, if this window is armed and it is its turn, until the process was stopped and is continued.
+    /// Each says how many there are now, so that a test can wait for the line of the one that fills the window.
     #[expect(clippy::print_stderr, reason = "the test that armed it reads this line")]
     pub async fn point(window: Window) {
         if ARMED.get() != Some(&window) {
@@ -57,8 +73,9 @@ mod armed {
         }
         let seen = SEEN.fetch_add(1, Ordering::Relaxed);
         if seen.is_multiple_of(2) {
+            let mut continued = signal(CONTINUED).expect("the runtime listens for signals");
             eprintln!("parked {} {}", window.as_str(), seen / 2 + 1);
-            std::future::pending::<()>().await;
+            continued.recv().await;
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue};
 use onlyonce_core::{Fence, OperationRef};
-use onlyonce_ledger::{Attempt, attempt::LeaseLost};
+use onlyonce_ledger::{Attempt, attempt::LeaseLost, clock::Boot};
 
 use crate::headers;
 
@@ -46,11 +46,12 @@ impl Start {
         }
     }
 
-    /// To be called right before the first byte goes out.
+    /// To be called right before the first byte goes out. Gives the moment until which that byte may go; past it,
+    /// nothing may be sent before this was called again.
     ///
     /// # Errors
     /// [`LeaseLost`]: nothing may be sent; answer with [`NoAnswer::NotSent`].
-    pub async fn confirm(&self) -> Result<(), LeaseLost> {
+    pub async fn confirm(&self) -> Result<Boot, LeaseLost> {
         self.attempt.start().await
     }
 

@@ -15,7 +15,6 @@ use onlyonce_core::{
     event::{Completion, Unknown},
     record::{ReleaseCause, UnknownCause},
 };
-use tokio::time::Instant;
 
 use crate::{
     admission::Place,
@@ -46,7 +45,7 @@ struct Execution {
     /// Held until the record is no longer in progress: who only listens for a late answer takes nobody's place.
     admission: Mutex<Option<Place>>,
     /// When its claim was acknowledged.
-    claimed: Instant,
+    claimed: Boot,
 }
 
 /// Why an attempt may not start: it does not hold its lease any more.
@@ -100,7 +99,7 @@ impl Attempt {
             rerun,
             lead,
             admission: Mutex::new(Some(admission)),
-            claimed: Instant::now(),
+            claimed: Boot::now(),
         }))
     }
 
@@ -121,10 +120,14 @@ impl Attempt {
 
     /// To be called right before the first byte goes out. With less than a third of the lease left it renews first.
     ///
+    /// Gives the moment until which that byte may go: the end of the lease as far as it is certain, or the attempt's
+    /// deadline, after which nobody waits for it. A process can stand still at any point, so whoever can refuse the byte
+    /// later should; an attempt whose first byte was refused has sent nothing, and may be started again or released.
+    ///
     /// # Errors
     /// [`LeaseLost`] if the lease is not certain: nothing may be sent, and the attempt must be released.
-    pub async fn start(&self) -> Result<(), LeaseLost> {
-        let Execution { engine, held, .. } = &*self.0;
+    pub async fn start(&self) -> Result<Boot, LeaseLost> {
+        let Execution { engine, held, claimed, .. } = &*self.0;
         let a_third = held.policy.lease / 3;
         // In a box, because it is rare and every request would have to be as large.
         if held.lease_left() < a_third
@@ -132,7 +135,8 @@ impl Attempt {
         {
             return Err(LeaseLost);
         }
-        if held.start() { Ok(()) } else { Err(LeaseLost) }
+        let lease_end = held.lease_end().ok_or(LeaseLost)?;
+        if held.start() { Ok(lease_end.min(claimed.plus(held.policy.deadline))) } else { Err(LeaseLost) }
     }
 
     /// Gives the attempt up if it has not started: from then on it cannot. `false` if it has started.

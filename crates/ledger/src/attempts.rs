@@ -119,6 +119,11 @@ impl Held {
         self.lease().map_or(Duration::ZERO, |sent| self.policy.lease.saturating_sub(sent.elapsed()))
     }
 
+    /// Until when the lease is certain, by the same clock; `None` once the record has moved on.
+    pub(crate) fn lease_end(&self) -> Option<Boot> {
+        self.lease().map(|sent| sent.plus(self.policy.lease))
+    }
+
     /// Whether it is time to renew: two thirds are left, the attempt works and has not passed its deadline.
     fn due(&self) -> bool {
         self.stage() <= Stage::Started

@@ -26,6 +26,12 @@ impl Boot {
         Self(Duration::new(seconds, nanos))
     }
 
+    /// So much later.
+    #[must_use]
+    pub const fn plus(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(span))
+    }
+
     /// How long ago this was.
     pub fn elapsed(self) -> Duration {
         Self::now().0.saturating_sub(self.0)

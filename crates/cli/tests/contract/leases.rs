@@ -141,6 +141,51 @@ async fn f13_a_gateway_that_stood_still_for_longer_than_its_lease_keeps_its_resu
     assert_eq!(upstream.arrivals(), 1);
 }
 
+/// A gateway with short leases that stands still for longer than one, with the next keyed request between its start and its
+/// first byte; and what that request was answered.
+#[cfg(feature = "fault-points")]
+async fn stood_still_before_its_first_byte(upstream: &Upstream, used: bool) -> (Gateway, client::Response) {
+    let setup = Setup::anonymous().defaults("lease = \"200ms\"").argument("--fault").argument("started-sent");
+    let gateway = Gateway::start(&upstream.url(), setup.top("upstream_idle = \"60s\"")).await;
+    if used {
+        assert_eq!(send(gateway.address, &Request::post("/warm-up")).await.status, 201);
+    }
+    let first = begin(gateway.address, &transfer("k"));
+    gateway.process.ready("parked started-sent 1").await;
+    gateway.process.sigstop().await;
+    // bounded: two leases, in which the process does nothing
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    gateway.process.sigcont().unwrap();
+    let first = first.await.unwrap();
+    (gateway, first)
+}
+
+/// A lease that was confirmed before the process stood still says nothing about now: by the time of its first byte the
+/// key may be free, and be another's. Here nothing is sent, which is certain, so the key is free.
+#[cfg(feature = "fault-points")]
+#[tokio::test]
+async fn an_attempt_that_stood_still_before_its_first_byte_for_longer_than_its_lease_sends_nothing() {
+    let upstream = Upstream::counting().await;
+    let (gateway, first) = stood_still_before_its_first_byte(&upstream, false).await;
+    assert_problem(&first, 502, "upstream-unreachable");
+    assert_eq!(first.header("idempotency-status"), Some("released"));
+    assert_eq!(upstream.arrivals(), 0);
+    assert_executed(&send(gateway.address, &transfer("k")).await, 201);
+    assert_eq!(upstream.executions("k"), 1);
+}
+
+/// Where the connection has served before it is given up as one that closes would be: the lease is confirmed anew, and
+/// the request goes on a fresh one.
+#[cfg(feature = "fault-points")]
+#[tokio::test]
+async fn an_attempt_that_stood_still_on_a_used_connection_renews_its_lease_and_goes_on_a_fresh_one() {
+    let upstream = Upstream::counting().await;
+    let (gateway, first) = stood_still_before_its_first_byte(&upstream, true).await;
+    assert_executed(&first, 201);
+    assert_replays(&send(gateway.address, &transfer("k")).await, &first);
+    assert_eq!((upstream.executions("k"), upstream.connections()), (1, 2));
+}
+
 /// One who comes back late and writes its outcome over, or clears away, what belongs to its successor. Here an operator
 /// frees the key, a second attempt runs, and only then the first one's answer arrives.
 #[tokio::test]

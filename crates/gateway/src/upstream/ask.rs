@@ -24,7 +24,7 @@ impl Pool {
             NotOpened::NoPlace => io::Error::other("no place for another connection"),
             NotOpened::Unreachable(error) => error,
         })?;
-        let answer = connection.send(request).await.map_err(|_| io::Error::other("no answer"))?;
+        let answer = connection.send(request, None).await.map_err(|_| io::Error::other("no answer"))?;
         if !is_framed_once(answer.headers()) {
             return Err(io::Error::other("the answer is framed in two ways or an unknown one"));
         }

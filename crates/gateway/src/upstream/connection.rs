@@ -114,13 +114,14 @@ impl Connection {
         self.sender.is_ready() && !self.driver.is_finished() && self.tapped.heard() == Heard::Silence
     }
 
-    /// Sends one request and gives the head of its answer.
+    /// Sends one request and gives the head of its answer. Its first byte is taken before `until` or not at all.
     pub(super) async fn send(
         &mut self,
         request: Request<RequestBody>,
+        until: Option<Boot>,
     ) -> Result<Response<Incoming>, Unanswered> {
         let before = self.tapped.written();
-        self.tapped.look_before_writing();
+        self.tapped.expect_request(until);
         let mut error = match self.sender.try_send_request(request).await {
             Ok(answer) => {
                 self.last = Some(Answered {
@@ -144,6 +145,11 @@ impl Connection {
             Some(request) => Unanswered::HandedBack(Box::new(request)),
             None => Unanswered::NothingTaken,
         })
+    }
+
+    /// Whether it was too late for a request that it did not take.
+    pub(super) fn is_late(&self) -> bool {
+        self.tapped.is_late()
     }
 
     /// Waits until the connection is ready for another request or has ended, for [`SETTLE_TIME`] at most. To be asked

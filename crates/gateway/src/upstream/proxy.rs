@@ -63,24 +63,32 @@ impl Proxy {
                 Err(NotOpened::NoPlace) => return no_place(operation),
                 Err(NotOpened::Unreachable(error)) => return unsent(operation, &error.to_string()),
             };
-            if let Some(start) = &start
-                && start.confirm().await.is_err()
-            {
-                return unsent(operation, "the lease was lost before anything was sent");
-            }
+            let until = match &start {
+                Some(start) => match start.confirm().await {
+                    Ok(until) => Some(until),
+                    Err(_) => return unsent(operation, "the lease was lost before anything was sent"),
+                },
+                None => None,
+            };
             if !self.pool.is_young(&connection, purpose) {
                 // Confirming the lease took a while.
                 drop(connection);
                 taken = self.pool.fresh().await;
                 continue;
             }
-            match connection.send(request).await {
+            if start.is_some() {
+                fault::point(Window::StartedSent).await;
+            }
+            match connection.send(request, until).await {
                 Ok(answer) => return self.bring(answer, connection, purpose, operation).await,
                 Err(Unanswered::HandedBack(unwritten)) if connection.is_used() => {
-                    // Not a byte of it was taken: it may go once more, on a fresh connection.
+                    // Not a byte of it was taken: it may go once more, on a fresh connection and within its lease.
                     request = *unwritten;
                     drop(connection);
                     taken = self.pool.fresh().await;
+                }
+                Err(Unanswered::HandedBack(_) | Unanswered::NothingTaken) if connection.is_late() => {
+                    return unsent(operation, "the lease was over before the first byte");
                 }
                 Err(Unanswered::HandedBack(_) | Unanswered::NothingTaken) => {
                     return unsent(operation, "the upstream closed the connection before it took a byte");

@@ -157,11 +157,14 @@ impl Session {
 
     pub(super) fn poll_flush(&mut self, socket: &Socket, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.tls.wants_write() {
-            let sent = socket.poll_write(context, |stream| self.tls.write_tls(&mut Sink(stream)));
-            match ready!(sent)? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                sent if self.holds_words => socket.took(sent),
-                _ => {}
+            let write = |stream: &TcpStream| self.tls.write_tls(&mut Sink(stream));
+            let sent = if self.holds_words {
+                socket.poll_send(context, write)
+            } else {
+                socket.poll_write(context, write)
+            };
+            if ready!(sent)? == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
         }
         self.holds_words = false;

@@ -2,7 +2,7 @@
 //!
 //! The look before the first byte is a system call, not what the reactor knew a moment ago: hyper reads right before it
 //! writes, and what it is told then (`poll_loop` in hyper's `proto/h1/dispatch.rs`) makes it hand the request back
-//! unwritten. Under TLS the look goes through to the plaintext: a session ticket or a new key is no word.
+//! unwritten. So does a look that comes too late; what passes between it and the byte, the socket sees. Under TLS the look goes through to the plaintext: a session ticket or a new key is no word.
 
 use std::{
     io::{self, IoSlice},
@@ -11,15 +11,21 @@ use std::{
     task::{Context, Poll},
 };
 
+use onlyonce_ledger::clock::Boot;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
 
-use super::{places::Place, session::Session, socket::Socket, target::Target};
+use super::{
+    places::Place,
+    session::Session,
+    socket::{self, Socket},
+    target::Target,
+};
 
 /// The end that the connection task reads and writes.
-pub(super) struct Tap(Arc<Tapped>);
+pub(super) struct Tap(pub(super) Arc<Tapped>);
 
 /// What others may ask about it.
 #[derive(Debug)]
@@ -70,9 +76,15 @@ impl Tapped {
         self.session().is_none_or(|session| session.is_flushed())
     }
 
-    /// Until the next byte of a request is taken, every read begins with a look at the socket itself.
-    pub(super) fn look_before_writing(&self) {
-        self.socket.look_before_writing();
+    /// Until the next byte of a request is taken, every read begins with a look at the socket itself. Past `until` that
+    /// byte is not taken.
+    pub(super) fn expect_request(&self, until: Option<Boot>) {
+        self.socket.expect_request(until);
+    }
+
+    /// Whether a first byte was to come, and must not any more.
+    pub(super) fn is_late(&self) -> bool {
+        self.socket.is_late()
     }
 
     pub(super) fn heard(&self) -> Heard {
@@ -88,6 +100,9 @@ impl Tapped {
 
     /// What a read that looks has to do instead of reading.
     fn look(&self) -> Option<io::Result<()>> {
+        if self.is_late() {
+            return Some(Err(socket::too_late()));
+        }
         match self.heard() {
             Heard::Silence => None,
             Heard::End => Some(Ok(())),
@@ -144,7 +159,7 @@ impl AsyncWrite for Tap {
     ) -> Poll<io::Result<usize>> {
         match self.0.session() {
             Some(mut session) => session.poll_write(&self.0.socket, context, slices),
-            None => self.0.socket.poll_send(context, slices),
+            None => self.0.socket.poll_send(context, |stream| stream.try_write_vectored(slices)),
         }
     }
 

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use onlyonce_core::{Policy, Refusal, Timestamp, record::ReleaseCause};
-use onlyonce_ledger::{Attempt, begin::Request, store::ErrorKind as StoreError};
+use onlyonce_ledger::{Attempt, begin::Request, clock::Boot, store::ErrorKind as StoreError};
 
 use crate::{
     begun::{Begun, CREATED, begin, begin_two, refused, replayed, request, result},
@@ -95,6 +95,25 @@ async fn a_start_with_less_than_a_third_left_renews_first() {
     nearly_over(&begun, LEASE).await;
     stale.start().await.unwrap();
     assert_eq!(begun.store.applied(Write::Renew), 1);
+}
+
+/// The first byte may be written by somebody else, later: he is told how late.
+#[tokio::test]
+async fn a_start_says_until_when_its_first_byte_may_go() {
+    let begun = begin().await;
+    let (hour, before) = (Duration::from_secs(3600), Boot::now());
+    let until = begun.claim(&leased(1, hour)).await.start().await.unwrap();
+    let deadline = request(1).policy.deadline;
+    assert!(
+        (before.plus(deadline)..=Boot::now().plus(deadline)).contains(&until),
+        "the deadline ends before"
+    );
+    let short = leased(2, LEASE);
+    let attempt = begun.claim(&short).await;
+    let first = attempt.start().await.unwrap();
+    assert!((before.plus(LEASE)..=Boot::now().plus(LEASE)).contains(&first), "the lease ends before");
+    until_renewed(&begun, &short, 2).await;
+    assert!(attempt.start().await.unwrap() > first, "and is renewed");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use std::{
 
 use http_body_util::BodyExt;
 use rustix::net::{Shutdown, shutdown};
+use tokio::io::AsyncWriteExt;
 
 use super::{super::places::Places, *};
 
@@ -50,7 +51,7 @@ async fn used(answer: &[u8], then: impl FnOnce(&mut TcpStream) + Send + 'static)
         then(&mut peer);
         peer
     });
-    let answer = connection.send(request(Vec::new())).await.unwrap();
+    let answer = connection.send(request(Vec::new()), None).await.unwrap();
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "ok");
     (connection, peer.await.unwrap())
 }
@@ -66,7 +67,7 @@ async fn a_request_for_a_peer_that_has_closed_is_handed_back_though_the_reactor_
     assert_eq!(connection.afterwards().await, Afterwards::Reusable);
     drop(peer);
     // No await in between: the driver writes before the reactor is asked, unless it looks.
-    let unanswered = connection.send(request(b"hi".to_vec())).await.unwrap_err();
+    let unanswered = connection.send(request(b"hi".to_vec()), None).await.unwrap_err();
     let Unanswered::HandedBack(request) = unanswered else { panic!("{unanswered:?}") };
     assert_eq!(request.into_body().collect().await.unwrap().to_bytes(), "hi");
 }
@@ -82,7 +83,7 @@ async fn a_request_for_a_peer_that_has_reset_or_spoken_is_handed_back() {
             rustix::net::sockopt::set_socket_linger(&peer, Some(Duration::ZERO)).unwrap();
             drop(peer);
         }
-        let unanswered = connection.send(request(b"hi".to_vec())).await.unwrap_err();
+        let unanswered = connection.send(request(b"hi".to_vec()), None).await.unwrap_err();
         assert!(matches!(unanswered, Unanswered::HandedBack(_)), "speaks {speaks}: {unanswered:?}");
     }
 }
@@ -97,7 +98,7 @@ async fn a_fresh_connection_that_the_peer_closed_or_spoke_on_takes_nothing() {
         } else {
             drop(peer);
         }
-        let unanswered = connection.send(request(b"hi".to_vec())).await.unwrap_err();
+        let unanswered = connection.send(request(b"hi".to_vec()), None).await.unwrap_err();
         assert!(matches!(unanswered, Unanswered::HandedBack(_)), "speaks {speaks}: {unanswered:?}");
     }
 }
@@ -106,10 +107,93 @@ async fn a_fresh_connection_that_the_peer_closed_or_spoke_on_takes_nothing() {
 async fn a_request_that_hyper_keeps_was_still_not_sent_if_the_socket_took_no_byte() {
     let (mut connection, mut peer) = pair().await;
     shutdown(connection.tapped.stream(), Shutdown::Write).unwrap();
-    let unanswered = connection.send(request(b"hi".to_vec())).await.unwrap_err();
+    let unanswered = connection.send(request(b"hi".to_vec()), None).await.unwrap_err();
     assert!(matches!(unanswered, Unanswered::NothingTaken), "{unanswered:?}");
     drop(connection);
     assert_eq!(peer.read(&mut [0]).unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_request_whose_time_is_over_before_it_is_looked_at_is_handed_back() {
+    let (fresh, fresh_peer) = pair().await;
+    let (mut served, served_peer) = used(ANSWER, |_| {}).await;
+    assert_eq!(served.afterwards().await, Afterwards::Reusable);
+    for (mut connection, mut peer) in [(fresh, fresh_peer), (served, served_peer)] {
+        let before = connection.tapped.written();
+        let unanswered = connection.send(request(b"hi".to_vec()), Some(Boot::now())).await.unwrap_err();
+        assert!(matches!(unanswered, Unanswered::HandedBack(_)), "{unanswered:?}");
+        assert!(connection.is_late());
+        assert_eq!(connection.tapped.written(), before);
+        drop(connection);
+        assert_eq!(peer.read(&mut [0]).unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_in_time_is_answered_and_the_next_may_come_whenever() {
+    let (mut connection, mut peer) = pair().await;
+    let peer = tokio::task::spawn_blocking(move || {
+        for _ in 0..2 {
+            read_head(&mut peer);
+            peer.write_all(ANSWER).unwrap();
+        }
+        peer
+    });
+    for until in [Some(Boot::now().plus(ENOUGH)), None] {
+        let answer = connection.send(request(Vec::new()), until).await.unwrap();
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "ok");
+        assert_eq!(connection.afterwards().await, Afterwards::Reusable);
+    }
+    peer.await.unwrap();
+}
+
+/// What passes after the look, the socket alone can see.
+#[tokio::test]
+async fn a_first_byte_that_comes_too_late_is_not_taken() {
+    let (connection, mut peer) = pair().await;
+    takes_nothing_late(&connection).await;
+    end(connection).await;
+    assert_eq!(peer.read(&mut [0]).unwrap(), 0);
+}
+
+#[tokio::test]
+async fn once_its_first_byte_was_taken_in_time_a_request_may_go_on() {
+    let (connection, mut peer) = pair().await;
+    takes_the_rest_late(&connection).await;
+    end(connection).await;
+    let mut read = String::new();
+    peer.read_to_string(&mut read).unwrap();
+    assert_eq!(read, "hi");
+}
+
+async fn takes_nothing_late(connection: &Connection) {
+    let mut tap = Tap(Arc::clone(&connection.tapped));
+    tap.0.expect_request(Some(Boot::now()));
+    for _ in 0..2 {
+        let refused = tap.write(b"hi").await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::TimedOut, "{refused}");
+        // Neither is what a session holds by now.
+        let _ = tap.flush().await;
+        assert_eq!(connection.tapped.written(), 0);
+    }
+}
+
+async fn takes_the_rest_late(connection: &Connection) {
+    let mut tap = Tap(Arc::clone(&connection.tapped));
+    let soon = Boot::now().plus(Duration::from_millis(500));
+    tap.0.expect_request(Some(soon));
+    tap.write_all(b"h").await.unwrap();
+    while Boot::now() < soon {
+        tokio::task::yield_now().await;
+    }
+    tap.write_all(b"i").await.unwrap();
+    tap.flush().await.unwrap();
+}
+
+/// Ends it, with its driver.
+async fn end(mut connection: Connection) {
+    connection.driver.abort();
+    let _ = (&mut connection.driver).await;
 }
 
 #[tokio::test]
@@ -119,7 +203,7 @@ async fn one_byte_that_was_taken_makes_it_lost_even_if_the_peer_never_read_it() 
         // Readable, and closed unread: the kernel says RST.
         while peer.peek(&mut [0]).unwrap() == 0 {}
     });
-    let unanswered = connection.send(request(b"hi".to_vec())).await.unwrap_err();
+    let unanswered = connection.send(request(b"hi".to_vec()), None).await.unwrap_err();
     assert!(matches!(unanswered, Unanswered::Lost), "{unanswered:?}");
     close.await.unwrap();
 }
@@ -179,7 +263,7 @@ async fn an_answer_before_the_end_of_its_request_stands_and_ends_the_connection(
         peer
     });
     // More than the socket takes while the peer does not read.
-    let answer = connection.send(request(vec![0; 32 << 20])).await.unwrap();
+    let answer = connection.send(request(vec![0; 32 << 20]), None).await.unwrap();
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "ok");
     let mut peer = peer.await.unwrap();
     let reading = tokio::task::spawn_blocking(move || std::io::copy(&mut peer, &mut std::io::sink()));
@@ -197,7 +281,7 @@ async fn an_answer_before_the_end_of_its_request_stands_though_the_peer_leaves()
         peer.shutdown(std::net::Shutdown::Write).unwrap();
         std::io::copy(&mut peer, &mut std::io::sink())
     });
-    let answer = connection.send(request(vec![0; 32 << 20])).await.unwrap();
+    let answer = connection.send(request(vec![0; 32 << 20]), None).await.unwrap();
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "ok");
     assert_eq!(connection.afterwards().await, Afterwards::Ended);
 }

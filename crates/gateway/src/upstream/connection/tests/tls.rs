@@ -150,7 +150,7 @@ async fn ask(
         peer.read_head();
         answer(peer);
     }));
-    let head = connection.send(request(Vec::new())).await.unwrap();
+    let head = connection.send(request(Vec::new()), None).await.unwrap();
     let body = head.into_body().collect().await.map(http_body_util::Collected::to_bytes);
     (answering.await.unwrap().0, body)
 }
@@ -224,7 +224,7 @@ async fn half_a_record_spoils_no_answer_and_ends_the_use_of_its_connection() {
     assert_eq!(connection.afterwards().await, Afterwards::Reusable);
     let (_peer, ()) = with(peer, half).await;
     assert!(!connection.is_clean());
-    let unanswered = connection.send(request(b"hi".to_vec())).await.unwrap_err();
+    let unanswered = connection.send(request(b"hi".to_vec()), None).await.unwrap_err();
     assert!(matches!(unanswered, Unanswered::HandedBack(_)), "{unanswered:?}");
 }
 
@@ -263,7 +263,7 @@ async fn a_request_for_a_peer_that_has_spoken_or_ended_is_handed_back() {
             let (peer, ()) = with(peer, act).await;
             let kept = (name != "a reset").then_some(peer);
             assert!(!connection.is_clean(), "{name}");
-            let unanswered = connection.send(request(b"hi".to_vec())).await.unwrap_err();
+            let unanswered = connection.send(request(b"hi".to_vec()), None).await.unwrap_err();
             assert!(matches!(unanswered, Unanswered::HandedBack(_)), "{name}: {unanswered:?}");
             drop(kept);
         }
@@ -275,7 +275,7 @@ async fn a_request_for_a_peer_that_has_spoken_or_ended_is_handed_back() {
 async fn a_client_that_is_refused_for_want_of_a_certificate_has_sent_nothing_if_the_alert_is_there() {
     let (mut connection, mut peer) = opened(true).await;
     peer.send();
-    let unanswered = connection.send(request(b"hi".to_vec())).await.unwrap_err();
+    let unanswered = connection.send(request(b"hi".to_vec()), None).await.unwrap_err();
     assert!(matches!(unanswered, Unanswered::HandedBack(_)), "{unanswered:?}");
 }
 
@@ -287,7 +287,7 @@ async fn a_refusal_that_comes_after_the_request_leaves_it_lost() {
         while peer.stream.peek(&mut [0]).unwrap() == 0 {}
         peer.send();
     }));
-    let unanswered = connection.send(request(b"hi".to_vec())).await.unwrap_err();
+    let unanswered = connection.send(request(b"hi".to_vec()), None).await.unwrap_err();
     assert!(matches!(unanswered, Unanswered::Lost), "{unanswered:?}");
     refusing.await.unwrap();
 }
@@ -296,10 +296,34 @@ async fn a_refusal_that_comes_after_the_request_leaves_it_lost() {
 async fn a_request_that_is_encrypted_was_still_not_sent_if_the_socket_took_no_byte() {
     let (mut connection, mut peer) = opened(false).await;
     shutdown(connection.tapped.stream(), Shutdown::Write).unwrap();
-    let unanswered = connection.send(request(b"hi".to_vec())).await.unwrap_err();
+    let unanswered = connection.send(request(b"hi".to_vec()), None).await.unwrap_err();
     assert!(matches!(unanswered, Unanswered::NothingTaken), "{unanswered:?}");
     drop(connection);
     assert_eq!(peer.stream.read(&mut [0]).unwrap(), 0, "nor is it sent when the connection is let go");
+}
+
+#[tokio::test]
+async fn a_request_whose_time_is_over_before_it_is_looked_at_is_handed_back() {
+    let (mut connection, mut peer) = opened(false).await;
+    let unanswered = connection.send(request(b"hi".to_vec()), Some(Boot::now())).await.unwrap_err();
+    assert!(matches!(unanswered, Unanswered::HandedBack(_)), "{unanswered:?}");
+    drop(connection);
+    assert_eq!(peer.stream.read(&mut [0]).unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_first_byte_that_comes_too_late_is_not_taken() {
+    let (connection, mut peer) = opened(false).await;
+    takes_nothing_late(&connection).await;
+    end(connection).await;
+    assert_eq!(peer.stream.read(&mut [0]).unwrap(), 0);
+}
+
+#[tokio::test]
+async fn once_its_first_byte_was_taken_in_time_a_request_may_go_on() {
+    let (connection, peer) = opened(false).await;
+    takes_the_rest_late(&connection).await;
+    with(peer, |peer| peer.read_until(|words| words == b"hi")).await;
 }
 
 #[tokio::test]
@@ -307,7 +331,7 @@ async fn one_byte_that_was_taken_makes_it_lost() {
     let (mut connection, peer) = opened(false).await;
     let closing = tokio::spawn(with(peer, |peer| while peer.stream.peek(&mut [0]).unwrap() == 0 {}));
     let closing = tokio::spawn(async move { drop(closing.await.unwrap()) });
-    let unanswered = connection.send(request(b"hi".to_vec())).await.unwrap_err();
+    let unanswered = connection.send(request(b"hi".to_vec()), None).await.unwrap_err();
     assert!(matches!(unanswered, Unanswered::Lost), "{unanswered:?}");
     closing.await.unwrap();
 }
@@ -358,7 +382,7 @@ async fn a_request_of_many_records_arrives_and_its_connection_serves_on() {
         peer.read_until(|words| words.len() > BODY);
         peer.say(ANSWER);
     }));
-    let head = connection.send(request(vec![7; BODY])).await.unwrap();
+    let head = connection.send(request(vec![7; BODY]), None).await.unwrap();
     assert_eq!(head.into_body().collect().await.unwrap().to_bytes(), "ok");
     let _peer = answering.await.unwrap();
     assert_eq!(connection.afterwards().await, Afterwards::Reusable);
@@ -378,7 +402,7 @@ async fn a_connection_whose_request_lies_unsent_in_its_session_is_not_used_again
         peer.say(ANSWER);
     }));
     // Less than a session holds, and more than these sockets.
-    let head = connection.send(request(vec![7; 48 << 10])).await.unwrap();
+    let head = connection.send(request(vec![7; 48 << 10]), None).await.unwrap();
     assert_eq!(head.into_body().collect().await.unwrap().to_bytes(), "ok");
     let _peer = answering.await.unwrap();
     connection.sender.ready().await.unwrap();
