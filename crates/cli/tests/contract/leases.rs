@@ -15,6 +15,10 @@ use crate::{
     transfer::{assert_executed, assert_problem, assert_replays, begin, send, transfer},
 };
 
+/// For how long a gateway stands still that is to miss its lease or deadline.
+#[cfg(feature = "fault-points")]
+const STILL: Duration = Duration::from_millis(1200);
+
 /// A gateway that dies between the effect and its record, and the refusal that a repeat gets from the next one.
 async fn crashed(upstream: &Upstream, after: &Gate) -> (Gateway, serde_json::Value) {
     let mut gateway = Gateway::start(&upstream.url(), Setup::anonymous()).await;
@@ -141,11 +145,15 @@ async fn f13_a_gateway_that_stood_still_for_longer_than_its_lease_keeps_its_resu
     assert_eq!(upstream.arrivals(), 1);
 }
 
-/// A gateway with short leases that stands still for longer than one, with the next keyed request between its start and its
-/// first byte; and what that request was answered.
+/// A gateway that stands still for [`STILL`], with a keyed request between its start and its first byte; and what that
+/// request was answered.
 #[cfg(feature = "fault-points")]
-async fn stood_still_before_its_first_byte(upstream: &Upstream, used: bool) -> (Gateway, client::Response) {
-    let setup = Setup::anonymous().defaults("lease = \"200ms\"").argument("--fault").argument("started-sent");
+async fn stood_still_before_its_first_byte(
+    upstream: &Upstream,
+    defaults: &str,
+    used: bool,
+) -> (Gateway, client::Response) {
+    let setup = Setup::anonymous().defaults(defaults).argument("--fault").argument("started-sent");
     let gateway = Gateway::start(&upstream.url(), setup.top("upstream_idle = \"60s\"")).await;
     if used {
         assert_eq!(send(gateway.address, &Request::post("/warm-up")).await.status, 201);
@@ -153,8 +161,8 @@ async fn stood_still_before_its_first_byte(upstream: &Upstream, used: bool) -> (
     let first = begin(gateway.address, &transfer("k"));
     gateway.process.ready("parked started-sent 1").await;
     gateway.process.sigstop().await;
-    // bounded: two leases, in which the process does nothing
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    // bounded: by STILL, in which the process does nothing
+    tokio::time::sleep(STILL).await;
     gateway.process.sigcont().unwrap();
     let first = first.await.unwrap();
     (gateway, first)
@@ -166,7 +174,7 @@ async fn stood_still_before_its_first_byte(upstream: &Upstream, used: bool) -> (
 #[tokio::test]
 async fn an_attempt_that_stood_still_before_its_first_byte_for_longer_than_its_lease_sends_nothing() {
     let upstream = Upstream::counting().await;
-    let (gateway, first) = stood_still_before_its_first_byte(&upstream, false).await;
+    let (gateway, first) = stood_still_before_its_first_byte(&upstream, "lease = \"500ms\"", false).await;
     assert_problem(&first, 502, "upstream-unreachable");
     assert_eq!(first.header("idempotency-status"), Some("released"));
     assert_eq!(upstream.arrivals(), 0);
@@ -180,10 +188,32 @@ async fn an_attempt_that_stood_still_before_its_first_byte_for_longer_than_its_l
 #[tokio::test]
 async fn an_attempt_that_stood_still_on_a_used_connection_renews_its_lease_and_goes_on_a_fresh_one() {
     let upstream = Upstream::counting().await;
-    let (gateway, first) = stood_still_before_its_first_byte(&upstream, true).await;
+    let (gateway, first) = stood_still_before_its_first_byte(&upstream, "lease = \"500ms\"", true).await;
     assert_executed(&first, 201);
     assert_replays(&send(gateway.address, &transfer("k")).await, &first);
     assert_eq!((upstream.executions("k"), upstream.connections()), (1, 2));
+}
+
+/// At its deadline an attempt is given up, and what it could still send would come when its record says that nobody knows.
+#[cfg(feature = "fault-points")]
+#[tokio::test]
+async fn an_attempt_that_stood_still_before_its_first_byte_beyond_its_deadline_sends_nothing_and_frees_its_key()
+ {
+    let upstream = Upstream::counting().await;
+    let (gateway, first) = stood_still_before_its_first_byte(&upstream, "deadline = \"1s\"", false).await;
+    assert!([502, 504].contains(&first.status), "{}", first.text());
+    let second = async {
+        loop {
+            let repeat = send(gateway.address, &transfer("k")).await;
+            if repeat.status == 201 {
+                break repeat;
+            }
+        }
+    };
+    assert_executed(&tokio::time::timeout(WAIT_LIMIT, second).await.expect("the key becomes free"), 201);
+    let attempts: Vec<_> =
+        upstream.seen().iter().map(|seen| seen.header("idempotency-attempt").map(str::to_owned)).collect();
+    assert_eq!(attempts, [Some("2".to_owned())]);
 }
 
 /// One who comes back late and writes its outcome over, or clears away, what belongs to its successor. Here an operator
