@@ -85,8 +85,9 @@ impl Shared {
         &self.scopes
     }
 
-    /// Waits for the attempts that run, up to `limit`; what has not started by then is released, and the rest is unknown.
-    /// `busy`: whether there is something else to wait for, such as connections; it is asked every few milliseconds.
+    /// Waits for the attempts that run and the claims that are being written, up to `limit`; what has not started by then
+    /// is released, and the rest is unknown. `busy`: whether there is something else to wait for, such as connections; it is
+    /// asked every few milliseconds.
     ///
     /// To be called when no new requests are taken. Takes a few seconds more than `limit` at most. Dropped half way, it
     /// may be called again.
@@ -110,7 +111,7 @@ impl Shared {
     /// Waits until nothing is left; `false` if `limit` came first.
     async fn quiet(&self, limit: Duration, busy: &impl Fn() -> bool) -> bool {
         let until = Instant::now() + limit;
-        while busy() || self.ledger.attempts() > 0 {
+        while busy() || !self.ledger.is_quiet() {
             if Instant::now() >= until {
                 return false;
             }

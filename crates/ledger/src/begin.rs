@@ -360,9 +360,10 @@ impl Leader {
     /// A claim that may land, or may have: claims until the store confirms, then releases, so that no ghost wedges the
     /// key. It keeps its place among the attempts until then.
     fn exorcise(self, change: Change, admission: Place) -> Error {
+        // Before the lead is left: at no moment does this process seem to know nothing of the record.
+        let doubted = self.engine.doubted.enter(change.id);
         let error = self.fail(Error::unavailable("the claim was not acknowledged in time"));
         let Self { engine, .. } = self;
-        let doubted = engine.doubted.enter(change.id);
         tokio::spawn(async move {
             let _doubted = doubted;
             let claimed = engine.transition(None, &change, Class::End, Patience::Endless).await;

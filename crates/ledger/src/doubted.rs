@@ -29,6 +29,10 @@ impl Doubted {
         self.lock().contains_key(&id)
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<RecordId, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -108,6 +108,11 @@ impl Flights {
         (here < per_key && everywhere < all).then_some(waiter)
     }
 
+    /// Whether nobody has the lead of any record.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
     /// How many wait in all.
     pub(crate) fn waiters(&self) -> usize {
         self.waiters.load(Ordering::Relaxed)

@@ -153,6 +153,13 @@ impl Ledger {
         self.0.attempts.count()
     }
 
+    /// Whether nothing is under way here that may still write: no attempt, and no claim whose fate is not known yet.
+    pub fn is_quiet(&self) -> bool {
+        let Engine { flights, doubted, attempts, .. } = &*self.0;
+        // In the order in which one becomes the other, so that none is missed on its way.
+        flights.is_empty() && doubted.is_empty() && attempts.count() == 0
+    }
+
     /// The record of a request that runs in this process, as its claim was acknowledged.
     pub fn running(&self, id: RecordId) -> Option<Arc<onlyonce_core::Record>> {
         self.0.flights.of(id)?.running()

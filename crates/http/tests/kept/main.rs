@@ -10,6 +10,7 @@
 
 mod bodies;
 mod buffers;
+mod drains;
 mod fail_open;
 mod forged;
 mod late;
