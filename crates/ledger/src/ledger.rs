@@ -98,8 +98,14 @@ impl Ledger {
         meter.describe();
         let store: Arc<dyn Store> = Arc::new(Measured::new(store, meter));
         let identity = identity::open(&*store, secret, options.must_exist).await?;
+        let writer = Writer::start(Arc::clone(&store)).map_err(|error| {
+            OpenError::new(
+                OpenErrorKind::Store,
+                format!("the thread that writes could not be started: {error}"),
+            )
+        })?;
         let engine = Arc::new(Engine {
-            writer: Writer::start(Arc::clone(&store)),
+            writer,
             sealer: Sealer::new(&identity.key, identity.id),
             flights: Arc::new(Flights::default()),
             attempts: Attempts::default(),

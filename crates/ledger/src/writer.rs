@@ -1,6 +1,9 @@
 //! Natural batching: while one batch is being written, arriving commands queue; when it returns, the queue is the
 //! next batch. No timer, no tuning: one fsync or one round trip serves everyone who waits.
 //!
+//! Whoever asks a durable store waits for a disk or a network, and all of them for the same one. So its batches have a thread
+//! of their own: among the tasks that a batch has woken, the next one would wait until those have had their turn.
+//!
 //! What an attempt has to say of its record goes before all else and is never refused for lack of room: the attempt was
 //! admitted, and each has one write under way at a time. A claim in doubt that is being taken back counts as such: it
 //! keeps its admission until then. What others say of a record (lapses that requests and rounds find, people,
@@ -10,18 +13,32 @@
 
 use std::{
     collections::{HashSet, VecDeque},
+    io,
     sync::{Arc, Mutex, PoisonError},
+    thread::{self, JoinHandle},
+    time::Duration,
 };
 
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::{
+    runtime,
+    sync::{Notify, oneshot, watch},
+};
 
-use crate::store::{self, Applied, BATCH_BYTES, BATCH_COMMANDS, Body, Command, ErrorKind, Store};
+use crate::{
+    clock::Boot,
+    store::{self, Applied, BATCH_BYTES, BATCH_COMMANDS, Body, Command, ErrorKind, Store},
+};
 
 /// Most claims that wait to be written. With [`OTHER_QUEUE`] the 8 192 commands of the contract; the ends of attempts find
 /// room beyond them, one for each attempt that was admitted or listens.
 pub(crate) const CLAIM_QUEUE: usize = 4096;
 /// Most changes that wait and are neither a claim nor an attempt's.
 pub(crate) const OTHER_QUEUE: usize = 4096;
+
+/// How long whoever drops a writer waits for what is queued, and for a store that hangs.
+const CLOSE_WAIT: Duration = Duration::from_secs(5);
+/// How often he looks.
+const CLOSE_TICK: Duration = Duration::from_millis(1);
 
 /// What became of one command: a failure is shared by all that were in its batch.
 pub(crate) type Answer = Result<Applied, Arc<store::Error>>;
@@ -41,6 +58,8 @@ pub(crate) enum Class {
 pub(crate) struct Writer {
     queue: Arc<Queue>,
     poisoned: watch::Receiver<bool>,
+    /// For a durable store.
+    thread: Option<JoinHandle<()>>,
 }
 
 struct Queue {
@@ -86,12 +105,24 @@ impl Drop for Place<'_> {
 }
 
 impl Writer {
-    /// Starts the task that writes; it ends when the writer is dropped and the queue is empty.
-    pub(crate) fn start(store: Arc<dyn Store>) -> Self {
+    /// Starts what writes; it ends when the writer is dropped and the queue is empty.
+    ///
+    /// # Errors
+    /// If a thread is wanted and cannot be started.
+    pub(crate) fn start(store: Arc<dyn Store>) -> io::Result<Self> {
         let queue = Arc::new(Queue { waiting: Mutex::default(), arrived: Notify::new() });
         let (poison, poisoned) = watch::channel(false);
-        tokio::spawn(run(store, Arc::clone(&queue), poison));
-        Self { queue, poisoned }
+        let durable = store.capabilities().durable;
+        let writing = run(store, Arc::clone(&queue), poison);
+        let thread = if durable {
+            let runtime = runtime::Builder::new_current_thread().enable_time().build()?;
+            let thread = thread::Builder::new().name("onlyonce-ledger".into());
+            Some(thread.spawn(move || runtime.block_on(writing))?)
+        } else {
+            tokio::spawn(writing);
+            None
+        };
+        Ok(Self { queue, poisoned, thread })
     }
 
     /// Writes one command; `None` if it is not an attempt's end and its queue is full.
@@ -133,9 +164,18 @@ impl Writer {
 }
 
 impl Drop for Writer {
+    /// Waits until what is queued has been written and the store is let go: whoever opens it next finds it free.
     fn drop(&mut self) {
         self.queue.lock().closed = true;
         self.queue.arrived.notify_one();
+        let Some(thread) = self.thread.take() else { return };
+        let since = Boot::now();
+        while !thread.is_finished() && since.elapsed() < CLOSE_WAIT {
+            thread::sleep(CLOSE_TICK);
+        }
+        if thread.is_finished() && thread.join().is_err() {
+            tracing::error!("the thread that writes the ledger has panicked");
+        }
     }
 }
 
@@ -145,9 +185,6 @@ fn stopped() -> store::Error {
 
 async fn run(store: Arc<dyn Store>, queue: Arc<Queue>, poison: watch::Sender<bool>) {
     loop {
-        // Those whom the last batch has woken, and whoever else can run, may add to the next one first: on a busy
-        // machine that makes fewer and larger batches, on an idle one there is nobody to wait for.
-        tokio::task::yield_now().await;
         match queue.next() {
             Next::Batch(batch) => write(&*store, batch, &poison).await,
             Next::Poisoned => _ = poison.send_replace(true),

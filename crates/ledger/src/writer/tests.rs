@@ -117,7 +117,8 @@ fn applied(answer: Option<Answer>) -> bool {
 
 /// A writer whose first batch, of record 0, is held by the store.
 async fn busy(store: &Arc<Watched>) -> Arc<Writer> {
-    let writer = Arc::new(Writer::start(Intercepted::new(Arc::clone(&store.rows), Arc::clone(store))));
+    let writer =
+        Arc::new(Writer::start(Intercepted::new(Arc::clone(&store.rows), Arc::clone(store))).unwrap());
     submit(&writer, Class::Claim, command(0, 1)).await;
     store.busy().await;
     writer
@@ -308,7 +309,7 @@ async fn a_command_whose_caller_is_gone_leaves_the_queue() {
 /// A store may fail while nothing is written, and then only readers meet the failure.
 #[tokio::test]
 async fn a_failure_that_a_reader_meets_is_noticed() {
-    let writer = Writer::start(Arc::new(MemoryStore::new()));
+    let writer = Writer::start(Arc::new(MemoryStore::new())).unwrap();
     writer.met(&store::Error::new(ErrorKind::Unknown, "passing"));
     assert!(applied(writer.submit(Class::End, command(1, 1)).await));
     assert!(!*writer.poisoned().borrow());
