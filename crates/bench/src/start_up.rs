@@ -24,9 +24,14 @@ pub(crate) struct Full {
 }
 
 impl Full {
-    /// What one more record takes: without the journals.
+    /// What has left the journals.
+    pub(crate) fn file_bytes(&self) -> u64 {
+        self.disk_bytes - self.journal_bytes
+    }
+
+    /// What one more record takes. It says nothing of a ledger so small that most of it is still in the journals.
     pub(crate) fn bytes_per_record(&self) -> u64 {
-        (self.disk_bytes - self.journal_bytes) / self.records.max(1)
+        self.file_bytes() / self.records.max(1)
     }
 
     /// The slowest: what somebody waits for.

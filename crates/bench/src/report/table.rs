@@ -16,14 +16,18 @@ impl Report {
         let machine = &self.machine;
         writeln!(
             out,
-            "{}, {} cores, Linux {}, fdatasync {} µs, load before {}\n{} connections, {} rounds of {:?}, medians\n",
+            "{}, {} cores, Linux {}, fdatasync {} µs, load before {}\n{} connections, {} of {:?}, medians\n",
             machine.processor,
             machine.cores,
             machine.kernel,
             machine.sync.as_micros(),
             machine.load,
             self.scale.connections,
-            self.scale.rounds,
+            if self.scale.rounds == 1 {
+                "1 round".to_owned()
+            } else {
+                format!("{} rounds", self.scale.rounds)
+            },
             self.scale.measured
         )?;
         self.targets(out)?;
@@ -104,9 +108,9 @@ impl fmt::Display for Full {
             self.started_in.iter().map(|took| format!("{:.2} s", took.as_secs_f64())).collect();
         write!(
             f,
-            "{} records with results of 500 bytes: {} B each on disk, and {} MB of journal for all; started in {}, with {} MB",
+            "{} records with results of 500 bytes: {} MB of files and {} MB of journal; started in {}, with {} MB",
             self.records,
-            self.bytes_per_record(),
+            self.file_bytes() / 1_000_000,
             self.journal_bytes / 1_000_000,
             starts.join(", "),
             self.resident / 1_000_000
