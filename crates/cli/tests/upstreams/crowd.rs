@@ -1,7 +1,7 @@
 //! More connections than there are descriptors for, in and out.
 
 use onlyonce_testbed::{
-    Close, Gate, WAIT_LIMIT,
+    Close, Gate,
     client::{Connection, Request},
     effects::{Answer, Upstream},
     process::Server,
@@ -9,6 +9,7 @@ use onlyonce_testbed::{
 
 use crate::{
     files,
+    full::send_until_served,
     gateway::{Gateway, Setup},
     transfer::{all, assert_executed, assert_problem, assert_replays, begin, said, send, transfer},
 };
@@ -94,15 +95,7 @@ async fn attempts_whose_clients_are_gone_take_no_descriptor_from_others() {
     assert_replays(&send(gateway.address, &transfer("before")).await, &before);
 
     held.open();
-    let served = async {
-        loop {
-            let answer = send(gateway.address, &transfer("k")).await;
-            if answer.status != 503 {
-                return answer;
-            }
-        }
-    };
-    assert_executed(&tokio::time::timeout(WAIT_LIMIT, served).await.expect("places are free again"), 201);
+    assert_executed(&send_until_served(gateway.address, &transfer("k")).await, 201);
     assert_eq!((upstream.executions("k"), upstream.executions("slow-0")), (1, 1));
     assert_eq!(said(&send(gateway.address, &slow(0)).await), Some("replayed"));
 }

@@ -26,7 +26,7 @@ fn keyed(n: usize) -> Request {
 }
 
 /// Sends it until something else comes than 503, for as long as tests wait.
-async fn send_until_served(address: SocketAddr, request: &Request) -> client::Response {
+pub(crate) async fn send_until_served(address: SocketAddr, request: &Request) -> client::Response {
     let served = async {
         loop {
             let answer = send(address, request).await;

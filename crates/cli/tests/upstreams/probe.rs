@@ -1,8 +1,11 @@
 //! `on_unknown = "probe"`: the upstream is asked what became of an operation, late enough and not too often.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    future::ready,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use onlyonce_testbed::{
@@ -46,8 +49,33 @@ fn told(arrival: &Arrival) -> Answer {
     }
 }
 
+/// Executes what it is sent, and its answers are lost. What it says when it is asked may depend on how often it was before.
+async fn loses_answers(says: impl Fn(usize, &Arrival) -> Answer + Send + Sync + 'static) -> Upstream {
+    let asked = AtomicUsize::new(0);
+    Upstream::start(move |arrival| {
+        ready(if arrival.seen.method == "GET" {
+            says(asked.fetch_add(1, Ordering::Relaxed), &arrival)
+        } else {
+            arrival.execute();
+            Answer::new(502)
+        })
+    })
+    .await
+}
+
 fn questions(upstream: &Upstream) -> usize {
     upstream.seen().iter().filter(|seen| seen.method == "GET").count()
+}
+
+/// Returns once it was asked so often.
+async fn asked(upstream: &Upstream, times: usize) {
+    let asking = async {
+        while questions(upstream) < times {
+            // bounded: by WAIT_LIMIT, below
+            sleep(ASK_PAUSE).await;
+        }
+    };
+    tokio::time::timeout(WAIT_LIMIT, asking).await.expect("it is asked again and again");
 }
 
 /// Repeats the request until it is not refused any more.
@@ -125,14 +153,7 @@ async fn an_effect_that_comes_after_the_time_out_is_found_and_never_taken_for_no
 
 #[tokio::test]
 async fn a_probe_goes_on_after_kill_9_and_finds_what_the_dead_process_did() {
-    let upstream = Upstream::start(|arrival| async move {
-        if arrival.seen.method == "GET" {
-            return told(&arrival);
-        }
-        arrival.execute();
-        Answer::new(502)
-    })
-    .await;
+    let upstream = loses_answers(|_, question| told(question)).await;
     let mut gateway = Gateway::start(&upstream.url(), probed(BY_OPERATION, "absent = \"not-applied\"")).await;
     assert_eq!(said(&send(gateway.address, &transfer("k")).await), Some("unknown"));
     gateway.crash_and_restart().await;
@@ -144,29 +165,16 @@ async fn a_probe_goes_on_after_kill_9_and_finds_what_the_dead_process_did() {
 /// A replica that lags, a deploy in which something else answers.
 #[tokio::test]
 async fn one_404_settles_nothing() {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let upstream = {
-        let asked = Arc::clone(&asked);
-        Upstream::start(move |arrival| {
-            let asked = Arc::clone(&asked);
-            async move {
-                if arrival.seen.method != "GET" {
-                    arrival.execute();
-                    return Answer::new(502);
-                }
-                match asked.fetch_add(1, Ordering::Relaxed) {
-                    0 => Answer::new(404),
-                    _ => told(&arrival),
-                }
-            }
-        })
-        .await
-    };
+    let upstream = loses_answers(|before, question| match before {
+        0 => Answer::new(404),
+        _ => told(question),
+    })
+    .await;
     let gateway = Gateway::start(&upstream.url(), probed(BY_OPERATION, "absent = \"not-applied\"")).await;
     assert_eq!(said(&send(gateway.address, &transfer("k")).await), Some("unknown"));
     let repeat = settled(&gateway, "k").await;
     assert_eq!((repeat.status, said(&repeat)), (201, Some("replayed")));
-    assert_eq!((upstream.executions("k"), asked.load(Ordering::Relaxed)), (1, 2));
+    assert_eq!((upstream.executions("k"), questions(&upstream)), (1, 2));
 }
 
 #[tokio::test]
@@ -188,67 +196,33 @@ async fn two_404s_free_the_key_where_the_route_says_that_they_mean_it_and_nowher
 
     let gateway = Gateway::start(&upstream.url(), probed(BY_OPERATION, "")).await;
     assert_eq!(said(&send(gateway.address, &transfer("other")).await), Some("unknown"));
-    let asked = questions(&upstream);
-    let asked_again = async {
-        while questions(&upstream) < asked + 3 {
-            // bounded: by WAIT_LIMIT, below
-            sleep(ASK_PAUSE).await;
-        }
-    };
-    tokio::time::timeout(WAIT_LIMIT, asked_again).await.expect("it is asked again and again");
+    asked(&upstream, questions(&upstream) + 3).await;
     assert_problem(&send(gateway.address, &transfer("other")).await, 409, "outcome-unknown");
 }
 
 #[tokio::test]
 async fn a_state_that_may_still_change_settles_nothing() {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let upstream = {
-        let asked = Arc::clone(&asked);
-        Upstream::start(move |arrival| {
-            let asked = Arc::clone(&asked);
-            async move {
-                if arrival.seen.method != "GET" {
-                    arrival.execute();
-                    return Answer::new(502);
-                }
-                let state = if asked.fetch_add(1, Ordering::Relaxed) == 0 { "processing" } else { "settled" };
-                Answer::json(200, &json!({ "state": state }))
-            }
-        })
-        .await
-    };
+    let upstream = loses_answers(|before, _| {
+        let state = if before == 0 { "processing" } else { "settled" };
+        Answer::json(200, &json!({ "state": state }))
+    })
+    .await;
     let lines = "final = { pointer = \"/state\", values = [\"settled\"] }";
     let gateway = Gateway::start(&upstream.url(), probed(BY_OPERATION, lines)).await;
     assert_eq!(said(&send(gateway.address, &transfer("k")).await), Some("unknown"));
     let repeat = settled(&gateway, "k").await;
     assert_eq!((repeat.status, &repeat.json()["state"]), (201, &"settled".into()));
-    assert_eq!(asked.load(Ordering::Relaxed), 2);
+    assert_eq!(questions(&upstream), 2);
 }
 
 #[tokio::test]
 async fn a_redirect_is_not_followed_and_the_credential_is_in_no_log() {
     let foreign = Upstream::counting().await;
     let elsewhere = format!("{}/steal", foreign.url());
-    let upstream = Upstream::start(move |arrival| {
-        let elsewhere = elsewhere.clone();
-        async move {
-            if arrival.seen.method == "GET" {
-                return Answer::new(307).header("location", &elsewhere);
-            }
-            arrival.execute();
-            Answer::new(502)
-        }
-    })
-    .await;
+    let upstream = loses_answers(move |_, _| Answer::new(307).header("location", &elsewhere)).await;
     let gateway = Gateway::start(&upstream.url(), probed(BY_OPERATION, "absent = \"not-applied\"")).await;
     assert_eq!(said(&send(gateway.address, &transfer("k")).await), Some("unknown"));
-    let asked = async {
-        while questions(&upstream) < 2 {
-            // bounded: by WAIT_LIMIT, below
-            sleep(ASK_PAUSE).await;
-        }
-    };
-    tokio::time::timeout(WAIT_LIMIT, asked).await.expect("it is asked again");
+    asked(&upstream, 2).await;
     assert_problem(&send(gateway.address, &transfer("k")).await, 409, "outcome-unknown");
     assert_eq!(foreign.connections(), 0);
     let seen = upstream.seen();

@@ -165,13 +165,13 @@ async fn a_small_answer_is_kept_and_replayed_however_full_others_have_made_the_b
 /// Streamed on unheard, it would be kept as the operation's answer.
 #[tokio::test(start_paused = true)]
 async fn what_an_inner_layer_says_is_heard_however_full_the_buffers_are() {
-    let doubt = || {
+    let in_progress = || {
         let document = r#"{"type":"urn:problem-type:onlyonce:in-progress"}"#;
         let padded = format!("{document}{}", " ".repeat(64 * 1024 - document.len()));
         let answer = Response::builder().status(409).header("content-type", "application/problem+json");
         answer.body(whole(padded)).unwrap()
     };
-    let (scene, finish) = waiting(100, doubt).await;
+    let (scene, finish) = waiting(100, in_progress).await;
     let first = scene.begin(transfer("k"));
     settled().await;
     let (feed, crowd) = uploading("crowd", 100);

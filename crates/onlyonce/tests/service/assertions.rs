@@ -157,29 +157,48 @@ async fn a_service_that_acts_on_half_a_request() {
     .await;
 }
 
+/// A key at work, until it is dropped.
+struct Busy {
+    shop: Shop,
+    key: String,
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.shop.busy.lock().unwrap().remove(&self.key);
+    }
+}
+
+/// All that comes before the effect, done right: the whole body, which is the key's own, and nobody else at work.
+async fn entered(shop: &Shop, request: Request) -> Result<Busy, Response> {
+    let key = key(&request);
+    let Ok(body) = to_bytes(request.into_body(), usize::MAX).await else {
+        return Err(StatusCode::BAD_REQUEST.into_response());
+    };
+    if body.ends_with(b"request\"}") {
+        return Err(StatusCode::UNPROCESSABLE_ENTITY.into_response());
+    }
+    if let Some(known) = shop.known(&key) {
+        return Err(Body::from(known).into_response());
+    }
+    if !shop.busy.lock().unwrap().insert(key.clone()) {
+        return Err((StatusCode::CONFLICT, [("retry-after", "1")]).into_response());
+    }
+    Ok(Busy { shop: shop.clone(), key })
+}
+
 /// Keeps an answer once it was read to its end, as whoever takes delivery for the effect.
 #[tokio::test]
 #[should_panic(expected = "sent with its answer thrown away: one key took effect 2 times")]
 async fn a_service_that_forgets_what_nobody_has_read() {
     put_to_it(Shop::default(), async |State(shop): State<Shop>, request: Request| {
-        let key = key(&request);
-        let Ok(body) = to_bytes(request.into_body(), usize::MAX).await else {
-            return StatusCode::BAD_REQUEST.into_response();
+        let busy = match entered(&shop, request).await {
+            Ok(busy) => busy,
+            Err(answer) => return answer,
         };
-        if body.ends_with(b"request\"}") {
-            return StatusCode::UNPROCESSABLE_ENTITY.into_response();
-        }
-        if let Some(known) = shop.known(&key) {
-            return Body::from(known).into_response();
-        }
-        if !shop.busy.lock().unwrap().insert(key.clone()) {
-            return (StatusCode::CONFLICT, [("retry-after", "1")]).into_response();
-        }
         let answer = shop.act();
-        let release = Release(shop.clone(), key.clone());
         Body::new(Body::from(answer.clone()).map_frame(move |frame| {
-            let _ = &release;
-            shop.keep(key.clone(), &answer);
+            shop.keep(busy.key.clone(), &answer);
             frame
         }))
         .into_response()
@@ -192,35 +211,16 @@ async fn a_service_that_forgets_what_nobody_has_read() {
 #[should_panic(expected = "sent with its client gone: one key took effect 2 times")]
 async fn a_service_whose_handler_ends_with_its_client() {
     put_to_it(Shop::default(), async |State(shop): State<Shop>, request: Request| {
-        let key = key(&request);
-        let Ok(body) = to_bytes(request.into_body(), usize::MAX).await else {
-            return StatusCode::BAD_REQUEST.into_response();
+        let busy = match entered(&shop, request).await {
+            Ok(busy) => busy,
+            Err(answer) => return answer,
         };
-        if body.ends_with(b"request\"}") {
-            return StatusCode::UNPROCESSABLE_ENTITY.into_response();
-        }
-        if let Some(known) = shop.known(&key) {
-            return known.into_response();
-        }
-        if !shop.busy.lock().unwrap().insert(key.clone()) {
-            return (StatusCode::CONFLICT, [("retry-after", "1")]).into_response();
-        }
-        let release = Release(shop.clone(), key.clone());
         let answer = shop.act();
         tokio::task::yield_now().await;
-        shop.keep(key, &answer);
-        drop(release);
-        answer.into_response()
+        shop.keep(busy.key.clone(), &answer);
+        Body::from(answer).into_response()
     })
     .await;
-}
-
-struct Release(Shop, String);
-
-impl Drop for Release {
-    fn drop(&mut self) {
-        self.0.busy.lock().unwrap().remove(&self.1);
-    }
 }
 
 /// So that none of the above fails for what all of them have in common.
