@@ -272,7 +272,8 @@ impl Credential {
         }
     }
 
-    fn label(&self) -> &str {
+    /// How the configuration names it.
+    pub(crate) fn label(&self) -> &str {
         match self {
             Self::Header { label, .. } | Self::Cookie { label, .. } => label,
         }

@@ -125,7 +125,7 @@ fn credential(
     credentials: &[Credential],
     scopes: &Scopes,
 ) -> Result<Principal, Refusal> {
-    let known = |name: &String| credentials.iter().any(|credential| label(credential) == name);
+    let known = |name: &String| credentials.iter().any(|credential| credential.label() == name);
     let found: Vec<_> = given.iter().map(|(name, value)| (name.as_str(), value.trim().as_bytes())).collect();
     if !given.keys().all(known) || found.iter().all(|(_, value)| value.is_empty()) {
         return Err(by_credential(credentials));
@@ -135,16 +135,10 @@ fn credential(
 
 fn by_credential(credentials: &[Credential]) -> Refusal {
     let labels: Vec<_> =
-        credentials.iter().map(|credential| format!("\"{}\": \"…\"", label(credential))).collect();
+        credentials.iter().map(|credential| format!("\"{}\": \"…\"", credential.label())).collect();
     Refusal::invalid(format!(
         "This gateway knows its callers by their credential: send \"principal\": {{{}}} with the values that the \
          request carried, and those only.",
         labels.join(", ")
     ))
-}
-
-fn label(credential: &Credential) -> &str {
-    match credential {
-        Credential::Header { label, .. } | Credential::Cookie { label, .. } => label,
-    }
 }

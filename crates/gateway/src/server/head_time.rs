@@ -1,7 +1,7 @@
 //! How long a request's head may take, counted from its first byte, how long the first one may be waited for, and how
 //! long a client may take nothing of what is written to it.
 //!
-//! hyper has one clock for both, which starts when the last answer ends, and none before it knows which HTTP is spoken.
+//! hyper has one clock for the first two, which starts when the last answer ends, and none before it knows which HTTP is spoken.
 //! A proxy keeps idle connections for a minute and more; with ten seconds for both, it would write its next request into
 //! a connection that is being closed. So hyper's clock is the one between requests, and this one runs exactly while some
 //! of a head has come and the rest has not, or nothing at all since the connection was opened.
@@ -90,7 +90,8 @@ pub(super) struct HeadTimed<S> {
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-/// The service behind such a socket: it tells when a head has arrived, and when the next one may begin.
+/// The service behind such a socket: it tells when a head has arrived, and when the next one may begin. What it answers in
+/// HTTP/2 has the clock of `streams`.
 pub(super) struct InTurns<S> {
     service: S,
     turn: Turn,

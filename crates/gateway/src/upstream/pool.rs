@@ -96,8 +96,8 @@ impl Pool {
     /// A fresh one. Who holds another has to let go of it first: it may be the last.
     pub(super) async fn fresh(&self) -> Result<Connection, NotOpened> {
         let until = Instant::now() + self.connect;
-        let oldest_goes = || drop(self.shelves.iter().find_map(|shelf| shelf.lock().pop_front()));
-        let place = tokio::time::timeout_at(until, self.places.take(oldest_goes)).await;
+        let an_idle_one_goes = || drop(self.shelves.iter().find_map(|shelf| shelf.lock().pop_front()));
+        let place = tokio::time::timeout_at(until, self.places.take(an_idle_one_goes)).await;
         let place = place.map_err(|_| NotOpened::NoPlace)?;
         Connection::open(&self.target, place, until).await.map_err(NotOpened::Unreachable)
     }

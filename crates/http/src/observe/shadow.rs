@@ -73,6 +73,7 @@ mod tests {
         let (_, mut room) = shadow.place().expect("somebody has left");
         assert!(room.grow(1));
     }
+
     fn request(key: u8) -> Request {
         Request {
             id: RecordId([key; 16]),
