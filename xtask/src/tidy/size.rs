@@ -8,7 +8,7 @@ use super::repository::{File, Repository};
 use super::rust;
 
 /// The longest that a file may be, in lines of production code.
-const LIMIT: usize = 450;
+const LIMIT: usize = 440;
 
 /// Where exceptions are written: this file.
 const HERE: &str = "xtask/src/tidy/size.rs";
@@ -85,9 +85,8 @@ mod tests {
     #[test]
     fn a_file_over_the_limit_is_found_and_its_tests_do_not_count() {
         assert!(found(LIMIT, &[]).is_empty());
-        assert!(
-            found(LIMIT + 1, &[])[0].starts_with("crates/core/src/decide.rs:451: 451 lines, at most 450")
-        );
+        let one_more = format!("{PATH}:{0}: {0} lines, at most {LIMIT}", LIMIT + 1);
+        assert!(found(LIMIT + 1, &[])[0].starts_with(&one_more));
     }
 
     #[test]
@@ -108,6 +107,6 @@ mod tests {
     #[test]
     fn an_exception_that_is_too_wide_is_found() {
         assert!(found(480, &exception(500))[0].contains("has shrunk to 480 lines"));
-        assert!(found(450, &exception(500))[0].contains("needs no exception any more"));
+        assert!(found(LIMIT, &exception(500))[0].contains("needs no exception any more"));
     }
 }
