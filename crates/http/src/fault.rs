@@ -26,7 +26,7 @@ impl Window {
         Self::AnsweredRecorded,
         Self::RecordedDelivered,
     ];
-    /// Those between which a crash makes a difference: no ledger hears of a start.
+    /// Those in which a crash makes a difference of its own: no ledger hears of a start.
     pub const OF_CRASHES: [Self; 4] =
         [Self::ClaimedSent, Self::SentAnswered, Self::AnsweredRecorded, Self::RecordedDelivered];
 

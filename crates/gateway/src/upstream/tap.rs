@@ -2,7 +2,8 @@
 //!
 //! The look before the first byte is a system call, not what the reactor knew a moment ago: hyper reads right before it
 //! writes, and what it is told then (`poll_loop` in hyper's `proto/h1/dispatch.rs`) makes it hand the request back
-//! unwritten. So does a look that comes too late; what passes between it and the byte, the socket sees. Under TLS the look goes through to the plaintext: a session ticket or a new key is no word.
+//! unwritten. So does a look that comes too late; what passes between it and the byte, the socket sees. Under TLS the look
+//! goes through to the plaintext: a session ticket or a new key is no word.
 
 use std::{
     io::{self, IoSlice},
