@@ -36,6 +36,13 @@ pub(crate) struct Guards {
     pub(crate) headers: Vec<HeaderName>,
 }
 
+impl Guards {
+    /// Whether a path must not come in, because something may read another one out of it.
+    pub(crate) fn refuse_path(&self, method: &Method, path: &str) -> bool {
+        self.paths && !is_safe(method) && pattern::is_ambiguous(path)
+    }
+}
+
 /// Lets a request in, without what it may not say.
 pub(crate) fn admit<B>(
     request: &mut Request<B>,
@@ -44,7 +51,7 @@ pub(crate) fn admit<B>(
 ) -> Result<(), Box<Refused>> {
     refuse_hidden(request.headers(), identify, guards)?;
     refuse_doubled(request.method(), request.headers(), guards)?;
-    if guards.paths && !is_safe(request.method()) && pattern::is_ambiguous(request.uri().path()) {
+    if guards.refuse_path(request.method(), request.uri().path()) {
         return Err(ambiguous(
             "The path can be read in more than one way (doubled slashes, dot segments, `;`, encoded letters or \
              slashes, what is not UTF-8), so it is not certain which route it is. Nothing was done. Send the plain path.",

@@ -42,21 +42,27 @@ impl Routes {
         self.routes.iter().position(|route| route.matches(method, path))
     }
 
+    /// Whether a request is refused for what something might read out of its path: all that is judged of it at the door.
+    pub(crate) fn refuse_path(&self, method: &Method, path: &str) -> bool {
+        let guards = self.guards();
+        guards.refuse_path(method, path) || (guards.paths && self.is_evasive(method, path))
+    }
+
     /// Refuses a path whose spelling takes it to a route that protects less than the one where an upstream finds it that
     /// looks for its literals before it decodes.
     pub(crate) fn refuse_evasive<B>(&self, request: &Request<B>) -> Result<(), Box<Refused>> {
-        let (method, path) = (request.method(), request.uri().path());
-        if !path.contains('%') {
-            return Ok(());
-        }
-        let protection = |number| Protection::of(self.rules(number), method);
-        let undecoded = self.routes.iter().position(|route| route.matches_undecoded(method, path));
-        if protection(undecoded) <= protection(self.find(method, path)) {
+        if !self.is_evasive(request.method(), request.uri().path()) {
             return Ok(());
         }
         let why = "The path encodes characters that need not be, and whether it is one route or another depends on who \
                    reads it. Nothing was done. Send the plain path.";
         Err(Box::new(Refused::new(problem::REQUEST_AMBIGUOUS, why)))
+    }
+
+    fn is_evasive(&self, method: &Method, path: &str) -> bool {
+        let protection = |number| Protection::of(self.rules(number), method);
+        let undecoded = || self.routes.iter().position(|route| route.matches_undecoded(method, path));
+        path.contains('%') && protection(undecoded()) > protection(self.find(method, path))
     }
 
     /// The rules of the route with this number.

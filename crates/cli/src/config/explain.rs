@@ -49,7 +49,9 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Fail
     };
     let explained = Config::explain(&text, name, method, path)?;
     writeln!(out, "{method} {path} {}\n", falls_under(&explained, name, arguments.config.is_none()))?;
-    if !explained.keyed {
+    if explained.ambiguous {
+        writeln!(out, "It is refused (request-ambiguous): its path can be read in more than one way.\n")?;
+    } else if !explained.keyed {
         writeln!(out, "It may not have a key here, and passes as it is.\n")?;
     }
     table::write(out, &rows(explained))?;

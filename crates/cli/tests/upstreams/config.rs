@@ -87,6 +87,25 @@ fn a_request_is_explained_in_columns() {
     assert!(text(&elsewhere.stdout).starts_with(&told), "{}", text(&elsewhere.stdout));
 }
 
+/// It said of such a request that it passes, while the gateway refused it.
+#[test]
+fn a_request_that_is_refused_for_its_path_is_not_said_to_pass() {
+    let directory = tempfile::tempdir().unwrap();
+    let routes = "[defaults]\nkey = \"required\"\n\n[[route]]\nmatch = \"POST /{any}\"\nkey = \"off\"\n";
+    let file = write(directory.path(), routes);
+    let second = |request: &str| {
+        let told = config(&["explain", request, "--config", &file]);
+        text(&told.stdout).lines().nth(2).unwrap().to_owned()
+    };
+    let refused = "It is refused (request-ambiguous): its path can be read in more than one way.";
+    for request in ["POST /a;b", "POST /%61", "POST /a//b"] {
+        assert_eq!(second(request), refused, "{request}");
+    }
+    for request in ["POST /a", "GET /a;b"] {
+        assert_eq!(second(request), "It may not have a key here, and passes as it is.", "{request}");
+    }
+}
+
 /// Who forgot to name his file would take the built-in answers for his own.
 #[test]
 fn without_a_file_the_first_line_says_that_what_is_built_in_is_explained() {

@@ -26,6 +26,8 @@ pub struct Explained {
     pub route: Named,
     /// Whether a request of this method may have a key here.
     pub keyed: bool,
+    /// Whether it is refused whatever the route says, because its path can be read in more than one way.
+    pub ambiguous: bool,
     /// Everything that holds, in the order of the built-in file.
     pub settings: Vec<Setting>,
 }
@@ -83,7 +85,7 @@ impl Config {
         let found = routes.find(method, path);
         let keyed = routes.rules(found).covers(method);
         let (route, settings) = show(text, found).map_err(|mistake| mistake.told(name, text))?;
-        Ok(Explained { route, keyed, settings })
+        Ok(Explained { route, keyed, ambiguous: routes.refuse_path(method, path), settings })
     }
 }
 

@@ -63,6 +63,24 @@ fn each_setting_is_explained_by_where_it_is_written() {
 }
 
 #[test]
+fn a_path_that_reads_two_ways_is_explained_as_the_door_judges_it() {
+    let judged = |text: &str, method, path| {
+        Config::explain(text, Path::new("onlyonce.toml"), &method, path).unwrap().ambiguous
+    };
+    let evasive = "[[route]]\nmatch = \"POST /a:b\"\nkey = \"off\"\n[[route]]\nmatch = \"POST /{any}\"\nkey = \"required\"";
+    for (method, path, ambiguous) in [
+        (http::Method::POST, "/a%3Ab", true),
+        (http::Method::POST, "/a:b", false),
+        (http::Method::POST, "/c%3Ab", false),
+        (http::Method::POST, "/a/../b", true),
+        (http::Method::GET, "/a/../b", false),
+    ] {
+        assert_eq!(judged(evasive, method, path), ambiguous, "{path}");
+    }
+    assert!(!judged("", http::Method::POST, "/a/../b"), "where no route asks for keys, no path is refused");
+}
+
+#[test]
 fn what_deserves_a_second_thought_is_said_once() {
     let warnings = |text: &str| parse(text).unwrap().warnings();
     let quiet = "[ledger]\nmust_exist = true\n[principal]\ncredential = [\"header:x-api-key\"]\n";
