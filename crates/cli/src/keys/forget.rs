@@ -8,7 +8,7 @@ use super::{
     Session,
     failure::Failure,
     nearby,
-    operation::{One, Operation},
+    operation::{One, Operation, path},
     operation_ref,
 };
 use crate::exit::Exit;
@@ -31,15 +31,12 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: &Arguments, session: &mut Session<'_>) -> Result<Exit, Failure> {
     let by = session.signed_by(arguments.by.as_deref())?;
-    let path = format!("/api/v1/records/{}", arguments.operation);
-    let One { operation: seen } = match session.client.get::<One<Operation>>(&path).await {
-        Ok(found) => found,
-        Err(error) => return Err(nearby::unfound(error, &arguments.operation, &session.client).await),
-    };
+    let seen: Operation = nearby::found(&arguments.operation, &session.client).await?;
     writeln!(session.err, "{}", seen.line())?;
     let fence = arguments.fence.unwrap_or(seen.fence);
     let body = json!({ "state": seen.state, "fence": fence, "reason": arguments.reason, "by": by });
-    let One { operation } = session.client.send::<One<Operation>>(Method::DELETE, &path, &body).await?;
+    let One { operation } =
+        session.client.send::<One<Operation>>(Method::DELETE, &path(&arguments.operation), &body).await?;
     writeln!(session.out, "{}  {}", operation.operation_ref, operation.standing())?;
     Ok(Exit::Done)
 }

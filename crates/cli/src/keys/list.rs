@@ -109,10 +109,7 @@ async fn all(client: &Client, query: &str) -> Result<Vec<(Operation, Value)>, Fa
     for _ in 0..PAGES_MAX {
         let page: Page = client.get(&format!("/api/v1/records?limit=1000{query}{after}")).await?;
         for value in page.operations {
-            let operation = Operation::deserialize(&value).map_err(|error| {
-                Failure::new(format!("the gateway shows an operation that is not understood: {error}"))
-            })?;
-            found.push((operation, value));
+            found.push((Operation::understood(&value)?, value));
         }
         let Some(next) = page.next else { break };
         after = format!("&after={}", encoded(&next));

@@ -1,17 +1,17 @@
-//! What an operator may have meant who typed a name that nothing has.
+//! The operation that an operator names, and what he may have meant who typed a name that nothing has.
 //!
-//! A hint only: a gateway that does not answer by now is not complained about.
+//! The latter is a hint only: a gateway that does not answer by then is not complained about.
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
     Session,
     client::{CallError, Client},
     failure::Failure,
     list::Filter,
-    operation::Operation,
+    operation::{One, Operation, path},
 };
 
 /// Most names that are shown.
@@ -24,17 +24,21 @@ struct Page {
     operations: Vec<Operation>,
 }
 
-/// Why there is no operation to show or to change; with the names that there are, if that is it.
-pub(super) async fn unfound(error: CallError, wanted: &str, client: &Client) -> Failure {
+/// The operation of this name. The failure tells the names that there are, if that is why.
+pub(super) async fn found<T: DeserializeOwned>(wanted: &str, client: &Client) -> Result<T, Failure> {
+    let error = match client.get::<One<T>>(&path(wanted)).await {
+        Ok(One { operation }) => return Ok(operation),
+        Err(error) => error,
+    };
     let hint = match &error {
         CallError::Refused(problem) if problem.name() == "not-found" => operations(wanted, client).await,
         CallError::Refused(_) | CallError::Failed(_) => None,
     };
     let failure = Failure::from(error);
-    match hint {
+    Err(match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
-    }
+    })
 }
 
 /// The operation that was meant, or some that are open.

@@ -1,6 +1,9 @@
 //! An operation as the admin API shows it, and the words in which a person reads it.
 
 use serde::Deserialize;
+use serde_json::Value;
+
+use super::failure::Failure;
 
 /// What the commands need of it; `--json` gives it as it came.
 #[derive(Clone, Debug, Deserialize)]
@@ -38,7 +41,19 @@ pub(super) struct One<T> {
     pub(super) operation: T,
 }
 
+/// Where the operation of this name is.
+pub(super) fn path(reference: &str) -> String {
+    format!("/api/v1/records/{reference}")
+}
+
 impl Operation {
+    /// Of what the admin API gave.
+    pub(super) fn understood(value: &Value) -> Result<Self, Failure> {
+        Self::deserialize(value).map_err(|error| {
+            Failure::new(format!("the gateway shows an operation that is not understood: {error}"))
+        })
+    }
+
     /// `unknown`, with its cause, or `completed 201`.
     pub(super) fn standing(&self) -> String {
         let detail = self.cause.clone().or_else(|| self.status.map(|status| status.to_string()));

@@ -3,14 +3,13 @@
 use std::io;
 
 use clap::Args;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
     Session,
     failure::Failure,
     nearby,
-    operation::{MayBe, One, Operation, age, meaning},
+    operation::{MayBe, Operation, age, meaning},
     operation_ref,
 };
 use crate::exit::Exit;
@@ -26,18 +25,12 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: &Arguments, session: &mut Session<'_>) -> Result<Exit, Failure> {
-    let path = format!("/api/v1/records/{}", arguments.operation);
-    let One { operation: value } = match session.client.get::<One<Value>>(&path).await {
-        Ok(found) => found,
-        Err(error) => return Err(nearby::unfound(error, &arguments.operation, &session.client).await),
-    };
+    let value: Value = nearby::found(&arguments.operation, &session.client).await?;
     if arguments.json {
         writeln!(session.out, "{value:#}")?;
         return Ok(Exit::Done);
     }
-    let operation = Operation::deserialize(&value).map_err(|error| {
-        Failure::new(format!("the gateway shows an operation that is not understood: {error}"))
-    })?;
+    let operation = Operation::understood(&value)?;
     let facts = operation.facts();
     let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     for (name, value) in facts {

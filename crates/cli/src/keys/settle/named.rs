@@ -11,7 +11,7 @@ use crate::{
         client::{CallError, Client, Problem},
         failure::Failure,
         nearby,
-        operation::{One, Operation},
+        operation::{One, Operation, path},
     },
 };
 
@@ -37,7 +37,7 @@ async fn one(
     said: &Said<'_>,
     session: &mut Session<'_>,
 ) -> Result<(), CallError> {
-    let seen: One<Operation> = session.client.get(&format!("/api/v1/records/{reference}")).await?;
+    let seen: One<Operation> = session.client.get(&path(reference)).await?;
     let mut seen = seen.operation;
     writeln!(session.err, "{}", seen.line()).map_err(Failure::from)?;
     if let Some(fence) = arguments.fence {
@@ -70,7 +70,7 @@ pub(super) async fn settle(
 ) -> Result<Operation, CallError> {
     let Operation { state, fence, operation_ref, .. } = seen;
     let settlement = Settlement { said, state, fence: *fence };
-    let path = format!("/api/v1/records/{operation_ref}/settle");
+    let path = format!("{}/settle", path(operation_ref));
     let settled: One<Operation> = client.send(Method::POST, &path, &settlement).await?;
     Ok(settled.operation)
 }
