@@ -122,32 +122,13 @@ impl Gateway {
             Admin::At(address) => Some(bind(address, "admin", "--admin ADDRESS, or --admin off")?),
             Admin::Off => None,
         };
-        let threads = |error: Box<dyn std::error::Error + Send + Sync>| {
-            StartError::new(StartErrorKind::Listen, format!("failed to start threads: {error}"))
-                .because(error)
-        };
-        let workers = Workers::start(workers::count()).map_err(|error| threads(error.into()))?;
+        let workers = Workers::start(workers::count()).map_err(no_threads)?;
         // What the ledger does beside is done among the connections: a thread of its own would be woken for every batch.
-        let opening = {
-            let config = config.clone();
-            async move { open(&config, secrets.ledger, meter).await }
-        };
-        let (ledger, found) =
-            workers.first().spawn(opening).await.map_err(|error| threads(error.into()))??;
+        let opening = open(config.clone(), secrets.ledger, meter);
+        let (ledger, found) = workers.first().spawn(opening).await.map_err(no_threads)??;
         let routes = Arc::new(Routes::new(&config, ledger.key())?);
         let shared = Arc::new(Shared::new(ledger.clone(), NAMESPACE));
-        let layer = Layer::new(
-            Arc::clone(&shared),
-            Starts::ByService,
-            Box::new({
-                let routes = Arc::clone(&routes);
-                move |parts| Some(routes.of(parts))
-            }),
-            Box::new({
-                let identify = Arc::clone(&identify);
-                move |parts, scopes| identify.of(parts, scopes)
-            }),
-        );
+        let layer = layer(&shared, &routes, &identify);
         let most = descriptors::connections(server::CONNECTIONS);
         let places = Places::new(most);
         let pool = Pool::new(target, config.upstream_connect.0, config.upstream_idle.0, places);
@@ -238,7 +219,7 @@ impl Running {
     }
 }
 
-async fn open(config: &Config, secret: Option<String>, meter: Meter) -> Result<(Ledger, Found), StartError> {
+async fn open(config: Config, secret: Option<String>, meter: Meter) -> Result<(Ledger, Found), StartError> {
     let max_bytes = config.ledger.max_bytes.0;
     let options = onlyonce_backends::Options {
         secret,
@@ -247,6 +228,17 @@ async fn open(config: &Config, secret: Option<String>, meter: Meter) -> Result<(
     };
     let place: Place = config.ledger.url.parse()?;
     Ok(place.open(options).await?)
+}
+
+/// What every request goes through: its rules are its route's, and who sends it is told by the configuration.
+fn layer(shared: &Arc<Shared>, routes: &Arc<Routes>, identify: &Arc<Identify>) -> Layer {
+    let (routes, identify) = (Arc::clone(routes), Arc::clone(identify));
+    Layer::new(
+        Arc::clone(shared),
+        Starts::ByService,
+        Box::new(move |parts| Some(routes.of(parts))),
+        Box::new(move |parts, scopes| identify.of(parts, scopes)),
+    )
 }
 
 fn bind(address: SocketAddr, key: &str, flag: &str) -> Result<TcpListener, StartError> {
@@ -260,6 +252,10 @@ fn bind(address: SocketAddr, key: &str, flag: &str) -> Result<TcpListener, Start
         let detail = format!("{key} = \"{address}\": {why}\n\nhint: choose another with {flag}");
         StartError::new(StartErrorKind::Listen, detail).because(error)
     })
+}
+
+fn no_threads(error: impl std::error::Error + Send + Sync + 'static) -> StartError {
+    StartError::new(StartErrorKind::Listen, format!("failed to start threads: {error}")).because(error)
 }
 
 fn listener(address: SocketAddr) -> io::Result<TcpListener> {
