@@ -123,7 +123,8 @@ impl Gateway {
             Admin::Off => None,
         };
         let workers = Workers::start(workers::count()).map_err(no_threads)?;
-        // What the ledger does beside is done among the connections: a thread of its own would be woken for every batch.
+        // Its renewals and rounds, and the batches of one that is not durable, are done where it is opened: among the
+        // connections whose attempts they are about.
         let opening = open(config.clone(), secrets.ledger, meter);
         let (ledger, found) = workers.first().spawn(opening).await.map_err(no_threads)??;
         let routes = Arc::new(Routes::new(&config, ledger.key())?);

@@ -1,7 +1,7 @@
 //! The threads that serve connections: one for each processor, each with a scheduler of its own.
 //!
 //! A connection stays where it was put, and so does all that its requests start, so nothing on a request's way wakes
-//! another thread but the ledger. One scheduler for all threads moves tasks between them instead, and for tasks as short
+//! another thread but the ledger's. One scheduler for all threads moves tasks between them instead, and for tasks as short
 //! as these that costs more than it gains.
 //!
 //! Invariant: a worker runs until the gateway is dropped, which is after the drain: what is served on it has ended by
@@ -63,7 +63,7 @@ impl Workers {
         (0..count.max(1)).map(worker).collect::<Result<_, _>>().map(Self)
     }
 
-    /// The one on which the ledger's own work is done.
+    /// The one on which the ledger is opened, and does what no request asks for.
     pub(crate) fn first(&self) -> &Handle {
         self.0.first().expect("one is started at least").handle()
     }
