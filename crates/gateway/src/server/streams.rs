@@ -145,7 +145,8 @@ where
             self.stage = Stage::Over;
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         };
-        if frame.data_ref().is_some_and(|data| data.len() > PIECE) {
+        if frame.data_ref().is_some_and(|data| !data.is_empty()) {
+            // A small one too: it may be a part of all that was read from the upstream at a time.
             self.rest = frame.into_data().unwrap_or_default();
             return Poll::Ready(Some(Ok(self.piece())));
         }

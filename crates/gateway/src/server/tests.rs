@@ -215,6 +215,33 @@ async fn in_http_2_the_stream_alone_is_left_whose_client_takes_nothing_of_its_an
     tokio::time::timeout(EVER, rest).await.expect("it ends");
 }
 
+/// An upstream's answer comes in parts of what was read at a time, each of which holds all of that.
+#[tokio::test(start_paused = true)]
+async fn what_a_stalled_stream_was_given_holds_no_more_than_itself() {
+    let read: Arc<[u8]> = vec![b'x'; 1 << 20].into();
+    let service = {
+        let read = Arc::clone(&read);
+        service_fn(move |_: Request<Incoming>| {
+            let (feed, body) = mpsc::channel(64);
+            let read = Bytes::from_owner(Watched(Arc::clone(&read)));
+            (0..64).for_each(|part| feed.try_send(read.slice(part << 14..(part + 1) << 14)).unwrap());
+            async move { Ok::<_, Infallible>(Response::new(Fed(body))) }
+        })
+    };
+    let mut sender = speaking_http2(service).await;
+    let unheld = Arc::strong_count(&read);
+    let stalled = get(&mut sender, "/").await;
+    assert_eq!(Arc::strong_count(&read), unheld + 1);
+    let let_go = async {
+        while Arc::strong_count(&read) > unheld {
+            // bounded: on a paused clock, by EVER
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::time::timeout(EVER, let_go).await.expect("it is held for ever");
+    drop(stalled);
+}
+
 /// Slow is not stalled, on either side.
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_is_read_slowly_or_answered_slowly_comes_whole() {
