@@ -109,9 +109,16 @@ impl Connection {
         self.last.as_ref().map(|last| (last.at.elapsed(), last.keeps))
     }
 
+    /// Whether a request may be given to it. What the upstream has said or done since is seen by the look before the first
+    /// byte, which hands the request back.
+    pub(super) fn is_open(&self) -> bool {
+        self.sender.is_ready() && !self.driver.is_finished()
+    }
+
     /// Whether the upstream has neither closed it nor spoken out of turn.
+    #[cfg(test)]
     pub(super) fn is_clean(&self) -> bool {
-        self.sender.is_ready() && !self.driver.is_finished() && self.tapped.heard() == Heard::Silence
+        self.is_open() && self.tapped.heard() == Heard::Silence
     }
 
     /// Sends one request and gives the head of its answer. Its first byte is taken before `until` or not at all.

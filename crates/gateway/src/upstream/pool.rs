@@ -85,7 +85,7 @@ impl Pool {
         let (before, own_first) = self.shelves.split_at(self.number_of(workers::number()));
         for shelf in own_first.iter().chain(before) {
             while let Some(connection) = self.newest(shelf, purpose) {
-                if connection.is_clean() {
+                if connection.is_open() {
                     return Ok(connection);
                 }
             }
