@@ -214,6 +214,9 @@ fn mismatch(ledger: &Ledger, asked: &Asked<'_>, record: &Record) -> Refused {
         accepted.as_deref().map_or_else(Vec::new, |accepted| differs(accepted, asked.parameters));
     differing.sort_unstable();
     let in_words = match differing.as_slice() {
+        [] if accepted.is_some() => {
+            " in what is not shown (look at host, content type, headers that count, hidden members)".into()
+        }
         [] => String::new(),
         some => format!(" in {}", some.join(", ")),
     };

@@ -51,6 +51,25 @@ async fn a_conflict_tells_the_owner_what_the_key_stands_for_and_where_it_differs
     assert!(!answer.text().contains("1234") && !answer.text().contains("999"), "{}", answer.text());
 }
 
+/// Of two requests that look alike, the owner was told only that they are not, and the host is what nobody thinks of.
+#[tokio::test]
+async fn a_conflict_in_what_is_not_shown_says_where_to_look() {
+    let upstream = Upstream::counting().await;
+    let setup = Setup::by_header().defaults("fingerprint.headers = [\"x-tenant\"]");
+    let gateway = Gateway::start(&upstream.url(), setup).await;
+    let pay =
+        |tenant, amount| transfer_of("k", amount).header("x-principal", "ana").header("x-tenant", tenant);
+    send(gateway.address, &pay("1", 100)).await;
+    let says =
+        "differs in what is not shown (look at host, content type, headers that count, hidden members)";
+    for (tenant, amount, expected) in [("2", 100, true), ("2", 101, false)] {
+        let answer = send(gateway.address, &pay(tenant, amount)).await;
+        let document = assert_document(&answer, 422, "key-reused", "check");
+        assert_eq!(document["detail"].as_str().unwrap().contains(says), expected, "{document:#}");
+        assert_eq!(document["differs"].is_null(), expected, "{document:#}");
+    }
+}
+
 /// Everybody who knows the key shares the scope, so nobody is shown anything.
 #[tokio::test]
 async fn a_conflict_in_an_anonymous_scope_shows_no_parameters() {
