@@ -211,7 +211,8 @@ fn read(row: &[u8], secret: &Secret) -> Result<Identity, OpenError> {
     let key = secret.cipher().open(nonce, prefix, wrapped).ok_or_else(|| {
         OpenError::new(
             OpenErrorKind::Secret,
-            "the secret does not open it: ONLYONCE_SECRET is not the one it was made or last rewrapped with",
+            "the secret is not the one that it was made with: look at ONLYONCE_SECRET, or else at the file `secret` \
+             beside the data",
         )
     })?;
     Ok(Identity {
