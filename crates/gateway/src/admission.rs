@@ -38,7 +38,7 @@ pub(crate) struct Guards {
 
 impl Guards {
     /// Whether a path must not come in, because something may read another one out of it.
-    pub(crate) fn refuse_path(&self, method: &Method, path: &str) -> bool {
+    pub(crate) fn refuses_path(&self, method: &Method, path: &str) -> bool {
         self.paths && !is_safe(method) && pattern::is_ambiguous(path)
     }
 }
@@ -51,7 +51,7 @@ pub(crate) fn admit<B>(
 ) -> Result<(), Box<Refused>> {
     refuse_hidden(request.headers(), identify, guards)?;
     refuse_doubled(request.method(), request.headers(), guards)?;
-    if guards.refuse_path(request.method(), request.uri().path()) {
+    if guards.refuses_path(request.method(), request.uri().path()) {
         return Err(ambiguous(
             "The path can be read in more than one way (doubled slashes, dot segments, `;`, encoded letters or \
              slashes, what is not UTF-8), so it is not certain which route it is. Nothing was done. Send the plain path.",

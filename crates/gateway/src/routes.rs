@@ -43,9 +43,9 @@ impl Routes {
     }
 
     /// Whether a request is refused for what something might read out of its path: all that is judged of it at the door.
-    pub(crate) fn refuse_path(&self, method: &Method, path: &str) -> bool {
+    pub(crate) fn refuses_path(&self, method: &Method, path: &str) -> bool {
         let guards = self.guards();
-        guards.refuse_path(method, path) || (guards.paths && self.is_evasive(method, path))
+        guards.refuses_path(method, path) || (guards.paths && self.is_evasive(method, path))
     }
 
     /// Refuses a path whose spelling takes it to a route that protects less than the one where an upstream finds it that

@@ -85,7 +85,7 @@ impl Config {
         let found = routes.find(method, path);
         let keyed = routes.rules(found).covers(method);
         let (route, settings) = show(text, found).map_err(|mistake| mistake.told(name, text))?;
-        Ok(Explained { route, keyed, ambiguous: routes.refuse_path(method, path), settings })
+        Ok(Explained { route, keyed, ambiguous: routes.refuses_path(method, path), settings })
     }
 }
 
