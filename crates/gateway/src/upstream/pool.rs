@@ -2,7 +2,8 @@
 //!
 //! An upstream may close an idle connection at the very moment a request is written to it, and then nobody knows
 //! whether it was read. So keyed requests take only connections that were idle for clearly less than `upstream_idle`;
-//! others take what is clean. An idle connection makes room for one that is wanted where there is no other.
+//! others take what is open. What has become of a connection meanwhile is not looked at here, but right before the first
+//! byte (`tap`). An idle connection makes room for one that is wanted where there is no other.
 //!
 //! A connection is driven by the worker that opened it, and waits on that one's shelf. Each worker looks there first, and
 //! on the others' before it opens one.
