@@ -24,28 +24,41 @@ use onlyonce_http::{Layer, Once, RequestBody, Rules, Shared, layer::Starts};
 use onlyonce_ledger::{Ledger, Options, identity::Secret, memory::MemoryStore};
 use tower_service::Service;
 
-/// Counts its calls, and needs a few polls for each.
-#[derive(Clone, Default)]
-struct Handler(Arc<AtomicUsize>);
+/// A service that answers by a function, whatever it is asked.
+#[derive(Clone)]
+struct Answers<F>(F);
 
-impl<B> Service<Request<RequestBody<B>>> for Handler {
+type Answer<E> = Pin<Box<dyn Future<Output = Result<Response<Full<Bytes>>, E>> + Send>>;
+
+impl<B, F, E> Service<Request<RequestBody<B>>> for Answers<F>
+where
+    F: Fn() -> Answer<E>,
+{
     type Response = Response<Full<Bytes>>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+    type Error = E;
+    type Future = Answer<E>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), E>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, _: Request<RequestBody<B>>) -> Self::Future {
-        let calls = Arc::clone(&self.0);
+        (self.0)()
+    }
+}
+
+/// Counts its calls, and needs a few polls for each.
+fn counting(calls: &Arc<AtomicUsize>) -> Answers<impl Fn() -> Answer<Infallible> + Clone + 'static> {
+    let calls = Arc::clone(calls);
+    Answers(move || -> Answer<Infallible> {
+        let calls = Arc::clone(&calls);
         Box::pin(async move {
             tokio::task::yield_now().await;
             let call = calls.fetch_add(1, Ordering::SeqCst);
             tokio::task::yield_now().await;
             Ok(Response::new(Full::from(format!("call {call}"))))
         })
-    }
+    })
 }
 
 async fn once<S>(handler: S) -> Once<S> {
@@ -77,11 +90,11 @@ fn request(key: &str) -> Request<Full<Bytes>> {
 /// trace, and the next request with the key gets one effect in all.
 #[tokio::test]
 async fn f18_a_request_that_is_dropped_between_any_two_awaits_has_one_effect_or_none() {
-    let handler = Handler::default();
-    let service = once(handler.clone()).await;
+    let calls = Arc::<AtomicUsize>::default();
+    let service = once(counting(&calls)).await;
     let mut finished = false;
     for polls in 0..200 {
-        let before = handler.0.load(Ordering::SeqCst);
+        let before = calls.load(Ordering::SeqCst);
         let key = format!("key-{polls}");
         let mut future = Box::pin(service.clone().call(request(&key)));
         for _ in 0..polls {
@@ -94,7 +107,7 @@ async fn f18_a_request_that_is_dropped_between_any_two_awaits_has_one_effect_or_
         drop(future);
         let answer = service.clone().call(request(&key)).await.unwrap();
         assert_eq!(answer.status(), 200, "after {polls} polls");
-        assert_eq!(handler.0.load(Ordering::SeqCst), before + 1, "after {polls} polls");
+        assert_eq!(calls.load(Ordering::SeqCst), before + 1, "after {polls} polls");
         if finished {
             break;
         }
@@ -106,26 +119,13 @@ async fn f18_a_request_that_is_dropped_between_any_two_awaits_has_one_effect_or_
 /// outcome unknown, and a repeat is refused.
 #[tokio::test]
 async fn f15_a_handler_that_panics_leaves_its_outcome_unknown() {
-    #[derive(Clone)]
-    struct Panics(Arc<AtomicUsize>);
-
-    impl<B> Service<Request<RequestBody<B>>> for Panics {
-        type Response = Response<Full<Bytes>>;
-        type Error = Infallible;
-        type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn call(&mut self, _: Request<RequestBody<B>>) -> Self::Future {
-            self.0.fetch_add(1, Ordering::SeqCst);
-            Box::pin(async { panic!("after the effect") })
-        }
-    }
-
-    let effects = Arc::new(AtomicUsize::new(0));
-    let service = once(Panics(Arc::clone(&effects))).await;
+    let effects = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&effects);
+    let panics = move || -> Answer<Infallible> {
+        counted.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async { panic!("after the effect") })
+    };
+    let service = once(Answers(panics)).await;
     let first = service.clone().call(request("k")).await.unwrap();
     assert_eq!(first.status(), 502);
     assert_eq!(first.headers()["idempotency-status"], "unknown");
@@ -142,24 +142,10 @@ async fn f15_a_handler_that_panics_leaves_its_outcome_unknown() {
 /// no key gets the error as it is.
 #[tokio::test]
 async fn a_handler_that_fails_leaves_its_outcome_unknown() {
-    #[derive(Clone)]
-    struct Fails;
-
-    impl<B> Service<Request<RequestBody<B>>> for Fails {
-        type Response = Response<Full<Bytes>>;
-        type Error = std::io::Error;
-        type Future = std::future::Ready<Result<Self::Response, std::io::Error>>;
-
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), std::io::Error>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn call(&mut self, _: Request<RequestBody<B>>) -> Self::Future {
-            std::future::ready(Err(std::io::Error::other("the card network hung up")))
-        }
-    }
-
-    let mut service = once(Fails).await;
+    let fails = || -> Answer<std::io::Error> {
+        Box::pin(async { Err(std::io::Error::other("the card network hung up")) })
+    };
+    let mut service = once(Answers(fails)).await;
     let keyed = service.call(request("k")).await.unwrap();
     assert_eq!(keyed.status(), 502);
     assert_eq!(keyed.headers()["idempotency-status"], "unknown");
@@ -172,41 +158,27 @@ async fn a_handler_that_fails_leaves_its_outcome_unknown() {
 /// found its own request's claim and waited for it, and its answer was *in progress*.
 #[tokio::test]
 async fn a_layer_within_a_layer_does_not_wait_for_its_own_request() {
-    let handler = Handler::default();
+    let calls = Arc::<AtomicUsize>::default();
     let ledger = ledger().await;
-    let mut service = once_with(once_with(handler.clone(), ledger.clone()), ledger);
+    let mut service = once_with(once_with(counting(&calls), ledger.clone()), ledger);
     for _ in 0..2 {
         let answer = service.call(request("k")).await.unwrap();
         assert_eq!(answer.status(), 200);
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(body, "call 0");
     }
-    assert_eq!(handler.0.load(Ordering::SeqCst), 1);
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
 }
 
 /// Both were recorded as *answered*, as if their status had decided.
 #[tokio::test]
 async fn what_the_handler_says_itself_is_recorded_as_its_own_word() {
-    #[derive(Clone)]
-    struct Says;
-
-    impl<B> Service<Request<RequestBody<B>>> for Says {
-        type Response = Response<Full<Bytes>>;
-        type Error = Infallible;
-        type Future = std::future::Ready<Result<Self::Response, Infallible>>;
-
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn call(&mut self, _: Request<RequestBody<B>>) -> Self::Future {
-            let answer = Response::builder().header("idempotency-outcome", "unknown");
-            std::future::ready(Ok(answer.body(Full::from("x")).unwrap()))
-        }
-    }
-
+    let says = || -> Answer<Infallible> {
+        let answer = Response::builder().header("idempotency-outcome", "unknown");
+        Box::pin(async { Ok(answer.body(Full::from("x")).unwrap()) })
+    };
     let ledger = ledger().await;
-    let answer = once_with(Says, ledger.clone()).call(request("k")).await.unwrap();
+    let answer = once_with(Answers(says), ledger.clone()).call(request("k")).await.unwrap();
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers()["idempotency-status"], "unknown");
     let open = ledger.open_records(None, 10).await.unwrap().listed;
@@ -219,36 +191,23 @@ async fn what_the_handler_says_itself_is_recorded_as_its_own_word() {
 /// key is free, instead of waiting for somebody to settle it.
 #[tokio::test(start_paused = true)]
 async fn what_turns_out_late_not_to_have_been_sent_frees_the_key() {
-    /// Has started, and finds out after the deadline that no byte was taken; the second time it answers.
-    #[derive(Clone)]
-    struct FindsOutLate(Arc<AtomicUsize>);
-
-    impl<B> Service<Request<RequestBody<B>>> for FindsOutLate {
-        type Response = Response<Full<Bytes>>;
-        type Error = Infallible;
-        type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn call(&mut self, _: Request<RequestBody<B>>) -> Self::Future {
-            let calls = self.0.fetch_add(1, Ordering::SeqCst);
-            Box::pin(async move {
-                let mut answer = Response::new(Full::default());
-                if calls == 0 {
-                    // bounded: on a paused clock, one deadline and a half
-                    tokio::time::sleep(std::time::Duration::from_secs(90)).await;
-                    answer.extensions_mut().insert(onlyonce_http::NoAnswer::NotSent);
-                }
-                Ok(answer)
-            })
-        }
-    }
-
-    let calls = Arc::new(AtomicUsize::new(0));
+    let calls = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&calls);
+    // Has started, and finds out after the deadline that no byte was taken; the second time it answers.
+    let finds_out_late = move || -> Answer<Infallible> {
+        let call = counted.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async move {
+            let mut answer = Response::new(Full::default());
+            if call == 0 {
+                // bounded: on a paused clock, one deadline and a half
+                tokio::time::sleep(std::time::Duration::from_secs(90)).await;
+                answer.extensions_mut().insert(onlyonce_http::NoAnswer::NotSent);
+            }
+            Ok(answer)
+        })
+    };
     let ledger = ledger().await;
-    let service = once_with(FindsOutLate(Arc::clone(&calls)), ledger.clone());
+    let service = once_with(Answers(finds_out_late), ledger.clone());
     let first = service.clone().call(request("k")).await.unwrap();
     assert_eq!(
         (first.status().as_u16(), &first.headers()["idempotency-status"]),
