@@ -9,6 +9,8 @@ use onlyonce_core::{policy::OnUnknown, time::InUnits};
 
 use super::Rules;
 
+/// What is added to a clock that does not reach the end of time.
+const LONGEST: Duration = Duration::from_hours(100 * 365 * 24);
 /// A shorter lease lapses between two renewals on a busy machine.
 const LEASE_MIN: Duration = Duration::from_millis(100);
 /// An upstream in trouble is not asked more often.
@@ -102,6 +104,15 @@ impl Rules {
 
     fn check_times(&self) -> Result<(), Unkept> {
         let policy = &self.policy;
+        let waited_for = [
+            ("wait", self.wait),
+            ("lease", policy.lease),
+            ("deadline", policy.deadline),
+            ("settle_after", policy.settle_after.unwrap_or_default()),
+        ];
+        if let Some((setting, _)) = waited_for.into_iter().find(|(_, time)| *time > LONGEST) {
+            return Err(Unkept::new(setting, "is at most 36500d: nobody waits longer than a hundred years"));
+        }
         if policy.lease < LEASE_MIN {
             let why = "must be at least 100ms: it is renewed while an attempt works";
             return Err(Unkept::new("lease", why));
@@ -152,7 +163,15 @@ mod tests {
 
     #[test]
     fn what_cannot_be_kept_names_its_setting_and_the_one_it_is_compared_with() {
-        let rows: [Row; 10] = [
+        let rows: [Row; 14] = [
+            (|of| of.wait = LONGEST + MS, "wait", None),
+            (|of| of.policy.lease = Duration::MAX, "lease", None),
+            (
+                |of| (of.policy.deadline, of.policy.retain_key) = (Duration::MAX, Duration::MAX),
+                "deadline",
+                None,
+            ),
+            (|of| of.policy.settle_after = Some(Duration::MAX), "settle_after", None),
             (|of| of.policy.lease = LEASE_MIN - MS, "lease", None),
             (|of| of.policy.deadline = Duration::ZERO, "deadline", None),
             (|of| of.policy.retain_key = of.policy.retain_result - MS, "retain_key", Some("retain_result")),
@@ -183,8 +202,10 @@ mod tests {
 
     #[test]
     fn what_is_at_its_bound_can_be_kept() {
-        let rows: [fn(&mut Rules); 6] = [
+        let rows: [fn(&mut Rules); 8] = [
             |_| {},
+            |of| (of.wait, of.policy.lease, of.policy.settle_after) = (LONGEST, LONGEST, Some(LONGEST)),
+            |of| (of.policy.retain_result, of.policy.retain_key) = (Duration::MAX, Duration::MAX),
             |of| of.policy.lease = LEASE_MIN,
             |of| {
                 (of.policy.retain_key, of.policy.deadline) =
