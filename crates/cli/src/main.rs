@@ -48,20 +48,12 @@ fn environment(name: &str) -> Result<Option<String>, String> {
     }
 }
 
-/// Memory in pages of 4 KiB. The allocator asks for pages of 2 MiB, each of which is resident as a whole once a byte of it is
-/// used: the read buffer of a client who waits takes 16 KiB then instead of the 4 that have something in them.
-fn decline_huge_pages() {
-    // A kernel that knows no such wish refuses it; then more is resident.
-    let _ = rustix::thread::disable_transparent_huge_pages(true);
-}
-
 fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
     // What the gateway tells stands among its log lines; the other commands talk to people.
     if logging::start() && matches!(arguments.command, Command::Gateway(_)) {
         exit::tell_as_json();
     }
-    decline_huge_pages();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -99,16 +99,3 @@ async fn attempts_whose_clients_are_gone_take_no_descriptor_from_others() {
     assert_eq!((upstream.executions("k"), upstream.executions("slow-0")), (1, 1));
     assert_eq!(said(&send(gateway.address, &slow(0)).await), Some("replayed"));
 }
-
-/// The allocator asks for pages of 2 MiB, each of which is resident as a whole once a byte of it is used. A crowd that waits
-/// uses a little of every buffer, and took half as much memory again.
-#[tokio::test]
-async fn memory_comes_in_small_pages() {
-    let arguments = ["gateway", "--listen", "127.0.0.1:0", "--admin", "off", "--ledger", "memory:"];
-    let rest = ["--principal", "anonymous", "--upstream", "http://127.0.0.1:9"];
-    let program = env!("CARGO_BIN_EXE_onlyonce");
-    let gateway = Server::spawn(program, arguments.into_iter().chain(rest), [("ONLYONCE_LOG", "warn")]);
-    gateway.ready("listening on http://").await;
-    let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.pid())).unwrap();
-    assert!(status.lines().any(|line| line == "THP_enabled:\t0"), "{status}");
-}
