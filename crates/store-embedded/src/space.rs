@@ -30,6 +30,8 @@ pub(crate) struct Space {
     seen: Mutex<Option<Seen>>,
     /// People were told that it is nearly as large as it may be, and it has not shrunk since.
     warned: AtomicBool,
+    /// There was no room when it was last asked for.
+    short: AtomicBool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +43,14 @@ struct Seen {
 
 impl Space {
     pub(crate) fn new(path: PathBuf, reserve: u64, max_bytes: Option<u64>) -> Self {
-        Self { path, reserve, max_bytes, seen: Mutex::default(), warned: AtomicBool::new(false) }
+        Self {
+            path,
+            reserve,
+            max_bytes,
+            seen: Mutex::default(),
+            warned: AtomicBool::new(false),
+            short: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn room(&self, spaces: &Keyspaces, in_flight_bytes: u64) -> Room {
@@ -49,7 +58,22 @@ impl Space {
         let wanted = in_flight_bytes.saturating_add(self.reserve);
         let on_disk = free >= wanted.saturating_add(spaces.db.write_buffer_size());
         let allowed = self.max_bytes.is_none_or(|max| used.saturating_add(wanted) <= max);
-        if on_disk && allowed { Room::Enough } else { Room::Short }
+        let short = !(on_disk && allowed);
+        if self.turned(short) && short {
+            tracing::warn!(
+                free,
+                used,
+                wanted,
+                max = self.max_bytes,
+                "new keys are refused: the disk, or ledger.max_bytes, has no room for what is under way and a reserve"
+            );
+        }
+        if short { Room::Short } else { Room::Enough }
+    }
+
+    /// Whether that is new.
+    fn turned(&self, short: bool) -> bool {
+        self.short.load(Ordering::Relaxed) != short && self.short.swap(short, Ordering::Relaxed) != short
     }
 
     /// Tells people once that the ledger is nearly as large as it may be, and again only after it had shrunk; says whether
@@ -112,5 +136,14 @@ mod tests {
         let told = [799, 800, 900, 1000, 799, 800].map(|used| space.warn(used));
         assert_eq!(told, [false, true, false, false, false, true]);
         assert!(!Space::new(PathBuf::new(), 0, None).warn(u64::MAX), "until the disk says no");
+    }
+
+    #[test]
+    fn a_lack_of_room_is_told_when_it_begins_and_not_with_each_key() {
+        let space = Space::new(PathBuf::new(), 0, None);
+        assert_eq!(
+            [false, true, true, false, true].map(|short| space.turned(short)),
+            [false, true, false, true, true]
+        );
     }
 }

@@ -11,6 +11,9 @@ use super::{Config, OnUnknown, PrincipalFrom, Settings};
 /// From here on a status says that something went wrong after the request had arrived.
 const SERVER_ERRORS: u16 = 500;
 
+/// What the embedded ledger keeps free: `reserve` of its options.
+const LEDGER_RESERVE: u64 = 64 * 1024 * 1024;
+
 impl Config {
     /// One sentence or two on each such thing, with the key that it is about.
     pub fn warnings(&self) -> Vec<String> {
@@ -32,13 +35,14 @@ impl Config {
                 "ledger.url: this ledger forgets everything when the process ends; it is for trials",
             ];
         }
-        if self.ledger.must_exist {
-            return Vec::new();
-        }
-        vec![
+        let forgets = (!self.ledger.must_exist).then_some(
             "ledger.must_exist is off: after the first start, set it. A volume that is not mounted then stops the \
              gateway instead of making it forget what was done",
-        ]
+        );
+        let refuses = (1..=LEDGER_RESERVE).contains(&self.ledger.max_bytes.0).then_some(
+            "ledger.max_bytes: 64MiB of it are kept free for what is under way, so no key would ever be taken",
+        );
+        forgets.into_iter().chain(refuses).collect()
     }
 
     fn of_principal(&self) -> Vec<&'static str> {

@@ -83,11 +83,12 @@ fn a_path_that_reads_two_ways_is_explained_as_the_door_judges_it() {
 #[test]
 fn what_deserves_a_second_thought_is_said_once() {
     let warnings = |text: &str| parse(text).unwrap().warnings();
-    let quiet = "[ledger]\nmust_exist = true\n[principal]\ncredential = [\"header:x-api-key\"]\n";
+    let quiet = "[ledger]\nmust_exist = true\nmax_bytes = \"65MiB\"\n[principal]\ncredential = [\"header:x-api-key\"]\n";
     assert_eq!(warnings(quiet), Vec::<String>::new());
     for (text, about) in [
         ("[ledger]\nurl = \"memory:\"", "ledger.url"),
         ("[ledger]\nmust_exist = false", "ledger.must_exist"),
+        ("[ledger]\nmax_bytes = \"64MiB\"", "ledger.max_bytes"),
         ("[ledger]\nmust_exist = true", "principal.credential"),
         ("[principal]\nfrom = \"anonymous\"", "principal.from"),
         ("[principal]\nfrom = \"header\"\ntrusted = [\"0.0.0.0/0\"]", "principal.trusted"),
