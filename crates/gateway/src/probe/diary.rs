@@ -33,7 +33,7 @@ struct Entry {
 }
 
 impl Diary {
-    /// Whether the record is to be asked about now; if so, it is busy until [`heard`](Self::heard).
+    /// Whether the record is to be asked about now; if so, it is busy until one of the others says how that went.
     pub(super) fn begin(&mut self, operation: OperationRef, fence: Fence, now: Instant) -> bool {
         let OperationRef { record: id, first_claim_at } = operation;
         if !self.0.contains_key(&id) && self.0.len() >= RECORDS_MAX {
