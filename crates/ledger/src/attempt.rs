@@ -255,6 +255,7 @@ impl Execution {
                 self.held.reached(Stage::Over);
                 self.held.told();
                 self.lead().take();
+                self.leave();
                 let second_truth = refusal == Refusal::SettledOtherwise;
                 if second_truth || matches!(change.event, Event::Complete(..)) {
                     self.late(found.as_ref(), found.as_ref(), "refused").await;
@@ -276,11 +277,15 @@ impl Execution {
     fn reached(&self, record: &Record) {
         self.held.reached(if record.is_open() { Stage::Unknown } else { Stage::Over });
         self.held.told();
-        let admission = self.admission.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if admission.is_some() {
+        if self.leave().is_some() {
             // The first word on how it ended; a late one is counted elsewhere.
             self.engine.counters.critical_section.record(self.claimed.elapsed());
         }
+    }
+
+    /// Gives its place up, if it still has it.
+    fn leave(&self) -> Option<Place> {
+        self.admission.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn tell_waiters(&self, end: &End, record: &Arc<Record>) {

@@ -7,7 +7,7 @@ use std::{fmt, time::Duration};
 
 use onlyonce_core::{policy::OnUnknown, time::InUnits};
 
-use super::Rules;
+use super::{Resource, Rules};
 
 /// What is added to a clock that does not reach the end of time.
 const LONGEST: Duration = Duration::from_hours(100 * 365 * 24);
@@ -79,6 +79,12 @@ impl Rules {
         if ![422, 409, 400].contains(&self.mismatch.as_u16()) {
             return Err(Unkept::new("on_mismatch", "must be 422, 409 or 400"));
         }
+        if let Some(Resource::Path(name)) = &self.resource
+            && self.carriers.path() == Some(name)
+        {
+            let why = "is one of the `carriers`, and a key must not stand in the log: name another parameter";
+            return Err(Unkept::new("resource", why).against("carriers"));
+        }
         Ok(())
     }
 
@@ -146,9 +152,10 @@ impl std::error::Error for Unkept {}
 #[cfg(test)]
 mod tests {
     use http::StatusCode;
-    use onlyonce_core::{LedgerKey, parameters::Redaction};
+    use onlyonce_core::{LedgerKey, carrier::Carrier, parameters::Redaction};
 
     use super::*;
+    use crate::carriers::Carriers;
 
     /// What is changed, the setting that is told, and the one that it is compared with.
     type Row = (fn(&mut Rules), &'static str, Option<&'static str>);
@@ -163,7 +170,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_kept_names_its_setting_and_the_one_it_is_compared_with() {
-        let rows: [Row; 14] = [
+        let rows: [Row; 15] = [
             (|of| of.wait = LONGEST + MS, "wait", None),
             (|of| of.policy.lease = Duration::MAX, "lease", None),
             (
@@ -178,6 +185,14 @@ mod tests {
             (|of| of.policy.deadline = of.policy.retain_key + MS, "retain_key", Some("deadline")),
             (|of| of.answer_limit = ANSWER_LIMIT_MAX + 1, "answer_limit", None),
             (|of| of.mismatch = StatusCode::IM_A_TEAPOT, "on_mismatch", None),
+            (
+                |of| {
+                    of.carriers = Carriers::new([Carrier::Path("id".into())]).unwrap();
+                    of.resource = Some(Resource::Path("id".into()));
+                },
+                "resource",
+                Some("carriers"),
+            ),
             (|of| of.policy.on_unknown = OnUnknown::Rerun, "settle_after", Some("on_unknown")),
             (|of| of.policy.on_unknown = OnUnknown::Probe, "settle_after", Some("on_unknown")),
             (

@@ -1,17 +1,17 @@
 //! Attempts of which nobody expects anything any more. Two processes on one store: what one of them does while it is
 //! taken for dead must not hurt what the other has decided, and people are told.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use onlyonce_core::{
     Refusal,
     event::{Completion, Seen, Verdict},
     record::{ReleaseCause, Source, StateName},
 };
-use onlyonce_ledger::{attempt::Unrecorded, audit::Author, operator::Settlement};
+use onlyonce_ledger::{Options, attempt::Unrecorded, audit::Author, operator::Settlement};
 
 use crate::{
-    begun::{Begun, CREATED, LOST, begin, begin_two, refused, replayed, request, result},
+    begun::{Begun, CREATED, LOST, begin, begin_two, begin_with, open, refused, replayed, request, result},
     faulty::{Fault, Gate, Write},
 };
 
@@ -179,6 +179,21 @@ async fn a_late_completion_proves_not_applied_wrong_and_people_are_told() {
         one.audit().await.last().unwrap(),
         "late outcome accepted: released, fence 1 -> completed, fence 1"
     );
+}
+
+/// Whoever is told no has had his word: an attempt that goes on listening after that takes nobody's place.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_is_refused_holds_no_place() {
+    let one = begin_with(Options { attempts: 1, ..Options::default() }).await;
+    one.store.share();
+    let (ledger, _) = open(&one.store, Options::default()).await;
+    let two = Begun { ledger, store: Arc::clone(&one.store) };
+    let attempt = one.run(&request(1)).await;
+    lapse(&two).await;
+    settle(&two, Verdict::Applied { status: 200 }).await;
+    assert_eq!(refusal(attempt.lose_track(LOST).await.unwrap_err()), Refusal::NotOpen);
+    one.execute(&request(2), "paid").await;
+    drop(attempt);
 }
 
 /// Two truths for one key. What was settled stands, and the other is told to people: also that nothing was
