@@ -68,6 +68,16 @@ mod tests {
         open(must_exist()).unwrap();
     }
 
+    /// The thread that writes has let go of the store by then, which holds the directory.
+    #[tokio::test]
+    async fn a_ledger_that_was_dropped_leaves_its_directory_free() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place::Embedded(directory.path().to_owned());
+        for _ in 0..5 {
+            drop(place.open(Options::default()).await.unwrap());
+        }
+    }
+
     #[test]
     fn a_secret_that_is_gone_is_not_replaced() {
         let directory = tempfile::tempdir().unwrap();
