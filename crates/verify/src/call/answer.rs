@@ -1,0 +1,82 @@
+//! What came back, or did not.
+
+use std::{fmt, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+/// What became of one request, as its client saw it.
+pub type Outcome = Result<Answer, Lost>;
+
+/// A whole answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers, in the order in which they came.
+    pub headers: HeaderMap,
+    /// Its body, to the end.
+    pub body: Bytes,
+    /// From the first byte sent to the last one read.
+    pub took: Duration,
+}
+
+/// Why there is no whole answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// Not connected: nothing was sent.
+    NotReached(String),
+    /// The connection ended before an answer did.
+    BrokeOff(String),
+    /// The time was up.
+    TimedOut(Duration),
+    /// The client hung up, as it was meant to.
+    HungUp,
+    /// More than a report could hold.
+    TooLarge,
+}
+
+impl Answer {
+    /// A header's value as text; `None` if it is absent or no text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The body as JSON, if it is.
+    #[must_use]
+    pub fn json(&self) -> Option<serde_json::Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    /// Whether it says that the request was carried out.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.status.is_success() || self.status.is_redirection()
+    }
+}
+
+impl fmt::Display for Answer {
+    /// In one line: status, and the beginning of the body.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 120;
+        write!(f, "{}", self.status.as_u16())?;
+        let text = String::from_utf8_lossy(&self.body);
+        let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let shown: String = line.chars().take(SHOWN).collect();
+        let dots = if shown.len() < line.len() { "…" } else { "" };
+        if shown.is_empty() { Ok(()) } else { write!(f, " {shown}{dots}") }
+    }
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotReached(why) => write!(f, "it could not be reached: {why}"),
+            Self::BrokeOff(why) => write!(f, "no whole answer: {why}"),
+            Self::TimedOut(after) => write!(f, "no answer within {} s", after.as_secs_f32()),
+            Self::HungUp => f.write_str("hung up on purpose"),
+            Self::TooLarge => f.write_str("an answer of more than 64 MiB"),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The same request for a person: a line for a shell.
+
+use std::fmt::Write;
+
+use super::{Manner, Origin, Request, Who};
+
+/// Whether a request goes out by itself, or with those that follow it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Together {
+    /// By itself.
+    Alone,
+    /// At once with others; `wait` collects them.
+    WithOthers,
+}
+
+/// A `curl` command that sends `request`. Credentials stand there as variables of the shell, never as themselves: a
+/// report is read by others than those who own them.
+#[must_use]
+pub fn curl(origin: &Origin, request: &Request, secret: impl Fn(&str) -> bool, together: Together) -> String {
+    let mut line = String::from("curl -sS -i");
+    match request.manner {
+        Manner::Whole => {}
+        // The nearest that curl has to it.
+        Manner::HangUp(after) => _ = write!(line, " --max-time {}", after.as_secs_f32().max(0.1)),
+        Manner::Half => line.push_str(" --limit-rate 1 --max-time 0.5"),
+        Manner::Slow(_) => line.push_str(" --limit-rate 50"),
+    }
+    let _ = write!(line, " -X {} {}", request.method, quoted(&format!("{origin}{}", request.path)));
+    for (name, value) in &request.headers {
+        let value = match secret(name.as_str()) {
+            true => variable(request.who, name.as_str()),
+            false => String::from_utf8_lossy(value.as_bytes()).into_owned(),
+        };
+        let header = format!("{name}: {value}");
+        let _ = match secret(name.as_str()) {
+            true => write!(line, " -H \"{header}\""),
+            false => write!(line, " -H {}", quoted(&header)),
+        };
+    }
+    match std::str::from_utf8(&request.body) {
+        Ok("") => {}
+        Ok(text) if text.len() <= SHOWN => _ = write!(line, " --data-raw {}", quoted(text)),
+        Ok(_) | Err(_) => _ = write!(line, " --data-binary @body   # {} bytes", request.body.len()),
+    }
+    if together == Together::WithOthers {
+        line.push_str(" &");
+    }
+    line
+}
+
+/// Largest body that stands in the line itself.
+const SHOWN: usize = 4096;
+
+/// The variable that a credential's header stands as.
+fn variable(who: Who, name: &str) -> String {
+    let who = match who {
+        Who::First | Who::Nobody => "FIRST",
+        Who::Second => "SECOND",
+    };
+    format!("${who}_{}", name.to_uppercase().replace('-', "_"))
+}
+
+/// In single quotes, as a POSIX shell takes them.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::{HeaderMap, HeaderValue, Method};
+
+    use super::*;
+
+    #[test]
+    fn a_line_quotes_what_a_shell_would_read_and_hides_credentials() {
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", HeaderValue::from_static("Bearer secret"));
+        headers.insert("idempotency-key", HeaderValue::from_static("\"it's\""));
+        let request = Request {
+            method: Method::POST,
+            path: "/transfers".into(),
+            headers,
+            body: Bytes::from_static(b"{}"),
+            who: Who::Second,
+            manner: Manner::Whole,
+            changed: None,
+            token: String::new(),
+        };
+        let origin = "http://127.0.0.1:8080".parse().unwrap();
+        let line = curl(&origin, &request, |name| name == "authorization", Together::Alone);
+        assert_eq!(
+            line,
+            "curl -sS -i -X POST 'http://127.0.0.1:8080/transfers' -H \"authorization: $SECOND_AUTHORIZATION\" \
+             -H 'idempotency-key: \"it'\\''s\"' --data-raw '{}'"
+        );
+    }
+}

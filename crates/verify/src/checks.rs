@@ -1,0 +1,35 @@
+//! The checks, one file for each subject.
+
+mod mismatch;
+mod replay;
+
+use crate::check::Check;
+
+/// Subjects, in the order in which they are tried: what is cheap and says most comes first.
+const SUBJECTS: &[&[Check]] = &[replay::CHECKS, mismatch::CHECKS];
+
+/// All of them.
+pub fn all() -> impl Iterator<Item = &'static Check> {
+    SUBJECTS.iter().copied().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_and_have_a_subject() {
+        let mut seen = HashSet::new();
+        for check in all() {
+            assert!(seen.insert(check.id), "{} twice", check.id);
+            assert!(
+                check.id.split_once('/').is_some_and(|(a, b)| !a.is_empty() && !b.is_empty()),
+                "{}",
+                check.id
+            );
+            assert!(!check.controls.is_empty(), "{} is failed by no shipped fixture", check.id);
+        }
+    }
+}

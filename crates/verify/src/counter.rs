@@ -1,0 +1,121 @@
+//! How often something has taken effect.
+
+use serde_json::Value;
+
+use crate::plan::{Operation, PlanError};
+
+/// A question whose answer counts.
+#[derive(Clone, Debug)]
+pub struct Counter {
+    pub(crate) operation: Operation,
+    reading: Reading,
+}
+
+/// Where the count stands in the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// It is the length of the list at this pointer (RFC 6901); empty: of the whole answer.
+    Length(String),
+    /// It is the number at this pointer, which each effect changes by so much.
+    Number {
+        /// Where.
+        pointer: String,
+        /// By how much; not zero.
+        step: i64,
+    },
+}
+
+impl Counter {
+    /// Asks `operation`, and reads its answer so.
+    ///
+    /// # Errors
+    /// If the step is zero.
+    pub fn new(operation: Operation, reading: Reading) -> Result<Self, PlanError> {
+        match reading {
+            Reading::Number { step: 0, .. } => Err(PlanError::new(
+                "counter: with a step of 0 nothing would be counted; write what one effect adds",
+            )),
+            _ => Ok(Self { operation, reading }),
+        }
+    }
+
+    /// Reads `GET /transfers length`, `GET /transfers /items length` or `GET /account /balance [-100]`.
+    ///
+    /// # Errors
+    /// If it is none of these.
+    pub fn parse(text: &str) -> Result<Self, PlanError> {
+        let wrong = || {
+            PlanError::new(format!(
+                "{text:?} counts nothing: write 'GET /path length', 'GET /path /items length' or 'GET /path /balance -100' \
+                 (a pointer to a number, and by how much one effect changes it)"
+            ))
+        };
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let (method, path, reading) = match words.as_slice() {
+            [method, path, "length"] => (method, path, Reading::Length(String::new())),
+            [method, path, pointer, "length"] => (method, path, Reading::Length((*pointer).to_owned())),
+            [method, path, pointer] => {
+                (method, path, Reading::Number { pointer: (*pointer).to_owned(), step: 1 })
+            }
+            [method, path, pointer, step] => {
+                let step = step.parse().map_err(|_| wrong())?;
+                (method, path, Reading::Number { pointer: (*pointer).to_owned(), step })
+            }
+            _ => return Err(wrong()),
+        };
+        match &reading {
+            Reading::Length(pointer) | Reading::Number { pointer, .. }
+                if !pointer.is_empty() && !pointer.starts_with('/') =>
+            {
+                return Err(wrong());
+            }
+            _ => {}
+        }
+        Self::new(Operation::parse(&format!("{method} {path}"))?, reading)
+    }
+
+    /// The count in an answer; `Err`: what it says instead.
+    pub(crate) fn read(&self, body: &Value) -> Result<i64, String> {
+        match &self.reading {
+            Reading::Length(pointer) => match body.pointer(pointer) {
+                Some(Value::Array(list)) => Ok(i64::try_from(list.len()).unwrap_or(i64::MAX)),
+                Some(_) => Err(format!("at {pointer:?} its answer has something else than a list")),
+                None => Err(format!("its answer has nothing at {pointer:?}")),
+            },
+            Reading::Number { pointer, .. } => match body.pointer(pointer).and_then(Value::as_i64) {
+                Some(number) => Ok(number),
+                None => Err(format!("at {pointer:?} its answer has no whole number")),
+            },
+        }
+    }
+
+    /// How many effects lie between two counts.
+    pub(crate) const fn between(&self, before: i64, after: i64) -> i64 {
+        match self.reading {
+            Reading::Length(_) => after - before,
+            Reading::Number { step, .. } => (after - before) / step,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn lists_numbers_and_balances_count() {
+        let list = Counter::parse("GET /transfers length").unwrap();
+        assert_eq!(list.read(&json!([1, 2])), Ok(2));
+        let items = Counter::parse("GET /transfers /items length").unwrap();
+        assert_eq!(items.read(&json!({"items": [1]})), Ok(1));
+        assert!(items.read(&json!([])).is_err());
+        let balance = Counter::parse("GET /account /balance -100").unwrap();
+        assert_eq!(balance.read(&json!({"balance": 700})), Ok(700));
+        assert_eq!(balance.between(1000, 700), 3);
+        for wrong in ["", "GET", "GET /x", "GET /x size", "GET /x /a b", "GET x length", "GET /x /a 0"] {
+            assert!(Counter::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! An API that acts once, and the same with one defect each.
+//!
+//! They keep the verifier honest: every check passes on the correct one, and fails on one of the others at least. They
+//! are written for nothing else: everything is in memory, and nothing is fast.
+//!
+//! Invariant: a defect changes one thing. What a fixture does without it is what the correct one does.
+
+mod bank;
+mod layer;
+
+use std::{io, sync::Arc};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use crate::plan::Plan;
+
+/// What is wrong with a fixture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Defect {
+    /// Keys are not looked at.
+    NoDeduplication,
+    /// It looks whether the key is known, works, and then writes it down: requests at once all find nothing.
+    CheckThenAct,
+    /// A key is known by itself: not by path, method or caller.
+    KeyAlone,
+    /// Whatever comes under a known key gets the first answer.
+    BodyIgnored,
+    /// Repeats are answered with 200, whatever the first answer was.
+    ReplaysOk,
+    /// Repeats get status and body alone.
+    HeadersForgotten,
+    /// A repeat while the first runs is refused, and so are all that come later, for ever.
+    StuckInProgress,
+    /// The lock on a key ends before the work does.
+    ShortLock,
+    /// The work ends with its client: the effect stands, the result is gone, and a repeat runs again.
+    LostOnHangUp,
+    /// Large answers are not kept, so a repeat runs again.
+    LargeRunsAgain,
+    /// A repeat with another body while the first runs is told to wait, and not that it is another request.
+    InProgressFirst,
+    /// A key is known without its caller: somebody else gets the first caller's answer.
+    CrossPrincipal,
+    /// Repeats get the cookie that was set for the first caller.
+    CookieReplayed,
+    /// An error after the effect frees the key, so a repeat has the effect again.
+    FailureFrees,
+    /// What was done is on record only after it was answered: a crash in between forgets it.
+    ForgottenAtCrash,
+}
+
+/// A fixture that serves, until it is dropped.
+#[derive(Debug)]
+pub struct Fixture {
+    port: u16,
+    serving: JoinHandle<()>,
+}
+
+impl Defect {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::NoDeduplication,
+        Self::CheckThenAct,
+        Self::KeyAlone,
+        Self::BodyIgnored,
+        Self::ReplaysOk,
+        Self::HeadersForgotten,
+        Self::StuckInProgress,
+        Self::ShortLock,
+        Self::LostOnHangUp,
+        Self::LargeRunsAgain,
+        Self::InProgressFirst,
+        Self::CrossPrincipal,
+        Self::CookieReplayed,
+        Self::FailureFrees,
+        Self::ForgottenAtCrash,
+    ];
+}
+
+impl Fixture {
+    /// Starts one on a free port of the loopback; `None`: the correct one.
+    ///
+    /// # Errors
+    /// If it cannot listen.
+    pub async fn start(defect: Option<Defect>) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let port = listener.local_addr()?.port();
+        let layer = Arc::new(layer::Layer::new(defect));
+        let serving = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let layer = Arc::clone(&layer);
+                let service = service_fn(move |request| Arc::clone(&layer).answer(request));
+                let connection = http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .serve_connection(TokioIo::new(stream), service);
+                // A client that hangs up is no fault of a fixture.
+                tokio::spawn(async move { drop(connection.await) });
+            }
+        });
+        Ok(Self { port, serving })
+    }
+
+    /// A plan that asks it everything.
+    ///
+    /// # Panics
+    /// Never: the plan is written here.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        let text = PLAN.replace("{port}", &self.port.to_string());
+        Plan::parse(&text).expect("the fixture's plan is valid")
+    }
+}
+
+/// What a fixture can be asked.
+const PLAN: &str = include_str!("fixture/plan.toml");
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}

@@ -1,0 +1,138 @@
+//! What is asked of which API, and how its effects are counted.
+//!
+//! A plan is read from [a file](Plan::parse) or made [from one line](OneLine). Both give the same type, and nothing below
+//! knows which it was.
+
+mod duration;
+mod key;
+mod one_line;
+mod operation;
+mod resource;
+mod template;
+mod written;
+
+use std::{fmt, net::SocketAddr, time::Duration};
+
+use http::HeaderMap;
+
+use crate::{
+    call::{Origin, Who},
+    counter::Counter,
+};
+
+pub use key::{Carrier, Form, KeyRule};
+pub use one_line::OneLine;
+pub use operation::{Operation, Operations};
+pub use resource::Resource;
+pub use template::Template;
+
+/// A plan that can be carried out.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The API.
+    pub target: Origin,
+    /// Whose expectations it is held to, by name.
+    pub profile: String,
+    /// How a request carries its key.
+    pub key: KeyRule,
+    /// Who asks.
+    pub credentials: Credentials,
+    /// What is asked.
+    pub operations: Operations,
+    /// Something that is read, replaced and removed by its path.
+    pub resource: Option<Resource>,
+    /// How effects are counted; `None`: not at all, or by the verifier itself in the upstream view.
+    pub counter: Option<Counter>,
+    /// How long results are kept, if that is known and short enough to wait for.
+    pub retention: Option<Duration>,
+    /// How the API is killed, stopped and started.
+    pub commands: Commands,
+    /// Where the verifier listens as the application behind what is verified; `None`: the client's view.
+    pub upstream: Option<SocketAddr>,
+    /// How much may be asked of the API.
+    pub bounds: Bounds,
+}
+
+/// What shows who asks: headers.
+#[derive(Clone, Debug, Default)]
+pub struct Credentials {
+    /// Of the caller who does most of it; empty: none is needed.
+    pub first: HeaderMap,
+    /// Of somebody else.
+    pub second: Option<HeaderMap>,
+}
+
+/// Commands for a shell (`sh -c`); each is done when it ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Commands {
+    /// Kills it, as a crash would.
+    pub kill: Option<String>,
+    /// Starts it again, in the background.
+    pub restart: Option<String>,
+    /// Stops it where it is (SIGSTOP).
+    pub pause: Option<String>,
+    /// Lets it go on.
+    pub resume: Option<String>,
+}
+
+/// Bounds of what the verifier itself does.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Most requests of one run.
+    pub requests: u32,
+    /// Most requests at once.
+    pub at_once: u32,
+    /// How long an answer may take.
+    pub patience: Duration,
+    /// How long an effect may take to be counted.
+    pub settle: Duration,
+}
+
+/// A plan that cannot be carried out, and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanError(pub(crate) String);
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            requests: 10_000,
+            at_once: 100,
+            patience: Duration::from_secs(15),
+            settle: Duration::from_secs(3),
+        }
+    }
+}
+
+impl Credentials {
+    /// What shows that it is `who`.
+    #[must_use]
+    pub fn of(&self, who: Who) -> Option<&HeaderMap> {
+        match who {
+            Who::First => Some(&self.first),
+            Who::Second => self.second.as_ref(),
+            Who::Nobody => None,
+        }
+    }
+
+    /// Whether a header shows who asks: then its value stands in no report.
+    #[must_use]
+    pub fn is_secret(&self, header: &str) -> bool {
+        const ALWAYS: [&str; 4] = ["authorization", "cookie", "x-api-key", "proxy-authorization"];
+        let named = |headers: &HeaderMap| headers.contains_key(header);
+        ALWAYS.contains(&header) || named(&self.first) || self.second.as_ref().is_some_and(named)
+    }
+}
+
+impl PlanError {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for PlanError {}

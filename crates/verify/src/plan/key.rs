@@ -1,0 +1,88 @@
+//! How a request carries its key.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
+use serde_json::Value;
+
+use super::PlanError;
+use crate::call::Request;
+
+/// How keys are sent.
+#[derive(Clone, Debug)]
+pub struct KeyRule {
+    /// Where they stand.
+    pub carrier: Carrier,
+    /// How they are written in a header; `None`: as the profile says.
+    pub form: Option<Form>,
+    /// Whether the API demands one; `None`: not known.
+    pub required: Option<bool>,
+}
+
+/// Where a key stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// In a header.
+    Header(HeaderName),
+    /// In a member of a JSON body, by pointer (RFC 6901).
+    Body(String),
+}
+
+/// How a key is written in a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As a structured field's string (RFC 9651, section 3.3.3).
+    Quoted,
+    /// As it is.
+    Bare,
+}
+
+impl Default for KeyRule {
+    fn default() -> Self {
+        let header = Carrier::Header(HeaderName::from_static("idempotency-key"));
+        Self { carrier: header, form: None, required: None }
+    }
+}
+
+impl Carrier {
+    /// Reads `header:NAME` or `body:/pointer`.
+    ///
+    /// # Errors
+    /// If it is neither.
+    pub fn parse(text: &str) -> Result<Self, PlanError> {
+        let wrong = || PlanError::new(format!("{text:?} carries no key: write header:NAME or body:/member"));
+        match text.split_once(':').ok_or_else(wrong)? {
+            ("header", name) => name.parse().map(Self::Header).map_err(|_| wrong()),
+            ("body", pointer) if pointer.starts_with('/') => Ok(Self::Body(pointer.to_owned())),
+            _ => Err(wrong()),
+        }
+    }
+
+    /// Puts a key into a request, as it is to be written; `None`: the body has no place for it.
+    #[must_use]
+    pub fn put(&self, mut request: Request, key: &str, form: Form) -> Option<Request> {
+        match self {
+            Self::Header(name) => {
+                let written = match form {
+                    Form::Quoted => format!("\"{}\"", key.replace('\\', r"\\").replace('"', r#"\""#)),
+                    Form::Bare => key.to_owned(),
+                };
+                request.headers.insert(name, HeaderValue::from_bytes(written.as_bytes()).ok()?);
+            }
+            Self::Body(pointer) => {
+                request.body = within(&request.body, pointer, key)?;
+                if let Some(changed) = &request.changed {
+                    request.changed = Some(within(changed, pointer, key)?);
+                }
+            }
+        }
+        Some(request)
+    }
+}
+
+/// A JSON body with the key as a member; `None`: there is no place for it.
+fn within(body: &[u8], pointer: &str, key: &str) -> Option<Bytes> {
+    let mut body: Value = serde_json::from_slice(body).ok()?;
+    let (parent, member) = pointer.rsplit_once('/')?;
+    body.pointer_mut(parent)?.as_object_mut()?.insert(member.to_owned(), key.into());
+    Some(body.to_string().into())
+}

@@ -1,0 +1,68 @@
+//! A plan from one line: a request, and how its effects are counted.
+
+use http::HeaderMap;
+
+use super::{
+    Bounds, Commands, Credentials, KeyRule, Operation, Operations, Plan, PlanError, operation::parse_header,
+};
+use crate::{call::Origin, counter::Counter};
+
+/// What the command line says.
+#[derive(Clone, Debug, Default)]
+pub struct OneLine {
+    /// `POST http://127.0.0.1:8080/transfers`.
+    pub request: String,
+    /// A JSON body.
+    pub json: Option<String>,
+    /// Headers, as `Name: value`.
+    pub headers: Vec<String>,
+    /// `GET /transfers length`, or with a pointer.
+    pub count: Option<String>,
+    /// The caller's credential, as a header.
+    pub credential: Option<String>,
+    /// Another caller's.
+    pub second_credential: Option<String>,
+}
+
+impl OneLine {
+    /// The plan.
+    ///
+    /// # Errors
+    /// Names what cannot be read, and how to write it.
+    pub fn plan(self) -> Result<Plan, PlanError> {
+        let wrong = || {
+            let request = &self.request;
+            PlanError::new(format!(
+                "{request:?} is no request: write one such as 'POST http://127.0.0.1:8080/transfers'"
+            ))
+        };
+        let (method, url) = self.request.trim().split_once(' ').ok_or_else(wrong)?;
+        let (target, path) = Origin::split(url.trim()).map_err(|_| wrong())?;
+        let mut create = Operation::parse(&format!("{method} {path}"))?;
+        if let Some(json) = self.json {
+            create = create.with_json(json);
+        }
+        for header in &self.headers {
+            create = create.with_header(header)?;
+        }
+        let credential = |line: &String| -> Result<HeaderMap, PlanError> {
+            Ok(HeaderMap::from_iter([parse_header(line)?]))
+        };
+        Ok(Plan {
+            target,
+            profile: "ietf".into(),
+            key: KeyRule::default(),
+            credentials: Credentials {
+                first: self.credential.as_ref().map(credential).transpose()?.unwrap_or_default(),
+                second: self.second_credential.as_ref().map(credential).transpose()?,
+            },
+            operations: Operations::only(create),
+            resource: None,
+            counter: self.count.as_deref().map(Counter::parse).transpose()?,
+            retention: None,
+            commands: Commands::default(),
+            upstream: None,
+            bounds: Bounds::default(),
+        })
+    }
+}

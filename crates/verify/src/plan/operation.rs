@@ -1,0 +1,105 @@
+//! What is asked of the API.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+
+use super::{PlanError, Template, template::Fresh};
+use crate::call::{Manner, Request, Who};
+
+/// Everything that may be asked, by the part that it plays in the checks.
+#[derive(Clone, Debug)]
+pub struct Operations {
+    /// What has an effect each time it is carried out, and is to have one for each key.
+    pub create: Operation,
+    /// The same, but it takes long: a second or more.
+    pub slow: Option<Operation>,
+    /// Has its effect, and is then answered with 500.
+    pub fails: Option<Operation>,
+    /// Is refused for what it asks, and has no effect.
+    pub refused: Option<Operation>,
+    /// Has its effect, and a large answer.
+    pub large: Option<Operation>,
+    /// Requests that only read.
+    pub reads: Vec<Operation>,
+}
+
+impl Operations {
+    /// Those of an API of which nothing else is known.
+    #[must_use]
+    pub const fn only(create: Operation) -> Self {
+        Self { create, slow: None, fails: None, refused: None, large: None, reads: Vec::new() }
+    }
+}
+
+/// One thing to ask.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// Its method.
+    pub method: Method,
+    /// Path and query.
+    pub path: Template,
+    /// Headers beside the key's and the credential's.
+    pub headers: HeaderMap,
+    /// Its body; empty: none.
+    pub body: Template,
+    /// Another body that stands for another request, where none can be derived.
+    pub changed: Option<Template>,
+}
+
+impl Operation {
+    /// Reads `POST /transfers`.
+    ///
+    /// # Errors
+    /// If it is no method and path.
+    pub fn parse(line: &str) -> Result<Self, PlanError> {
+        let wrong = || PlanError::new(format!("{line:?} is no request: write one such as 'POST /transfers'"));
+        let (method, path) = line.trim().split_once(' ').ok_or_else(wrong)?;
+        let (method, path) = (method.parse().map_err(|_| wrong())?, path.trim());
+        if !path.starts_with('/') {
+            return Err(wrong());
+        }
+        let (path, body) = (Template::new(path), Template::new(""));
+        Ok(Self { method, path, headers: HeaderMap::new(), body, changed: None })
+    }
+
+    /// With a JSON body.
+    #[must_use]
+    pub fn with_json(mut self, body: impl Into<String>) -> Self {
+        self.body = Template::new(body);
+        self.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self
+    }
+
+    /// With a header.
+    ///
+    /// # Errors
+    /// If it is not written as `Name: value`.
+    pub fn with_header(mut self, line: &str) -> Result<Self, PlanError> {
+        let (name, value) = parse_header(line)?;
+        self.headers.append(name, value);
+        Ok(self)
+    }
+
+    /// A request of its own, with fresh values, without key and credential.
+    pub(crate) fn request(&self) -> Request {
+        let fresh = Fresh::new();
+        Request {
+            method: self.method.clone(),
+            path: self.path.with(&fresh),
+            headers: self.headers.clone(),
+            body: self.body.with(&fresh).into(),
+            who: Who::Nobody,
+            manner: Manner::Whole,
+            changed: self.changed.as_ref().map(|changed| changed.with(&fresh).into()),
+            token: fresh.token,
+        }
+    }
+}
+
+/// Reads `Name: value`.
+pub(crate) fn parse_header(line: &str) -> Result<(HeaderName, HeaderValue), PlanError> {
+    let wrong = || PlanError::new(format!("{line:?} is no header: write one such as 'X-Tenant: acme'"));
+    let (name, value) = line.split_once(':').ok_or_else(wrong)?;
+    let name = name.trim().parse().map_err(|_| wrong())?;
+    let value = value.trim().parse().map_err(|_| wrong())?;
+    Ok((name, value))
+}

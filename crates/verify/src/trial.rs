@@ -1,0 +1,236 @@
+//! What a check works with: requests, effects, and a record of both.
+
+mod change;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    call::{Answer, Outcome, Request, Who, exchange},
+    plan::{Form, Operation, Plan},
+    profile::Profile,
+    random,
+    verdict::Stop,
+};
+
+/// One check's time with the API.
+#[derive(Debug)]
+pub struct Trial<'a> {
+    plan: &'a Plan,
+    profile: &'static Profile,
+    /// Requests of the whole run.
+    spent: &'a AtomicU32,
+    steps: Vec<Step>,
+}
+
+/// What was sent at one time, and what came back.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What it was for.
+    pub what: String,
+    /// The requests, and what became of each.
+    pub exchanges: Vec<(Request, Outcome)>,
+}
+
+/// How many effects there were at some time.
+#[derive(Clone, Copy, Debug)]
+pub struct Count(i64);
+
+/// How long nothing may change before a count is believed.
+const QUIET: std::time::Duration = std::time::Duration::from_millis(60);
+/// How often it is looked at.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(15);
+
+impl<'a> Trial<'a> {
+    /// One that spends from the requests of its run.
+    pub(crate) const fn new(plan: &'a Plan, profile: &'static Profile, spent: &'a AtomicU32) -> Self {
+        Self { plan, profile, spent, steps: Vec::new() }
+    }
+
+    /// What is asked of which API.
+    #[must_use]
+    pub const fn plan(&self) -> &'a Plan {
+        self.plan
+    }
+
+    /// What is expected.
+    #[must_use]
+    pub const fn profile(&self) -> &'static Profile {
+        self.profile
+    }
+
+    /// All that was sent.
+    pub(crate) fn into_steps(self) -> Vec<Step> {
+        self.steps
+    }
+
+    /// A new operation: fresh values, a fresh key, the first caller.
+    ///
+    /// # Errors
+    /// If its body has no place for a key.
+    pub fn operation(&self) -> Result<Request, Stop> {
+        self.keyed(self.unkeyed(&self.plan.operations.create), &random::uuid())
+    }
+
+    /// A request of the first caller, without a key.
+    #[must_use]
+    pub fn unkeyed(&self, operation: &Operation) -> Request {
+        self.of(&operation.request(), Who::First)
+    }
+
+    /// The same request under this key.
+    ///
+    /// # Errors
+    /// If its body has no place for a key.
+    pub fn keyed(&self, request: Request, key: &str) -> Result<Request, Stop> {
+        let form = self.plan.key.form.unwrap_or(self.profile.form);
+        self.keyed_as(request, key, form)
+    }
+
+    /// The same request under this key, written so.
+    ///
+    /// # Errors
+    /// If its body has no place for a key.
+    pub fn keyed_as(&self, request: Request, key: &str, form: Form) -> Result<Request, Stop> {
+        let placed = self.plan.key.carrier.put(request, key, form);
+        placed.ok_or_else(|| Stop::not_observable("the body of this operation has no place for a key"))
+    }
+
+    /// The same request under a fresh key: another operation with the same parameters.
+    ///
+    /// # Errors
+    /// If its body has no place for a key.
+    pub fn keyed_anew(&self, request: &Request) -> Result<Request, Stop> {
+        self.keyed(request.clone(), &random::uuid())
+    }
+
+    /// The same request, asked by somebody else.
+    #[must_use]
+    pub fn of(&self, request: &Request, who: Who) -> Request {
+        let mut request = request.clone();
+        let credentials = &self.plan.credentials;
+        for name in credentials.of(request.who).into_iter().flat_map(|headers| headers.keys()) {
+            request.headers.remove(name);
+        }
+        if let Some(headers) = credentials.of(who) {
+            request.headers.extend(headers.clone());
+        }
+        request.who = who;
+        request
+    }
+
+    /// Another request under the same key: a member of its body has another value.
+    ///
+    /// # Errors
+    /// If none can be made from the body and the plan gives none.
+    pub fn changed(&self, request: &Request) -> Result<Request, Stop> {
+        change::changed(request, &self.plan.key.carrier)
+    }
+
+    /// Sends a request and awaits its answer.
+    ///
+    /// # Errors
+    /// If there is none: the check has come to its end.
+    pub async fn send(&mut self, what: &str, request: &Request) -> Result<Answer, Stop> {
+        let outcome = self.attempt(what, request).await?;
+        outcome.map_err(|lost| Stop::Lost { step: what.to_owned(), lost })
+    }
+
+    /// Sends a request that may remain without an answer.
+    ///
+    /// # Errors
+    /// If the run's requests are spent.
+    pub async fn attempt(&mut self, what: &str, request: &Request) -> Result<Outcome, Stop> {
+        let outcomes = self.at_once(what, vec![request.clone()]).await?;
+        outcomes.into_iter().next().ok_or_else(|| Stop::not_observable("nothing was sent"))
+    }
+
+    /// Sends requests at once, each on a connection of its own; the answers are in the order of the requests.
+    ///
+    /// # Errors
+    /// If the run's requests are spent, or these are more than it may send at once.
+    pub async fn at_once(&mut self, what: &str, requests: Vec<Request>) -> Result<Vec<Outcome>, Stop> {
+        self.spend(requests.len())?;
+        let (origin, patience) = (self.plan.target.clone(), self.plan.bounds.patience);
+        let outcomes = match requests.as_slice() {
+            [request] => vec![exchange(&origin, request, patience).await],
+            many => {
+                let tasks: Vec<_> = many
+                    .iter()
+                    .map(|request| {
+                        let (origin, request) = (origin.clone(), request.clone());
+                        tokio::spawn(async move { exchange(&origin, &request, patience).await })
+                    })
+                    .collect();
+                let mut outcomes = Vec::with_capacity(tasks.len());
+                for task in tasks {
+                    outcomes.push(task.await.expect("an exchange does not panic"));
+                }
+                outcomes
+            }
+        };
+        let exchanges = requests.into_iter().zip(outcomes.iter().cloned()).collect();
+        self.steps.push(Step { what: what.to_owned(), exchanges });
+        Ok(outcomes)
+    }
+
+    /// How many effects there are now.
+    ///
+    /// # Errors
+    /// If nothing counts them, or the counter does not answer as the plan says.
+    pub async fn count(&mut self) -> Result<Count, Stop> {
+        let Some(counter) = &self.plan.counter else {
+            return Err(Stop::not_observable("nothing counts effects"));
+        };
+        let question = self.unkeyed(&counter.operation);
+        let answer = self.send("count the effects", &question).await?;
+        let body = answer.json().ok_or_else(|| Stop::not_observable("the counter's answer is no JSON"))?;
+        counter.read(&body).map(Count).map_err(|why| Stop::not_observable(format!("the counter: {why}")))
+    }
+
+    /// How many effects there have been since `before`, once they have had the time that the plan gives them: it waits
+    /// until there are as many as expected, and then for those that should not come.
+    ///
+    /// # Errors
+    /// As for [`Trial::count`].
+    pub async fn effects_since(&mut self, before: Count, expected: i64) -> Result<i64, Stop> {
+        let Some(counter) = &self.plan.counter else {
+            return Err(Stop::not_observable("nothing counts effects"));
+        };
+        let started = Instant::now();
+        let first = self.steps.len();
+        let mut last = counter.between(before.0, self.count().await?.0);
+        let mut since = Instant::now();
+        // bounded: by the plan's time to settle.
+        while since.elapsed() < QUIET || last < expected && started.elapsed() < self.plan.bounds.settle {
+            sleep(LOOK).await;
+            let now = counter.between(before.0, self.count().await?.0);
+            if now != last {
+                (last, since) = (now, Instant::now());
+            }
+            // Of all these looks the report needs the last.
+            self.steps.drain(first..self.steps.len() - 1);
+        }
+        Ok(last)
+    }
+
+    /// Takes so many from the requests of the run.
+    fn spend(&self, count: usize) -> Result<(), Stop> {
+        let bounds = &self.plan.bounds;
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        if count > bounds.at_once {
+            let most = bounds.at_once;
+            return Err(Stop::not_observable(format!(
+                "it needs {count} requests at once, and bounds.at_once of the plan allows {most}"
+            )));
+        }
+        if self.spent.fetch_add(count, Ordering::Relaxed).saturating_add(count) > bounds.requests {
+            let most = bounds.requests;
+            return Err(Stop::not_observable(format!(
+                "the {most} requests that bounds.requests of the plan allows are spent"
+            )));
+        }
+        Ok(())
+    }
+}
