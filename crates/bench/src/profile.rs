@@ -26,6 +26,9 @@ pub(crate) struct Options {
     seconds: u64,
     #[arg(long, default_value_t = 64)]
     connections: usize,
+    /// Replays only: how long other keys are executed before, so that what is replayed lies in files
+    #[arg(long, default_value_t = 0)]
+    aged: u64,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -55,6 +58,9 @@ pub(crate) async fn run(options: Options) -> Result<(), Failure> {
         Kind::Fresh => measure(&fresh, options.seconds).await?,
         Kind::Replay => {
             measure(&fresh, 1).await?;
+            if options.aged > 0 {
+                measure(&Keys::fresh(), options.aged).await?;
+            }
             measure(&fresh.repeated(), options.seconds).await?
         }
     };
