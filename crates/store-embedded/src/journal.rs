@@ -23,6 +23,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::OpenError;
 
+mod ahead;
+
+pub(crate) use ahead::Ahead;
+
 const EXTENSION: &str = "jnl";
 const PAGE: usize = 4096;
 /// What the system counts a file's blocks in, whatever their size (stat(2)).

@@ -29,6 +29,7 @@ use crate::{
     error::{poisoned, unread},
     expiry,
     health::{Health, Watch},
+    journal::Ahead,
     keyspaces::Keyspaces,
     open::{self, Opened},
     space::Space,
@@ -72,6 +73,7 @@ impl EmbeddedStore {
             clock: Arc::clone(&clock),
             health: health.clone(),
             open: Arc::clone(&open),
+            ahead: Ahead::new(directory.data()),
         };
         let (jobs, writer) = writer.start(options.audit_entries, directory.path())?;
         Ok(Self {

@@ -26,6 +26,7 @@ use crate::{
     clock::Clock,
     error,
     health::Health,
+    journal::Ahead,
     keyspaces::{CLOCK, Keyspaces},
 };
 
@@ -62,6 +63,7 @@ pub(crate) struct Writer {
     pub(crate) clock: Arc<Clock>,
     pub(crate) health: Health,
     pub(crate) open: Open,
+    pub(crate) ahead: Ahead,
 }
 
 impl Writer {
@@ -154,7 +156,8 @@ impl Running {
         if changes.is_empty() {
             return Ok(());
         }
-        let Writer { spaces, clock, health, open } = &self.writer;
+        let Writer { spaces, clock, health, open, ahead } = &mut self.writer;
+        ahead.of(changes.bytes());
         let mut batch = spaces.db.batch().durability(Some(PersistMode::SyncData));
         changes.write(spaces, &mut self.audit, &mut batch);
         if let Some(row) = clock.due() {

@@ -28,6 +28,28 @@ fn three_batches() -> (tempfile::TempDir, PathBuf, Vec<usize>) {
     (place, journal, offsets)
 }
 
+/// With room made ahead of them all the while, across several pieces of it.
+#[test]
+fn rows_that_were_written_where_room_was_made_are_there_again() {
+    let place = tempfile::tempdir().unwrap();
+    let db = Database::builder(place.path()).open().unwrap();
+    let keyspace = db.keyspace("rows", KeyspaceCreateOptions::default).unwrap();
+    let mut ahead = Ahead::new(place.path().to_owned());
+    for number in 0..40_u8 {
+        ahead.of(100_000);
+        let mut batch = db.batch().durability(Some(PersistMode::SyncData));
+        batch.insert(&keyspace, [number], vec![number + 1; 100_000]);
+        batch.commit().unwrap();
+    }
+    drop((keyspace, db));
+    check(place.path()).unwrap();
+    let db = Database::builder(place.path()).open().unwrap();
+    let keyspace = db.keyspace("rows", KeyspaceCreateOptions::default).unwrap();
+    for number in 0..40_u8 {
+        assert_eq!(keyspace.get([number]).unwrap().unwrap()[..], vec![number + 1; 100_000]);
+    }
+}
+
 fn change(journal: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     let mut bytes = fs::read(journal).unwrap();
     change(&mut bytes);

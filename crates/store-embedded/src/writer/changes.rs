@@ -19,6 +19,9 @@ use crate::{
 /// Most bytes of a result. fjall cuts lengths to 32 bits without a word.
 const RESULT_MAX: usize = 1 << 30;
 
+/// Bytes of an entry of the journal beside its value.
+const ENTRY: usize = 37;
+
 /// The last value of every key that changes; `None` removes it.
 #[derive(Default)]
 pub(super) struct Changes {
@@ -105,6 +108,15 @@ impl Changes {
             Some(changed) => Ok(changed.clone()),
             None => spaces.record(id),
         }
+    }
+
+    /// About how many bytes of the journal it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let len = |value: Option<usize>| ENTRY + value.unwrap_or_default();
+        let rows = self.rows.values().map(|row| len(row.as_ref().map(Bytes::len)));
+        let results = self.results.values().map(|result| len(result.as_ref().map(|result| result.len())));
+        let notes = self.notes.iter().map(|note| len(Some(note.len())));
+        rows.chain(results).chain(notes).sum()
     }
 
     /// Once durable, the entries of a batch become readable one after the other. A row that promises a result comes
