@@ -6,6 +6,8 @@
 //! Invariant: a defect changes one thing. What a fixture does without it is what the correct one does.
 
 mod bank;
+mod fingerprint;
+mod key;
 mod layer;
 
 use std::{io, sync::Arc};
@@ -27,10 +29,48 @@ pub enum Defect {
     KeyAlone,
     /// Whatever comes under a known key gets the first answer.
     BodyIgnored,
+    /// The query of a request does not count.
+    QueryIgnored,
+    /// The content type of a request does not count.
+    ContentTypeIgnored,
+    /// What a request asks is part of its key: another body under a known key runs.
+    FingerprintInKey,
+    /// Numbers in bodies are compared as binary floating point: large ones that differ are taken for one.
+    LargeIntegersFolded,
+    /// A known key with another body is refused as forbidden.
+    MismatchForbidden,
+    /// The refusal of another body takes the place of the first answer.
+    MismatchKept,
+    /// Requests are known by their bodies, whatever their keys are.
+    BodyAlone,
+    /// What is no key is passed over, and the request runs as if it had none.
+    MalformedIgnored,
+    /// Any text is a key, an empty one as well.
+    AnyKey,
+    /// Keys are compared without regard to case.
+    KeysFolded,
+    /// Of long keys the first 255 characters count.
+    KeysCut,
+    /// Keys in quotes are refused.
+    QuotedRefused,
+    /// A request without a key runs where one is required.
+    KeyNotDemanded,
+    /// Requests without a key are known by their bodies: the same again gets the first answer.
+    UnkeyedCollapsed,
     /// Repeats are answered with 200, whatever the first answer was.
     ReplaysOk,
     /// Repeats get status and body alone.
     HeadersForgotten,
+    /// A header of repeats is another one each time.
+    VolatileHeader,
+    /// Repeats are equal at first, and later are not.
+    LaterDiffers,
+    /// A few operations later a key is forgotten.
+    SmallMemory,
+    /// Repeats are not marked.
+    MarkerForgotten,
+    /// All answers are marked as repeats.
+    MarkerAlways,
     /// A repeat while the first runs is refused, and so are all that come later, for ever.
     StuckInProgress,
     /// The lock on a key ends before the work does.
@@ -43,6 +83,20 @@ pub enum Defect {
     InProgressFirst,
     /// A key is known without its caller: somebody else gets the first caller's answer.
     CrossPrincipal,
+    /// A known key is answered before it is looked at who asks.
+    KeyBeforeCredential,
+    /// With a key, nobody is asked who he is.
+    KeyedUnauthenticated,
+    /// Refusals tell who used the key first: by his credential.
+    CredentialEchoed,
+    /// Refusals are plain text.
+    PlainErrors,
+    /// Refusals say another status in their bodies than they have.
+    ProblemDisagrees,
+    /// Refusals may be kept by caches.
+    CacheableErrors,
+    /// Who is to come again is not told when.
+    NoRetryAfter,
     /// Repeats get the cookie that was set for the first caller.
     CookieReplayed,
     /// An error after the effect frees the key, so a repeat has the effect again.
@@ -65,14 +119,40 @@ impl Defect {
         Self::CheckThenAct,
         Self::KeyAlone,
         Self::BodyIgnored,
+        Self::QueryIgnored,
+        Self::ContentTypeIgnored,
+        Self::FingerprintInKey,
+        Self::LargeIntegersFolded,
+        Self::MismatchForbidden,
+        Self::MismatchKept,
+        Self::BodyAlone,
+        Self::MalformedIgnored,
+        Self::AnyKey,
+        Self::KeysFolded,
+        Self::KeysCut,
+        Self::QuotedRefused,
+        Self::KeyNotDemanded,
+        Self::UnkeyedCollapsed,
         Self::ReplaysOk,
         Self::HeadersForgotten,
+        Self::VolatileHeader,
+        Self::LaterDiffers,
+        Self::SmallMemory,
+        Self::MarkerForgotten,
+        Self::MarkerAlways,
         Self::StuckInProgress,
         Self::ShortLock,
         Self::LostOnHangUp,
         Self::LargeRunsAgain,
         Self::InProgressFirst,
         Self::CrossPrincipal,
+        Self::KeyBeforeCredential,
+        Self::KeyedUnauthenticated,
+        Self::CredentialEchoed,
+        Self::PlainErrors,
+        Self::ProblemDisagrees,
+        Self::CacheableErrors,
+        Self::NoRetryAfter,
         Self::CookieReplayed,
         Self::FailureFrees,
         Self::ForgottenAtCrash,
@@ -108,13 +188,29 @@ impl Fixture {
     /// Never: the plan is written here.
     #[must_use]
     pub fn plan(&self) -> Plan {
-        let text = PLAN.replace("{port}", &self.port.to_string());
+        self.read(PLAN)
+    }
+
+    /// The same plan first, then those for what it leaves open: one API cannot both demand keys and do without.
+    ///
+    /// # Panics
+    /// Never: the plans are written here.
+    pub fn plans(&self) -> impl Iterator<Item = Plan> {
+        [PLAN, PLAN_REQUIRED, PLAN_BODY].into_iter().map(|text| self.read(text))
+    }
+
+    fn read(&self, plan: &str) -> Plan {
+        let text = plan.replace("{port}", &self.port.to_string());
         Plan::parse(&text).expect("the fixture's plan is valid")
     }
 }
 
 /// What a fixture can be asked.
 const PLAN: &str = include_str!("fixture/plan.toml");
+/// Where it demands a key; by another profile, in which repeats are marked.
+const PLAN_REQUIRED: &str = include_str!("fixture/required.toml");
+/// Where keys stand in bodies.
+const PLAN_BODY: &str = include_str!("fixture/body.toml");
 
 impl Drop for Fixture {
     fn drop(&mut self) {

@@ -13,11 +13,12 @@ mod written;
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
 use crate::{
     call::{Origin, Who},
     counter::Counter,
+    random,
 };
 
 pub use key::{Carrier, Form, KeyRule};
@@ -104,13 +105,14 @@ impl Default for Bounds {
 }
 
 impl Credentials {
-    /// What shows that it is `who`.
+    /// What shows that it is `who`; `None`: the plan has no such caller.
     #[must_use]
-    pub fn of(&self, who: Who) -> Option<&HeaderMap> {
+    pub fn of(&self, who: Who) -> Option<HeaderMap> {
         match who {
-            Who::First => Some(&self.first),
-            Who::Second => self.second.as_ref(),
+            Who::First => Some(self.first.clone()),
+            Who::Second => self.second.clone(),
             Who::Nobody => None,
+            Who::Stranger => Some(wrong(&self.first)),
         }
     }
 
@@ -121,6 +123,16 @@ impl Credentials {
         let named = |headers: &HeaderMap| headers.contains_key(header);
         ALWAYS.contains(&header) || named(&self.first) || self.second.as_ref().is_some_and(named)
     }
+}
+
+/// The same headers with a scheme or a name as before, and a secret that nobody was given.
+fn wrong(headers: &HeaderMap) -> HeaderMap {
+    let wrong = |value: &HeaderValue| {
+        let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let kept = text.find([' ', '=']).map_or("", |at| text.get(..=at).unwrap_or_default());
+        HeaderValue::try_from(format!("{kept}{}", random::token())).unwrap_or_else(|_| value.clone())
+    };
+    headers.iter().map(|(name, value)| (name.clone(), wrong(value))).collect()
 }
 
 impl PlanError {
@@ -136,3 +148,22 @@ impl fmt::Display for PlanError {
 }
 
 impl std::error::Error for PlanError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_credential_looks_like_the_right_one() {
+        let first = HeaderMap::from_iter([
+            (http::header::AUTHORIZATION, HeaderValue::from_static("Bearer secret")),
+            (http::header::COOKIE, HeaderValue::from_static("session=secret")),
+        ]);
+        let credentials = Credentials { first, second: None };
+        let wrong = credentials.of(Who::Stranger).unwrap();
+        let text = |name: &str| wrong.get(name).unwrap().to_str().unwrap().to_owned();
+        assert!(text("authorization").starts_with("Bearer "));
+        assert!(text("cookie").starts_with("session="));
+        assert!(!format!("{wrong:?}").contains("secret"));
+    }
+}

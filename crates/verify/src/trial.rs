@@ -110,12 +110,10 @@ impl<'a> Trial<'a> {
     pub fn of(&self, request: &Request, who: Who) -> Request {
         let mut request = request.clone();
         let credentials = &self.plan.credentials;
-        for name in credentials.of(request.who).into_iter().flat_map(|headers| headers.keys()) {
+        for name in credentials.of(request.who).unwrap_or_default().keys() {
             request.headers.remove(name);
         }
-        if let Some(headers) = credentials.of(who) {
-            request.headers.extend(headers.clone());
-        }
+        request.headers.extend(credentials.of(who).unwrap_or_default());
         request.who = who;
         request
     }
@@ -135,6 +133,18 @@ impl<'a> Trial<'a> {
     pub async fn send(&mut self, what: &str, request: &Request) -> Result<Answer, Stop> {
         let outcome = self.attempt(what, request).await?;
         outcome.map_err(|lost| Stop::Lost { step: what.to_owned(), lost })
+    }
+
+    /// Sends a request that has to be carried out for anything to be seen.
+    ///
+    /// # Errors
+    /// If it is not, or there is no answer: the check has come to its end.
+    pub async fn carried_out(&mut self, what: &str, request: &Request) -> Result<Answer, Stop> {
+        let answer = self.send(what, request).await?;
+        match answer.is_success() {
+            true => Ok(answer),
+            false => Err(Stop::not_observable(format!("{what} was not carried out: {answer}"))),
+        }
     }
 
     /// Sends a request that may remain without an answer.

@@ -20,11 +20,23 @@ async fn verdict(plan: &Plan, check: &Check) -> Verdict {
     report.findings.remove(0).verdict
 }
 
+/// What the check finds by the first of the fixture's plans that is wanted; otherwise what it finds by the last.
+async fn found(fixture: &Fixture, check: &Check, wanted: fn(&Verdict) -> bool) -> Verdict {
+    let mut last = Verdict::not_observable("there is no plan");
+    for plan in fixture.plans() {
+        last = verdict(&plan, check).await;
+        if wanted(&last) {
+            break;
+        }
+    }
+    last
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_check_passes_on_the_correct_fixture() {
     let fixture = Fixture::start(None).await.unwrap();
     for check in checks::all() {
-        let verdict = verdict(&fixture.plan(), check).await;
+        let verdict = found(&fixture, check, |it| !matches!(it, Verdict::NotObservable { .. })).await;
         assert!(matches!(verdict, Verdict::Pass { .. }), "{}: {verdict:?}", check.id);
     }
 }
@@ -34,7 +46,7 @@ async fn every_check_fails_on_each_of_its_broken_fixtures() {
     for check in checks::all() {
         for defect in check.controls {
             let fixture = Fixture::start(Some(*defect)).await.unwrap();
-            let verdict = verdict(&fixture.plan(), check).await;
+            let verdict = found(&fixture, check, |it| matches!(it, Verdict::Fail { .. })).await;
             assert!(matches!(verdict, Verdict::Fail { .. }), "{} on {defect:?}: {verdict:?}", check.id);
         }
     }

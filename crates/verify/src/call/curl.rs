@@ -56,6 +56,7 @@ fn variable(who: Who, name: &str) -> String {
     let who = match who {
         Who::First | Who::Nobody => "FIRST",
         Who::Second => "SECOND",
+        Who::Stranger => "WRONG",
     };
     format!("${who}_{}", name.to_uppercase().replace('-', "_"))
 }

@@ -36,6 +36,8 @@ pub enum Who {
     Second,
     /// Nobody: without a credential.
     Nobody,
+    /// Somebody who shows a credential that nobody was given.
+    Stranger,
 }
 
 /// How a request goes out.

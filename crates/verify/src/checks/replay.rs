@@ -116,10 +116,7 @@ fn headers<'a>(trial: &'a mut Trial<'_>) -> Running<'a> {
 /// A new operation, and its repeat.
 async fn twice(trial: &mut Trial<'_>) -> Result<(Answer, Answer), Stop> {
     let request = trial.operation()?;
-    let first = trial.send("a first request", &request).await?;
-    if !first.is_success() {
-        return Err(Stop::not_observable(format!("the first request was not carried out: {first}")));
-    }
+    let first = trial.carried_out("a first request", &request).await?;
     let repeat = trial.send("its repeat", &request).await?;
     Ok((first, repeat))
 }
