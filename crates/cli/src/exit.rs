@@ -32,6 +32,10 @@ pub(crate) enum Exit {
     Ledger = 5,
     /// The ledger failed for good while running. Start the process again: opening it replays its journal.
     Poisoned = 6,
+    /// `verify`: something that must hold does not.
+    Faulty = 7,
+    /// `verify`: nothing could be told, because the API was not reached or its first answer was no success.
+    Unverified = 8,
 }
 
 impl From<Exit> for ExitCode {

@@ -7,6 +7,7 @@ mod gateway;
 mod keys;
 mod logging;
 mod table;
+mod verify;
 
 use clap::{Parser, Subcommand};
 
@@ -31,6 +32,8 @@ enum Command {
     Config(config::Arguments),
     /// Look at operations and end unknown outcomes, over the admin API of a running gateway.
     Keys(keys::Arguments),
+    /// Try from outside whether an API acts once, whatever it is made of, and report where it does not.
+    Verify(verify::Arguments),
     /// The bank, the gateway and a page to double-click, on loopback, nothing else needed.
     Demo(demo::Arguments),
 }
@@ -79,6 +82,7 @@ fn main() -> std::process::ExitCode {
                     }
                 }
             }
+            Command::Verify(arguments) => verify::run(arguments).await,
             Command::Demo(arguments) => demo::run(arguments).await,
         }
     });

@@ -89,6 +89,25 @@ impl Level {
 }
 
 impl Need {
+    /// In a few words, for lists.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "a counter of effects",
+            Self::TwoCredentials => "two credentials",
+            Self::Slow => "a slow operation",
+            Self::Fails => "an operation that fails after its effect",
+            Self::Refused => "an operation that is refused",
+            Self::Large => "an operation with a large answer",
+            Self::Resource => "a resource",
+            Self::Reads => "requests that only read",
+            Self::Retention => "a known retention",
+            Self::Kill => "commands to kill and restart",
+            Self::Pause => "commands to pause and resume",
+            Self::UpstreamView => "the upstream view",
+        }
+    }
+
     /// `Err`: what the plan lacks, and how to add it.
     pub(crate) fn met_by(self, plan: &Plan) -> Result<(), &'static str> {
         let operations = &plan.operations;

@@ -17,6 +17,7 @@ pub mod checks;
 pub mod counter;
 pub mod fixture;
 pub mod plan;
+pub mod preflight;
 pub mod profile;
 pub mod report;
 pub mod run;
@@ -24,10 +25,11 @@ pub mod trial;
 pub mod verdict;
 
 mod random;
+mod rehearsal;
 
 pub use check::{Check, Level};
 pub use plan::Plan;
 pub use profile::Profile;
 pub use report::Report;
-pub use run::run;
+pub use run::{Run, run};
 pub use verdict::Verdict;

@@ -135,6 +135,14 @@ fn wrong(headers: &HeaderMap) -> HeaderMap {
     headers.iter().map(|(name, value)| (name.clone(), wrong(value))).collect()
 }
 
+/// Reads a credential that is one header: `Authorization: Bearer …`.
+///
+/// # Errors
+/// If it is not written so.
+pub fn credential(line: &str) -> Result<HeaderMap, PlanError> {
+    Ok(HeaderMap::from_iter([operation::parse_header(line)?]))
+}
+
 impl PlanError {
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(text.into())

@@ -1,4 +1,9 @@
-//! What was found.
+//! What was found, and how it is told: [to people](Report::write), [to programs](Report::json).
+
+mod hidden;
+mod json;
+mod sequence;
+mod terminal;
 
 use std::time::{Duration, SystemTime};
 
@@ -11,17 +16,29 @@ use crate::{
     verdict::Verdict,
 };
 
+pub use terminal::Style;
+
 /// All that one run has found.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// What was asked.
     pub target: Origin,
+    /// The operation that most of it was about: `POST /transfers`.
+    pub asked: String,
     /// By whose expectations.
     pub profile: &'static Profile,
     /// When it began.
     pub began: SystemTime,
+    /// How long it took.
+    pub took: Duration,
+    /// How many requests were sent, those of the preflight among them.
+    pub requests: u32,
     /// One for each check, in their order.
     pub findings: Vec<Finding>,
+    /// How many checks were left when somebody interrupted it.
+    pub not_tried: usize,
+    /// Whether the verifier was the application behind what was verified.
+    pub upstream_view: bool,
     /// Whose headers stand in no report.
     pub credentials: Credentials,
 }
@@ -59,9 +76,14 @@ impl Report {
     pub(crate) fn new(plan: &Plan, profile: &'static Profile) -> Self {
         Self {
             target: plan.target.clone(),
+            asked: plan.operations.create.to_string(),
             profile,
             began: SystemTime::now(),
+            took: Duration::ZERO,
+            requests: 0,
             findings: Vec::new(),
+            not_tried: 0,
+            upstream_view: plan.upstream.is_some(),
             credentials: plan.credentials.clone(),
         }
     }
@@ -81,5 +103,33 @@ impl Report {
             *count += 1;
         }
         summary
+    }
+
+    /// The summary as a line.
+    #[must_use]
+    pub fn summary_line(&self) -> String {
+        let Summary { passed, failed, failed_should, deviating, not_observable } = self.summary();
+        let mut parts = vec![format!("{passed} hold")];
+        let mut tell = |count: usize, text: &str| {
+            if count > 0 {
+                parts.push(format!("{count} {text}"));
+            }
+        };
+        tell(failed, "do not and must");
+        tell(failed_should, "do not and should");
+        tell(deviating, "are done otherwise by design");
+        tell(not_observable, "cannot be told");
+        tell(self.not_tried, "were not tried: it was interrupted");
+        let (checks, requests) = (self.findings.len() + self.not_tried, self.requests);
+        let seconds = self.took.as_secs_f32();
+        format!("{checks} checks: {}. {requests} requests in {seconds:.1} s.", parts.join(", "))
+    }
+}
+
+impl Finding {
+    /// Whether it shows a fault of this level.
+    #[must_use]
+    pub fn fails(&self, level: Level) -> bool {
+        self.check.level == level && matches!(self.verdict, Verdict::Fail { .. })
     }
 }

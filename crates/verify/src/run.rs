@@ -1,12 +1,20 @@
 //! Carries out the checks, one after another.
 
-use std::{fmt, sync::atomic::AtomicU32, time::Instant};
+use std::{
+    fmt,
+    future::pending,
+    pin::pin,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Instant,
+};
 
 use crate::{
     check::Check,
     checks,
     plan::Plan,
+    preflight::{self, Obstacle},
     profile::Profile,
+    rehearsal,
     report::{Finding, Report},
     trial::Trial,
     verdict::{Stop, Verdict},
@@ -15,6 +23,16 @@ use crate::{
 /// Which checks.
 #[derive(Clone, Debug, Default)]
 pub struct Selection(pub Vec<String>);
+
+/// Checks that can be carried out.
+#[derive(Debug)]
+pub struct Run<'a> {
+    plan: &'a Plan,
+    profile: &'static Profile,
+    checks: Vec<&'static Check>,
+    /// Requests sent so far.
+    spent: AtomicU32,
+}
 
 /// Whoever wants to know how it goes.
 pub trait Observer: Send {
@@ -55,20 +73,75 @@ pub async fn run(
     selection: &Selection,
     observer: &mut dyn Observer,
 ) -> Result<Report, RunError> {
-    let profile = Profile::named(&plan.profile).ok_or_else(|| {
-        let known: Vec<&str> = Profile::ALL.iter().map(|profile| profile.name).collect();
-        RunError(format!("there is no profile {:?}{}", plan.profile, nearest(&plan.profile, &known)))
-    })?;
-    let checks = selection.checks()?;
-    let spent = AtomicU32::new(0);
-    let mut report = Report::new(plan, profile);
-    for (number, check) in checks.iter().enumerate() {
-        observer.begins(check, number + 1, checks.len());
-        let finding = carry_out(check, plan, profile, &spent).await;
-        observer.ended(&finding);
-        report.findings.push(finding);
+    Ok(Run::new(plan, selection)?.carry_out(observer, pending()).await)
+}
+
+impl<'a> Run<'a> {
+    /// A run of these checks on what the plan names. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// If the plan's profile or one of the checks does not exist.
+    pub fn new(plan: &'a Plan, selection: &Selection) -> Result<Self, RunError> {
+        let profile = Profile::named(&plan.profile).ok_or_else(|| {
+            let known: Vec<&str> = Profile::ALL.iter().map(|profile| profile.name).collect();
+            RunError(format!("there is no profile {:?}{}", plan.profile, nearest(&plan.profile, &known)))
+        })?;
+        Ok(Self { plan, profile, checks: selection.checks()?, spent: AtomicU32::new(0) })
     }
-    Ok(report)
+
+    /// What is expected.
+    #[must_use]
+    pub const fn profile(&self) -> &'static Profile {
+        self.profile
+    }
+
+    /// Its checks, each with what the plan lacks for it.
+    pub fn checks(&self) -> impl Iterator<Item = (&'static Check, Result<(), &'static str>)> {
+        self.checks.iter().map(|check| (*check, lacks(check, self.plan)))
+    }
+
+    /// The plan's requests, as lines for a shell, each with what it is for. Nothing is sent.
+    #[must_use]
+    pub fn rehearsed(&self) -> Vec<(&'static str, String)> {
+        rehearsal::lines(self.plan, &Trial::new(self.plan, self.profile, &self.spent))
+    }
+
+    /// Tries the plan's first operation once.
+    ///
+    /// # Errors
+    /// If no check could say anything for it.
+    pub async fn preflight(&self) -> Result<(), Obstacle> {
+        preflight::try_once(Trial::new(self.plan, self.profile, &self.spent)).await
+    }
+
+    /// Carries them out, one after another, until all are done or `interrupted` is: then the report has those that were.
+    pub async fn carry_out(
+        self,
+        observer: &mut dyn Observer,
+        interrupted: impl Future<Output = ()>,
+    ) -> Report {
+        let started = Instant::now();
+        let mut report = Report::new(self.plan, self.profile);
+        let mut interrupted = pin!(interrupted);
+        for (number, check) in self.checks.iter().enumerate() {
+            observer.begins(check, number + 1, self.checks.len());
+            let finding = tokio::select! {
+                biased;
+                () = &mut interrupted => break,
+                finding = carry_out(check, self.plan, self.profile, &self.spent) => finding,
+            };
+            observer.ended(&finding);
+            report.findings.push(finding);
+        }
+        report.not_tried = self.checks.len() - report.findings.len();
+        report.requests = self.spent.load(Ordering::Relaxed);
+        report.took = started.elapsed();
+        report
+    }
+}
+
+fn lacks(check: &Check, plan: &Plan) -> Result<(), &'static str> {
+    check.needs.iter().try_for_each(|need| need.met_by(plan))
 }
 
 async fn carry_out(
@@ -79,10 +152,9 @@ async fn carry_out(
 ) -> Finding {
     let started = Instant::now();
     let mut trial = Trial::new(plan, profile, spent);
-    let lacks = check.needs.iter().find_map(|need| need.met_by(plan).err());
-    let verdict = match lacks {
-        Some(lack) => Verdict::not_observable(lack),
-        None => (check.run)(&mut trial).await.unwrap_or_else(Stop::into_verdict),
+    let verdict = match lacks(check, plan) {
+        Err(lack) => Verdict::not_observable(lack),
+        Ok(()) => (check.run)(&mut trial).await.unwrap_or_else(Stop::into_verdict),
     };
     Finding { check, verdict, steps: trial.into_steps(), took: started.elapsed() }
 }

@@ -40,7 +40,8 @@ pub fn curl(origin: &Origin, request: &Request, secret: impl Fn(&str) -> bool, t
     match std::str::from_utf8(&request.body) {
         Ok("") => {}
         Ok(text) if text.len() <= SHOWN => _ = write!(line, " --data-raw {}", quoted(text)),
-        Ok(_) | Err(_) => _ = write!(line, " --data-binary @body   # {} bytes", request.body.len()),
+        // Named by its length, so that a reader can make one like it.
+        Ok(_) | Err(_) => _ = write!(line, " --data-binary @body-of-{}-bytes", request.body.len()),
     }
     if together == Together::WithOthers {
         line.push_str(" &");

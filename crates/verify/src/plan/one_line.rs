@@ -1,10 +1,6 @@
 //! A plan from one line: a request, and how its effects are counted.
 
-use http::HeaderMap;
-
-use super::{
-    Bounds, Commands, Credentials, KeyRule, Operation, Operations, Plan, PlanError, operation::parse_header,
-};
+use super::{Bounds, Commands, Credentials, KeyRule, Operation, Operations, Plan, PlanError, credential};
 use crate::{call::Origin, counter::Counter};
 
 /// What the command line says.
@@ -45,16 +41,13 @@ impl OneLine {
         for header in &self.headers {
             create = create.with_header(header)?;
         }
-        let credential = |line: &String| -> Result<HeaderMap, PlanError> {
-            Ok(HeaderMap::from_iter([parse_header(line)?]))
-        };
         Ok(Plan {
             target,
             profile: "ietf".into(),
             key: KeyRule::default(),
             credentials: Credentials {
-                first: self.credential.as_ref().map(credential).transpose()?.unwrap_or_default(),
-                second: self.second_credential.as_ref().map(credential).transpose()?,
+                first: self.credential.as_deref().map(credential).transpose()?.unwrap_or_default(),
+                second: self.second_credential.as_deref().map(credential).transpose()?,
             },
             operations: Operations::only(create),
             resource: None,

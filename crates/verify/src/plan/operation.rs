@@ -1,5 +1,7 @@
 //! What is asked of the API.
 
+use std::fmt;
+
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::{PlanError, Template, template::Fresh};
@@ -92,6 +94,13 @@ impl Operation {
             changed: self.changed.as_ref().map(|changed| changed.with(&fresh).into()),
             token: fresh.token,
         }
+    }
+}
+
+impl fmt::Display for Operation {
+    /// `POST /transfers`, its templates unfilled.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path.as_str())
     }
 }
 

@@ -1,0 +1,144 @@
+//! `onlyonce verify`: what holds of an API, seen from outside.
+//!
+//! What is checked and judged is in `onlyonce-verify`; here it is asked for, asked about, watched and printed. The report
+//! goes to stdout, everything else to stderr.
+
+mod asked;
+mod consent;
+mod list;
+mod progress;
+mod rehearsal;
+mod reports;
+
+use std::io::{self, IsTerminal};
+
+use clap::Args;
+use onlyonce_verify::{
+    Run,
+    report::{Report, Style},
+    run::Selection,
+};
+
+use crate::{
+    environment,
+    exit::{Exit, complain, tell},
+    gateway::stop_signal,
+    verify::{asked::Asked, progress::Progress, reports::Destination},
+};
+
+/// How many characters stand in a line.
+const WIDTH: usize = 100;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    asked: Asked,
+    /// Only this check, or all of this subject; may be given more than once
+    #[arg(long = "check", value_name = "ID|SUBJECT")]
+    checks: Vec<String>,
+    /// List all checks: level, what has to hold, who says so, what it needs
+    #[arg(long)]
+    list: bool,
+    /// Say what would be sent, and which checks could not be tried; send nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// End with 7 also where something only should hold and does not
+    #[arg(long)]
+    strict: bool,
+    /// A host besides this machine that may be asked, with real effects
+    #[arg(long, value_name = "HOST")]
+    allow_host: Option<String>,
+    /// Write the report to a file too: text=FILE, json=FILE, html=FILE; `-` is stdout, in place of the usual report
+    #[arg(long = "report", value_name = "FORMAT=FILE", value_parser = reports::destination)]
+    reports: Vec<Destination>,
+    /// No colours; NO_COLOR in the environment does the same
+    #[arg(long)]
+    no_color: bool,
+}
+
+/// Why nothing was verified.
+enum Failure {
+    /// How it ends, and what was wrong.
+    Told(Exit, String),
+    Output(io::Error),
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Exit {
+    match verify(&arguments).await {
+        Ok(exit) => exit,
+        Err(Failure::Told(exit, text)) => {
+            complain(&text);
+            exit
+        }
+        // `onlyonce verify --list | head` has seen enough.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+        Err(Failure::Output(error)) => {
+            complain(&format!("failed to write: {error}"));
+            Exit::Failure
+        }
+    }
+}
+
+async fn verify(arguments: &Arguments) -> Result<Exit, Failure> {
+    let selection = Selection(arguments.checks.clone());
+    if arguments.list {
+        let checks = selection.checks().map_err(|error| Failure::usage(error.to_string()))?;
+        list::write(&checks, &mut io::stdout().lock())?;
+        return Ok(Exit::Done);
+    }
+    let plan = arguments.asked.plan()?;
+    let run = Run::new(&plan, &selection).map_err(|error| Failure::usage(error.to_string()))?;
+    if arguments.dry_run {
+        rehearsal::write(&plan, &run, &mut io::stdout().lock())?;
+        return Ok(Exit::Done);
+    }
+    // Before anything is sent: a report that cannot be written is not worth the effects.
+    let reports = reports::open(&arguments.reports)?;
+    consent::obtain(&plan, &run, arguments.allow_host.as_deref())?;
+    run.preflight().await.map_err(|obstacle| {
+        Failure::Told(Exit::Unverified, format!("{}\n\nhint: {}", obstacle.seen, obstacle.cure))
+    })?;
+    let report = run.carry_out(&mut Progress::new(), stop_signal()).await;
+    if report.not_tried > 0 {
+        tell("interrupted: this is the report so far");
+    }
+    arguments.publish(&report, reports)?;
+    Ok(arguments.judged(&report))
+}
+
+impl Arguments {
+    fn publish(&self, report: &Report, reports: Vec<reports::Open>) -> Result<(), Failure> {
+        if !reports.iter().any(reports::Open::is_stdout) {
+            report.write(Style { color: self.is_colored()?, width: WIDTH }, &mut io::stdout().lock())?;
+        }
+        reports.into_iter().try_for_each(|open| open.write(report))
+    }
+
+    /// Whether colours are wanted, and seen (<https://no-color.org>).
+    fn is_colored(&self) -> Result<bool, Failure> {
+        let unwanted = environment("NO_COLOR").map_err(Failure::usage)?.is_some();
+        Ok(!self.no_color && !unwanted && io::stdout().is_terminal())
+    }
+
+    fn judged(&self, report: &Report) -> Exit {
+        let summary = report.summary();
+        match () {
+            () if summary.failed > 0 || self.strict && summary.failed_should > 0 => Exit::Faulty,
+            () if report.not_tried > 0 => Exit::Failure,
+            () if summary.passed + summary.deviating + summary.failed_should == 0 => Exit::Unverified,
+            () => Exit::Done,
+        }
+    }
+}
+
+impl Failure {
+    fn usage(text: impl Into<String>) -> Self {
+        Self::Told(Exit::Usage, text.into())
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}

@@ -1,0 +1,126 @@
+//! The plan that the command line means: a request or a file, and the flags over it.
+
+use std::{net::SocketAddr, path::Path};
+
+use clap::{Args, ValueEnum};
+use onlyonce_verify::{
+    Plan,
+    counter::Counter,
+    plan::{Carrier, Form, OneLine, PlanError, credential},
+};
+
+use super::Failure;
+use crate::exit::Exit;
+
+#[derive(Args)]
+pub(super) struct Asked {
+    /// A request, 'POST http://127.0.0.1:8080/transfers', or the file of a plan
+    #[arg(value_name = "REQUEST|PLAN", required_unless_present = "list")]
+    what: Option<String>,
+    /// The request's body, as JSON; {{fresh}}, {{uuid}} and {{number}} stand for values that are new each time
+    #[arg(long, value_name = "JSON")]
+    json: Option<String>,
+    /// A header of the request; may be given more than once
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<String>,
+    /// What counts effects: 'GET /transfers length', 'GET /transfers /items length', or a number and what one effect
+    /// adds to it: 'GET /account /balance -100'
+    #[arg(long, value_name = "REQUEST READING")]
+    count: Option<String>,
+    /// The caller's credential: 'Authorization: Bearer …'
+    #[arg(long, value_name = "NAME: VALUE")]
+    credential: Option<String>,
+    /// Another caller's
+    #[arg(long, value_name = "NAME: VALUE")]
+    second_credential: Option<String>,
+    /// Where a key stands: header:NAME or body:/member [default: header:idempotency-key]
+    #[arg(long, value_name = "CARRIER")]
+    key_carrier: Option<String>,
+    /// How a key is written in a header [default: as the profile says]
+    #[arg(long, value_name = "FORM")]
+    key_form: Option<Written>,
+    /// The API demands a key
+    #[arg(long)]
+    key_required: bool,
+    /// Whose expectations count where systems differ: ietf, stripe, lenient [default: ietf]
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// Be the application behind what is verified, and listen here
+    #[arg(long, value_name = "ADDRESS")]
+    upstream_listen: Option<SocketAddr>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Written {
+    Quoted,
+    Bare,
+}
+
+impl Asked {
+    /// The plan.
+    pub(super) fn plan(&self) -> Result<Plan, Failure> {
+        let what = self.what.as_deref().unwrap_or_default();
+        let mut plan = match what.contains("://") {
+            true => self.one_line(what).plan().map_err(|error| Failure::usage(error.to_string()))?,
+            false => self.read(Path::new(what))?,
+        };
+        self.put_over(&mut plan).map_err(|error| Failure::usage(error.to_string()))?;
+        Ok(plan)
+    }
+
+    fn one_line(&self, request: &str) -> OneLine {
+        OneLine {
+            request: request.to_owned(),
+            json: self.json.clone(),
+            headers: self.headers.clone(),
+            ..OneLine::default()
+        }
+    }
+
+    fn read(&self, path: &Path) -> Result<Plan, Failure> {
+        let config = |text| Failure::Told(Exit::Config, text);
+        if self.json.is_some() || !self.headers.is_empty() {
+            return Err(Failure::usage("--json and --header belong to a request; write them into the plan"));
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            config(format!(
+                "failed to read the plan {}: {error}\n\nhint: a request is one argument, such as \
+                 'POST http://127.0.0.1:8080/transfers'; `onlyonce verify init` writes a plan",
+                path.display()
+            ))
+        })?;
+        Plan::parse(&text).map_err(|error| config(format!("{}: {error}", path.display())))
+    }
+
+    /// Flags win.
+    fn put_over(&self, plan: &mut Plan) -> Result<(), PlanError> {
+        if let Some(count) = &self.count {
+            plan.counter = Some(Counter::parse(count)?);
+        }
+        if let Some(line) = &self.credential {
+            plan.credentials.first = credential(line)?;
+        }
+        if let Some(line) = &self.second_credential {
+            plan.credentials.second = Some(credential(line)?);
+        }
+        if let Some(carrier) = &self.key_carrier {
+            plan.key.carrier = Carrier::parse(carrier)?;
+        }
+        if let Some(form) = self.key_form {
+            plan.key.form = Some(match form {
+                Written::Quoted => Form::Quoted,
+                Written::Bare => Form::Bare,
+            });
+        }
+        if self.key_required {
+            plan.key.required = Some(true);
+        }
+        if let Some(profile) = &self.profile {
+            plan.profile.clone_from(profile);
+        }
+        if let Some(listen) = self.upstream_listen {
+            plan.upstream = Some(listen);
+        }
+        Ok(())
+    }
+}

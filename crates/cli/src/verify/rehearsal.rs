@@ -1,0 +1,39 @@
+//! `verify --dry-run`: what would be sent, and what could not be told.
+
+use std::io::{self, Write};
+
+use onlyonce_verify::{Plan, Run};
+
+pub(super) fn write(plan: &Plan, run: &Run<'_>, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "To {}, each with fresh values:\n", plan.target)?;
+    for (what, line) in run.rehearsed() {
+        writeln!(out, "# {what}\n{line}")?;
+    }
+    let commands = &plan.commands;
+    let all = [
+        ("kill", &commands.kill),
+        ("restart", &commands.restart),
+        ("pause", &commands.pause),
+        ("resume", &commands.resume),
+    ];
+    for (name, command) in all {
+        if let Some(command) = command {
+            writeln!(out, "# to {name} it\n{command}")?;
+        }
+    }
+    let bounds = plan.bounds;
+    writeln!(out, "\nAt most {} requests, {} at once.", bounds.requests, bounds.at_once)?;
+    let (tried, lacking): (Vec<_>, Vec<_>) = run.checks().partition(|(_, lacks)| lacks.is_ok());
+    writeln!(out, "\n{} checks would be tried:", tried.len())?;
+    for (check, _) in tried {
+        writeln!(out, "  {}", check.id)?;
+    }
+    if !lacking.is_empty() {
+        writeln!(out, "\n{} could not be told:", lacking.len())?;
+        for (check, lacks) in lacking {
+            writeln!(out, "  {}: {}", check.id, lacks.err().unwrap_or_default())?;
+        }
+    }
+    writeln!(out, "\nNothing was sent.")?;
+    out.flush()
+}

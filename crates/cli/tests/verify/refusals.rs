@@ -1,0 +1,69 @@
+//! What is refused before anything is sent.
+
+use crate::command::{asked, verify, verify_and};
+
+#[tokio::test]
+async fn another_host_is_not_asked_without_a_terminal_or_a_word_that_it_may() {
+    let ended = verify(&["POST http://api.invalid/transfers"]).await;
+    assert_eq!(ended.code, 2, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("hint: ") && ended.stderr.contains("--allow-host api.invalid"),
+        "{}",
+        ended.stderr
+    );
+    let other = verify(&["POST http://api.invalid/transfers", "--allow-host", "other.invalid"]).await;
+    assert_eq!(other.code, 2, "{}", other.stderr);
+    // Allowed, it is asked: a name that cannot be found.
+    let allowed = verify(&["POST http://api.invalid/transfers", "--allow-host", "api.invalid"]).await;
+    assert_eq!(allowed.code, 8, "{}", allowed.stderr);
+}
+
+#[tokio::test]
+async fn a_rehearsal_sends_nothing_and_says_what_it_would() {
+    let (fixture, arguments) = asked(None).await;
+    let before = transfers(&fixture.plan().target.to_string()).await;
+    let ended = verify_and(&arguments, &["--dry-run"]).await;
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(ended.stdout.contains("curl -sS -i -X POST") && ended.stdout.contains("Nothing was sent."));
+    assert!(!ended.stdout.contains("s3cret"), "{}", ended.stdout);
+    assert_eq!(transfers(&fixture.plan().target.to_string()).await, before);
+}
+
+/// How many effects the fixture has had.
+async fn transfers(target: &str) -> String {
+    let address = target.strip_prefix("http://").unwrap();
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET /transfers HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await.unwrap();
+    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+#[tokio::test]
+async fn mistakes_name_what_was_written_and_what_would_be_right() {
+    let plan = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&plan, "target = \"http://127.0.0.1:1\"\nretantion = \"2s\"\n").unwrap();
+    let path = plan.path().to_str().unwrap();
+    for (arguments, code, parts) in [
+        (
+            &["POST http://127.0.0.1:9/x", "--check", "replay/runs"][..],
+            2,
+            &["replay/runs", "replay/runs-again"][..],
+        ),
+        (&["POST http://127.0.0.1:9/x", "--profile", "itf"], 2, &["itf", "ietf"]),
+        (&["POST http://127.0.0.1:9/x", "--count", "transfers"], 2, &["transfers", "GET /path length"]),
+        (&["http://127.0.0.1:9/x"], 2, &["is no request", "POST http://"]),
+        (&["no-such-plan.toml"], 3, &["no-such-plan.toml", "onlyonce verify init"]),
+        (&[path], 3, &["retantion", "retention"]),
+        (&[path, "--json", "{}"], 2, &["--json"]),
+        (&["POST http://127.0.0.1:9/x", "--report", "xml=x"], 2, &["json=report.json"]),
+        (&[], 2, &["REQUEST|PLAN"]),
+    ] {
+        let ended = verify(arguments).await;
+        assert_eq!(ended.code, code, "{arguments:?}: {}", ended.stderr);
+        for part in parts {
+            assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The first request, before any check: what is wrong with the plan shows here, once, and not in every check.
+//!
+//! It has its effect like any other.
+
+use std::fmt;
+
+use http::StatusCode;
+
+use crate::{
+    call::{Answer, Lost},
+    plan::{Carrier, Form},
+    random,
+    trial::{Count, Trial},
+    verdict::{Stop, Verdict},
+};
+
+/// Why no check could say anything, and what to change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// What was seen.
+    pub seen: String,
+    /// What to change.
+    pub cure: String,
+}
+
+/// Sends the plan's first operation under a fresh key, and counts its effect where effects are counted.
+pub(crate) async fn try_once(mut trial: Trial<'_>) -> Result<(), Obstacle> {
+    let plan = trial.plan();
+    let counts = plan.counter.is_some() || plan.upstream.is_some();
+    let before = match counts {
+        true => Some(counted(&mut trial).await?),
+        false => None,
+    };
+    let request = trial.operation().map_err(|stop| told(&trial, stop))?;
+    let answer = trial.send(&plan.operations.create.to_string(), &request).await;
+    let answer = answer.map_err(|stop| told(&trial, stop))?;
+    if !answer.is_success() {
+        return Err(match bare_is_taken(&mut trial).await {
+            true => quotes(&answer),
+            false => refused(&trial, &answer),
+        });
+    }
+    match before {
+        Some(before) => one_effect(&mut trial, before, &answer).await,
+        None => Ok(()),
+    }
+}
+
+/// The count before the first request, which also shows whether the counter can be read.
+async fn counted(trial: &mut Trial<'_>) -> Result<Count, Obstacle> {
+    if let Some(counter) = &trial.plan().counter {
+        let question = trial.unkeyed(&counter.operation);
+        let answer = trial.send("count the effects", &question).await.map_err(|stop| told(trial, stop))?;
+        if !answer.status.is_success() {
+            return Err(Obstacle {
+                seen: format!("the counter, {}, was answered with {answer}", counter.operation),
+                cure: match answer.status {
+                    StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => CREDENTIAL.into(),
+                    _ => "count with a GET that is answered with 200 and JSON: `--count 'GET /path length'`"
+                        .into(),
+                },
+            });
+        }
+    }
+    trial.count().await.map_err(|stop| told(trial, stop))
+}
+
+/// Whether the same, with a key that is written bare, is a success.
+async fn bare_is_taken(trial: &mut Trial<'_>) -> bool {
+    let rule = &trial.plan().key;
+    let quoted = rule.form.unwrap_or(trial.profile().form) == Form::Quoted;
+    if !quoted || !matches!(rule.carrier, Carrier::Header(_)) {
+        return false;
+    }
+    let request = trial.unkeyed(&trial.plan().operations.create);
+    let Ok(request) = trial.keyed_as(request, &random::uuid(), Form::Bare) else { return false };
+    trial.send("with a bare key", &request).await.is_ok_and(|answer| answer.is_success())
+}
+
+async fn one_effect(trial: &mut Trial<'_>, before: Count, answer: &Answer) -> Result<(), Obstacle> {
+    match trial.effects_since(before, 1).await.map_err(|stop| told(trial, stop))? {
+        1 => Ok(()),
+        0 => Err(Obstacle {
+            seen: format!("the first request was answered with {answer}, but what counts effects did not move"),
+            cure: "count what this request changes, or give the effect more time: bounds.settle in a plan".into(),
+        }),
+        effects => Err(Obstacle {
+            seen: format!("one request moved what counts effects by {effects}"),
+            cure: "let nothing else change it while the verifier runs; and if one effect changes a number by more than one, \
+                   say so: `--count 'GET /path /balance -100'`"
+                .into(),
+        }),
+    }
+}
+
+const CREDENTIAL: &str =
+    "say who asks: `--credential 'Authorization: Bearer …'`, or [credentials.first] in a plan";
+
+fn quotes(answer: &Answer) -> Obstacle {
+    Obstacle {
+        seen: format!(
+            "with its key in quotes, the first request was answered with {answer}; with a bare key it is taken"
+        ),
+        cure: "send bare keys: `--key-form bare`, or form = \"bare\" under [key] in a plan".into(),
+    }
+}
+
+fn refused(trial: &Trial<'_>, answer: &Answer) -> Obstacle {
+    let create = &trial.plan().operations.create;
+    let cure = match answer.status.as_u16() {
+        401 | 403 => CREDENTIAL.into(),
+        404 => format!("is the path right? {create} was asked"),
+        405 => format!("is the method right? {create} was asked"),
+        415 => "say what the body is: `--json '{…}'`, or `--header 'Content-Type: …'`".into(),
+        400 | 409 | 422 => "change the request so that it succeeds each time it is asked: \
+                            its body may use {{fresh}}, {{uuid}} and {{number}} for values that have to differ"
+            .into(),
+        429 => "lift the limit of requests for the verifier's caller".into(),
+        _ => "the verifier needs a request that succeeds each time it is asked".into(),
+    };
+    Obstacle { seen: format!("{create} was answered with {answer}"), cure }
+}
+
+/// What a check would have ended with.
+fn told(trial: &Trial<'_>, stop: Stop) -> Obstacle {
+    let target = &trial.plan().target;
+    match stop {
+        Stop::Lost { lost: Lost::NotReached(why), .. } => Obstacle {
+            seen: format!("{target} was not reached: {why}"),
+            cure: "start the API, or say where it listens".into(),
+        },
+        Stop::Lost { step, lost: lost @ Lost::TimedOut(_) } => Obstacle {
+            seen: format!("{step}: {lost}"),
+            cure: "if it may take longer, write so in a plan: bounds.patience".into(),
+        },
+        Stop::Lost { step, lost } => {
+            Obstacle { seen: format!("{step}: {lost}"), cure: format!("does {target} speak HTTP/1.1?") }
+        }
+        Stop::Verdict(verdict) => Obstacle {
+            seen: match verdict {
+                Verdict::NotObservable { why } => why,
+                Verdict::Fail { actual, .. } | Verdict::Deviates { actual, .. } => actual,
+                Verdict::Pass { seen, .. } => seen,
+            },
+            cure: "change the plan".into(),
+        },
+    }
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.seen)
+    }
+}
+
+impl std::error::Error for Obstacle {}

@@ -1,0 +1,47 @@
+//! What a plan's requests look like, without sending them.
+
+use crate::{
+    call::{Request, Together, curl},
+    plan::{Operation, Plan},
+    trial::Trial,
+};
+
+/// Each of the plan's requests with what it is for, as a line for a shell.
+pub(crate) fn lines(plan: &Plan, trial: &Trial<'_>) -> Vec<(&'static str, String)> {
+    let operations = &plan.operations;
+    let mut lines = Vec::new();
+    let mut tell = |what, request: &Request| {
+        let secret = |name: &str| plan.credentials.is_secret(name);
+        lines.push((what, curl(&plan.target, request, secret, Together::Alone)));
+    };
+    let keyed = |operation: &Operation| {
+        let request = trial.unkeyed(operation);
+        trial.keyed_anew(&request).unwrap_or(request)
+    };
+    let create = keyed(&operations.create);
+    tell(
+        "the operation that is to act once for each key; repeated, also at once, hung up on, with other keys",
+        &create,
+    );
+    if let Ok(changed) = trial.changed(&create) {
+        tell("another request under the same key", &changed);
+    }
+    let others = [
+        ("takes long", &operations.slow),
+        ("fails after its effect", &operations.fails),
+        ("is refused", &operations.refused),
+        ("has a large answer", &operations.large),
+    ];
+    for (what, operation) in others {
+        if let Some(operation) = operation {
+            tell(what, &keyed(operation));
+        }
+    }
+    for read in &operations.reads {
+        tell("only reads", &trial.unkeyed(read));
+    }
+    if let Some(counter) = &plan.counter {
+        tell("counts effects, again and again", &trial.unkeyed(&counter.operation));
+    }
+    lines
+}

@@ -1,0 +1,86 @@
+//! What stands in no report: credentials' values, wherever they turn up, and what would speak to a terminal.
+//!
+//! Invariant: every text that a report took from an answer or a request went through here.
+
+use http::HeaderMap;
+
+use crate::plan::Credentials;
+
+/// Stands where a credential stood.
+const MASK: &str = "•••";
+/// Shorter words are no secrets, and would be found everywhere.
+const SHORTEST: usize = 6;
+
+/// Values that are masked.
+#[derive(Clone, Debug)]
+pub(super) struct Hidden(Vec<String>);
+
+impl Hidden {
+    pub(super) fn new(credentials: &Credentials) -> Self {
+        let values = |headers: &HeaderMap| -> Vec<String> {
+            let texts = headers.values().filter_map(|value| value.to_str().ok());
+            // `Bearer abc` and `session=abc`: an API that echoes its caller echoes the last word.
+            texts
+                .flat_map(|text| [Some(text), text.split([' ', '=']).next_back()])
+                .flatten()
+                .map(str::to_owned)
+                .collect()
+        };
+        let mut all = values(&credentials.first);
+        all.extend(credentials.second.iter().flat_map(values));
+        all.retain(|value| value.len() >= SHORTEST);
+        all.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        Self(all)
+    }
+
+    /// The text without credentials; what is no printable character is written as an escape.
+    pub(super) fn text(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for value in &self.0 {
+            if text.contains(value) {
+                text = text.replace(value, MASK);
+            }
+        }
+        printable(&text)
+    }
+}
+
+/// Line ends and tabs stay; everything else that a terminal would act on, or that turns the direction of a text, is
+/// shown as `\u{1b}`.
+fn printable(text: &str) -> String {
+    let acts = |c: char| {
+        c.is_control() && !matches!(c, '\n' | '\t')
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match acts(c) {
+            true => shown.extend(c.escape_unicode()),
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn an_echoed_credential_and_an_escape_sequence_do_not_come_through() {
+        let header =
+            |value| HeaderMap::from_iter([(http::header::AUTHORIZATION, HeaderValue::from_static(value))]);
+        let credentials = Credentials { first: header("Bearer s3cret-1"), second: Some(header("s3cret-2")) };
+        let hidden = Hidden::new(&credentials);
+        assert_eq!(hidden.text("you are s3cret-1, not s3cret-2"), "you are •••, not •••");
+        assert_eq!(hidden.text("\u{1b}[2J\u{202e}a\nb"), "\\u{1b}[2J\\u{202e}a\nb");
+    }
+
+    #[test]
+    fn an_empty_credential_masks_nothing() {
+        let none = HeaderMap::from_iter([(http::header::AUTHORIZATION, HeaderValue::from_static(""))]);
+        assert_eq!(Hidden::new(&Credentials { first: none, second: None }).text("abc"), "abc");
+    }
+}

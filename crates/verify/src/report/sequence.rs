@@ -1,0 +1,205 @@
+//! What a check sent, as a person would send it again: a script for a shell, with what came back as comments.
+
+use std::fmt::Write;
+
+use super::{Finding, Report, hidden::Hidden};
+use crate::{
+    call::{Answer, Outcome, Request, Together, curl},
+    trial::Step,
+};
+
+/// Most steps that are shown; of more, the last ones, which decided.
+const STEPS_MAX: usize = 40;
+/// Most different requests of one step that a script lists.
+const LISTED_MAX: usize = 20;
+/// Most of a body that is shown, in characters.
+const BODY_SHOWN: usize = 2_000;
+/// Most of a body that a comment shows.
+const COMMENT_SHOWN: usize = 160;
+
+/// The steps of one finding.
+#[derive(Clone, Debug)]
+pub(super) struct Sequence {
+    /// How many came before those that are shown.
+    pub(super) left_out: usize,
+    pub(super) steps: Vec<Shown>,
+}
+
+/// A step: what was sent at one time.
+#[derive(Clone, Debug)]
+pub(super) struct Shown {
+    pub(super) what: String,
+    pub(super) requests: Vec<Sent>,
+}
+
+/// A request, and how often it was sent.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    pub(super) curl: String,
+    pub(super) times: usize,
+    pub(super) answers: Vec<Came>,
+}
+
+/// An answer, and how often it came.
+#[derive(Clone, Debug)]
+pub(super) struct Came {
+    pub(super) times: usize,
+    pub(super) answer: Result<Read, String>,
+}
+
+/// An answer as a report shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Read {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: String,
+    pub(super) body_bytes: usize,
+}
+
+impl Sequence {
+    pub(super) fn of(finding: &Finding, report: &Report) -> Self {
+        let hidden = Hidden::new(&report.credentials);
+        let left_out = finding.steps.len().saturating_sub(STEPS_MAX);
+        let steps =
+            finding.steps.iter().skip(left_out).map(|step| Shown::of(step, report, &hidden)).collect();
+        Self { left_out, steps }
+    }
+
+    /// The script.
+    pub(super) fn script(&self) -> String {
+        let mut script = String::new();
+        if self.left_out > 0 {
+            let _ = writeln!(script, "# {} earlier steps are left out", self.left_out);
+        }
+        for (number, step) in self.steps.iter().enumerate() {
+            step.write(number + 1 + self.left_out, &mut script);
+        }
+        script
+    }
+}
+
+impl Shown {
+    fn of(step: &Step, report: &Report, hidden: &Hidden) -> Self {
+        let mut groups: Vec<(&Request, Vec<&Outcome>)> = Vec::new();
+        for (request, outcome) in &step.exchanges {
+            match groups.iter_mut().find(|(known, _)| is_same(known, request)) {
+                Some((_, outcomes)) => outcomes.push(outcome),
+                None => groups.push((request, vec![outcome])),
+            }
+        }
+        let together = if step.exchanges.len() > 1 { Together::WithOthers } else { Together::Alone };
+        let requests = groups.into_iter().map(|(request, outcomes)| {
+            let line = curl(&report.target, request, |name| report.credentials.is_secret(name), together);
+            Sent {
+                curl: hidden.text(&line),
+                times: outcomes.len(),
+                answers: Came::all(&outcomes, report, hidden),
+            }
+        });
+        Self { what: hidden.text(&step.what), requests: requests.collect() }
+    }
+
+    fn write(&self, number: usize, script: &mut String) {
+        let at_once = self.requests.iter().map(|sent| sent.times).sum::<usize>();
+        let how = if at_once > 1 { format!(" ({at_once} at once)") } else { String::new() };
+        let _ = writeln!(script, "# {number}. {}{how}", self.what);
+        for sent in self.requests.iter().take(LISTED_MAX) {
+            let _ = match sent.times {
+                1 => writeln!(script, "{}", sent.curl),
+                times => writeln!(script, "for i in $(seq {times}); do {} done", sent.curl),
+            };
+        }
+        if let Some(more) = self.requests.len().checked_sub(LISTED_MAX).filter(|more| *more > 0) {
+            let _ = writeln!(script, "# … and {more} more like these");
+        }
+        if at_once > 1 {
+            script.push_str("wait\n");
+        }
+        for came in self.came() {
+            let _ = writeln!(script, "#    {came}");
+        }
+    }
+
+    /// The answers in a line each, with how often each came.
+    fn came(&self) -> Vec<String> {
+        let mut lines: Vec<(String, usize)> = Vec::new();
+        for came in self.requests.iter().flat_map(|sent| &sent.answers) {
+            let line = came.line();
+            match lines.iter_mut().find(|(known, _)| *known == line) {
+                Some((_, times)) => *times += came.times,
+                None => lines.push((line, came.times)),
+            }
+        }
+        let more = lines.len().saturating_sub(LISTED_MAX);
+        let times = |(line, times)| if times > 1 { format!("{times} × {line}") } else { line };
+        let mut lines: Vec<String> = lines.into_iter().take(LISTED_MAX).map(times).collect();
+        if more > 0 {
+            lines.push(format!("… and {more} other answers"));
+        }
+        lines
+    }
+}
+
+impl Came {
+    fn all(outcomes: &[&Outcome], report: &Report, hidden: &Hidden) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        for outcome in outcomes {
+            let answer = match outcome {
+                Ok(answer) => Ok(Read::of(answer, report, hidden)),
+                Err(lost) => Err(hidden.text(&lost.to_string())),
+            };
+            match all.iter_mut().find(|came| came.answer == answer) {
+                Some(came) => came.times += 1,
+                None => all.push(Self { times: 1, answer }),
+            }
+        }
+        all
+    }
+
+    fn line(&self) -> String {
+        match &self.answer {
+            Ok(read) => read.line(),
+            Err(lost) => lost.clone(),
+        }
+    }
+}
+
+impl Read {
+    fn of(answer: &Answer, report: &Report, hidden: &Hidden) -> Self {
+        let value =
+            |name: &str, value: &[u8]| match name == "set-cookie" || report.credentials.is_secret(name) {
+                true => "•••".to_owned(),
+                false => hidden.text(&String::from_utf8_lossy(value)),
+            };
+        let headers = answer.headers.iter();
+        Self {
+            status: answer.status.as_u16(),
+            headers: headers
+                .map(|(name, text)| (name.as_str().to_owned(), value(name.as_str(), text.as_bytes())))
+                .collect(),
+            body: shortened(&hidden.text(&String::from_utf8_lossy(&answer.body)), BODY_SHOWN),
+            body_bytes: answer.body.len(),
+        }
+    }
+
+    fn line(&self) -> String {
+        let words = self.body.split_whitespace().collect::<Vec<_>>().join(" ");
+        format!("{} {}", self.status, shortened(&words, COMMENT_SHOWN)).trim_end().to_owned()
+    }
+}
+
+fn is_same(one: &Request, other: &Request) -> bool {
+    let of = |request: &Request| (request.who, request.manner);
+    one.method == other.method
+        && one.path == other.path
+        && one.headers == other.headers
+        && one.body == other.body
+        && of(one) == of(other)
+}
+
+fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
