@@ -67,6 +67,22 @@ impl Profile {
     }
 }
 
+impl Profile {
+    /// The header by which a replay can be known, where the profile asks for none: the one that is most in use.
+    pub(crate) fn known_marker(&self) -> &Marker {
+        self.marker.as_ref().unwrap_or(&Marker::USUAL)
+    }
+}
+
+impl Marker {
+    /// As Stripe and others have it.
+    pub(crate) const USUAL: Self = Self {
+        header: "idempotent-replayed",
+        value: "true",
+        source: "Stripe, Advanced error handling: Idempotent-Replayed",
+    };
+}
+
 impl Expect {
     /// Judges the status of an answer to what was done, such as "a repeat with another body".
     #[must_use]

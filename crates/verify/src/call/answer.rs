@@ -49,6 +49,12 @@ impl Answer {
         serde_json::from_slice(&self.body).ok()
     }
 
+    /// Whether it tells the same: by status and body.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        (self.status, &self.body) == (other.status, &other.body)
+    }
+
     /// Whether it says that the request was carried out.
     #[must_use]
     pub fn is_success(&self) -> bool {

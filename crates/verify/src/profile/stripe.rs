@@ -30,10 +30,6 @@ pub(super) const PROFILE: Profile = Profile {
         source: "Stripe, API reference, Errors: 409, perhaps for the same idempotent key",
         elsewhere: &[(429, "services that count it as too fast a retry")],
     },
-    marker: Some(Marker {
-        header: "idempotent-replayed",
-        value: "true",
-        source: "Stripe, Low-level error handling: Idempotent-Replayed",
-    }),
+    marker: Some(Marker::USUAL),
     problem_documents: None,
 };
