@@ -6,11 +6,13 @@
 mod answer;
 mod connection;
 mod curl;
+mod fault;
 mod origin;
 mod request;
 
 pub use answer::{Answer, Lost, Outcome};
 pub(crate) use connection::exchange;
 pub use curl::{Together, curl};
+pub use fault::Fault;
 pub use origin::{Origin, OriginError};
 pub use request::{Manner, Request, Who};

@@ -24,6 +24,7 @@ pub mod run;
 pub mod trial;
 pub mod verdict;
 
+mod proxy;
 mod random;
 mod rehearsal;
 

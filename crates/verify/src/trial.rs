@@ -1,5 +1,6 @@
 //! What a check works with: requests, effects, and a record of both.
 
+mod begun;
 mod change;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -7,12 +8,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    call::{Answer, Outcome, Request, Who, exchange},
+    call::{Answer, Outcome, Request, Together, Who},
     plan::{Form, Operation, Plan},
     profile::Profile,
-    random,
+    proxy, random,
     verdict::Stop,
 };
+
+pub use begun::Begun;
 
 /// One check's time with the API.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub struct Step {
     pub what: String,
     /// The requests, and what became of each.
     pub exchanges: Vec<(Request, Outcome)>,
+    /// Whether others go out before these are answered.
+    pub together: Together,
 }
 
 /// How many effects there were at some time.
@@ -164,13 +169,13 @@ impl<'a> Trial<'a> {
         self.spend(requests.len())?;
         let (origin, patience) = (self.plan.target.clone(), self.plan.bounds.patience);
         let outcomes = match requests.as_slice() {
-            [request] => vec![exchange(&origin, request, patience).await],
+            [request] => vec![proxy::carry(&origin, request, patience).await],
             many => {
                 let tasks: Vec<_> = many
                     .iter()
                     .map(|request| {
                         let (origin, request) = (origin.clone(), request.clone());
-                        tokio::spawn(async move { exchange(&origin, &request, patience).await })
+                        tokio::spawn(async move { proxy::carry(&origin, &request, patience).await })
                     })
                     .collect();
                 let mut outcomes = Vec::with_capacity(tasks.len());
@@ -180,8 +185,9 @@ impl<'a> Trial<'a> {
                 outcomes
             }
         };
+        let together = if requests.len() > 1 { Together::WithOthers } else { Together::Alone };
         let exchanges = requests.into_iter().zip(outcomes.iter().cloned()).collect();
-        self.steps.push(Step { what: what.to_owned(), exchanges });
+        self.steps.push(Step { what: what.to_owned(), exchanges, together });
         Ok(outcomes)
     }
 

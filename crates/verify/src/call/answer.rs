@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 pub type Outcome = Result<Answer, Lost>;
 
 /// A whole answer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// Its status.
     pub status: StatusCode,
@@ -32,6 +32,10 @@ pub enum Lost {
     TimedOut(Duration),
     /// The client hung up, as it was meant to.
     HungUp,
+    /// The API gave this answer, and it was lost on the way, as it was meant to be.
+    Withheld(Box<Answer>),
+    /// Nobody waited for it any more.
+    NotAwaited,
     /// More than a report could hold.
     TooLarge,
 }
@@ -82,6 +86,8 @@ impl fmt::Display for Lost {
             Self::BrokeOff(why) => write!(f, "no whole answer: {why}"),
             Self::TimedOut(after) => write!(f, "no answer within {} s", after.as_secs_f32()),
             Self::HungUp => f.write_str("hung up on purpose"),
+            Self::Withheld(answer) => write!(f, "lost on the way, on purpose: {answer}"),
+            Self::NotAwaited => f.write_str("not waited for"),
             Self::TooLarge => f.write_str("an answer of more than 64 MiB"),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Manner, Origin, Request, Who};
+use super::{Fault, Manner, Origin, Request, Who};
 
 /// Whether a request goes out by itself, or with those that follow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub enum Together {
     Alone,
     /// At once with others; `wait` collects them.
     WithOthers,
+    /// While those of the steps that follow are sent.
+    Meanwhile,
 }
 
 /// A `curl` command that sends `request`. Credentials stand there as variables of the shell, never as themselves: a
@@ -43,10 +45,23 @@ pub fn curl(origin: &Origin, request: &Request, secret: impl Fn(&str) -> bool, t
         // Named by its length, so that a reader can make one like it.
         Ok(_) | Err(_) => _ = write!(line, " --data-binary @body-of-{}-bytes", request.body.len()),
     }
-    if together == Together::WithOthers {
+    line = with_fault(line, request.fault);
+    if together != Together::Alone {
         line.push_str(" &");
     }
     line
+}
+
+/// How a person gets the same fault without a proxy, as nearly as a shell can.
+fn with_fault(line: String, fault: Fault) -> String {
+    match fault {
+        // Late or not, it is the same answer.
+        Fault::None | Fault::AnswerLate(_) => line,
+        Fault::AnswerDropped => line + " > /dev/null",
+        Fault::AnswerCut => line + " | head -n 1",
+        Fault::RequestLate(late) => format!("(sleep {}; {line})", late.as_secs_f32()),
+        Fault::Duplicated => format!("({line} & {line} & wait)"),
+    }
 }
 
 /// Largest body that stands in the line itself.
@@ -74,27 +89,46 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_line_quotes_what_a_shell_would_read_and_hides_credentials() {
+    fn request() -> Request {
         let mut headers = HeaderMap::new();
         headers.insert("authorization", HeaderValue::from_static("Bearer secret"));
         headers.insert("idempotency-key", HeaderValue::from_static("\"it's\""));
-        let request = Request {
+        Request {
             method: Method::POST,
             path: "/transfers".into(),
             headers,
             body: Bytes::from_static(b"{}"),
             who: Who::Second,
             manner: Manner::Whole,
+            fault: Fault::None,
             changed: None,
             token: String::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn a_line_quotes_what_a_shell_would_read_and_hides_credentials() {
         let origin = "http://127.0.0.1:8080".parse().unwrap();
-        let line = curl(&origin, &request, |name| name == "authorization", Together::Alone);
+        let line = curl(&origin, &request(), |name| name == "authorization", Together::Alone);
         assert_eq!(
             line,
             "curl -sS -i -X POST 'http://127.0.0.1:8080/transfers' -H \"authorization: $SECOND_AUTHORIZATION\" \
              -H 'idempotency-key: \"it'\\''s\"' --data-raw '{}'"
+        );
+    }
+
+    #[test]
+    fn a_fault_on_the_way_is_made_by_hand() {
+        let origin = "http://127.0.0.1:8080".parse().unwrap();
+        let line = |fault, together| curl(&origin, &request().meeting(fault), |_| false, together);
+        let plain = line(Fault::None, Together::Alone);
+        assert_eq!(line(Fault::Duplicated, Together::Alone), format!("({plain} & {plain} & wait)"));
+        assert_eq!(
+            line(Fault::RequestLate(std::time::Duration::from_millis(300)), Together::WithOthers),
+            format!("(sleep 0.3; {plain}) &")
+        );
+        assert!(
+            line(Fault::AnswerDropped, Together::Alone).starts_with(&format!("{plain} > /dev/null   # "))
         );
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
+use super::Fault;
+
 /// A request. Its clones are the same request: same key, same bytes.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -20,6 +22,8 @@ pub struct Request {
     pub who: Who,
     /// How it goes out.
     pub manner: Manner,
+    /// What befalls it on the way.
+    pub fault: Fault,
     /// A body that stands for another request, where the plan gives one.
     pub changed: Option<Bytes>,
     /// The fresh value in it by which an application behind the system knows it again.
@@ -73,6 +77,13 @@ impl Request {
     #[must_use]
     pub const fn sent(mut self, manner: Manner) -> Self {
         self.manner = manner;
+        self
+    }
+
+    /// With a fault on its way.
+    #[must_use]
+    pub const fn meeting(mut self, fault: Fault) -> Self {
+        self.fault = fault;
         self
     }
 

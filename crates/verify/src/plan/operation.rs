@@ -5,7 +5,7 @@ use std::fmt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::{PlanError, Template, template::Fresh};
-use crate::call::{Manner, Request, Who};
+use crate::call::{Fault, Manner, Request, Who};
 
 /// Everything that may be asked, by the part that it plays in the checks.
 #[derive(Clone, Debug)]
@@ -91,6 +91,7 @@ impl Operation {
             body: self.body.with(&fresh).into(),
             who: Who::Nobody,
             manner: Manner::Whole,
+            fault: Fault::None,
             changed: self.changed.as_ref().map(|changed| changed.with(&fresh).into()),
             token: fresh.token,
         }

@@ -29,6 +29,7 @@ pub(super) struct Sequence {
 #[derive(Clone, Debug)]
 pub(super) struct Shown {
     pub(super) what: String,
+    pub(super) together: Together,
     pub(super) requests: Vec<Sent>,
 }
 
@@ -74,6 +75,9 @@ impl Sequence {
         for (number, step) in self.steps.iter().enumerate() {
             step.write(number + 1 + self.left_out, &mut script);
         }
+        if self.steps.iter().any(|step| step.together == Together::Meanwhile) {
+            script.push_str("wait\n");
+        }
         script
     }
 }
@@ -87,16 +91,15 @@ impl Shown {
                 None => groups.push((request, vec![outcome])),
             }
         }
-        let together = if step.exchanges.len() > 1 { Together::WithOthers } else { Together::Alone };
         let requests = groups.into_iter().map(|(request, outcomes)| {
-            let line = curl(&report.target, request, |name| report.credentials.is_secret(name), together);
+            let line = curl(&report.target, request, |name| report.credentials.is_secret(name), step.together);
             Sent {
                 curl: hidden.text(&line),
                 times: outcomes.len(),
                 answers: Came::all(&outcomes, report, hidden),
             }
         });
-        Self { what: hidden.text(&step.what), requests: requests.collect() }
+        Self { what: hidden.text(&step.what), together: step.together, requests: requests.collect() }
     }
 
     fn write(&self, number: usize, script: &mut String) {
@@ -112,7 +115,7 @@ impl Shown {
         if let Some(more) = self.requests.len().checked_sub(LISTED_MAX).filter(|more| *more > 0) {
             let _ = writeln!(script, "# … and {more} more like these");
         }
-        if at_once > 1 {
+        if self.together == Together::WithOthers {
             script.push_str("wait\n");
         }
         for came in self.came() {
@@ -189,7 +192,7 @@ impl Read {
 }
 
 fn is_same(one: &Request, other: &Request) -> bool {
-    let of = |request: &Request| (request.who, request.manner);
+    let of = |request: &Request| (request.who, request.manner, request.fault);
     one.method == other.method
         && one.path == other.path
         && one.headers == other.headers

@@ -62,7 +62,7 @@ mod tests {
     use http::{HeaderMap, Method};
 
     use super::*;
-    use crate::call::{Manner, Who};
+    use crate::call::{Fault, Manner, Who};
 
     fn request(body: &'static str) -> Request {
         Request {
@@ -72,6 +72,7 @@ mod tests {
             body: body.into(),
             who: Who::First,
             manner: Manner::Whole,
+            fault: Fault::None,
             changed: None,
             token: String::new(),
         }
