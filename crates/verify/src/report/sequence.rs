@@ -92,7 +92,8 @@ impl Shown {
             }
         }
         let requests = groups.into_iter().map(|(request, outcomes)| {
-            let line = curl(&report.target, request, |name| report.credentials.is_secret(name), step.together);
+            let line =
+                curl(&report.target, request, |name| report.credentials.is_secret(name), step.together);
             Sent {
                 curl: hidden.text(&line),
                 times: outcomes.len(),
