@@ -35,7 +35,7 @@ pub(crate) async fn asked(defect: Option<Defect>) -> (Fixture, Vec<String>) {
         "--count",
         "GET /transfers length",
         "--credential",
-        "Authorization: Bearer f1rst-s3cret",
+        "Authorization: Bearer of-the-first-caller",
         "--check",
         "replay",
     ];

@@ -24,7 +24,11 @@ async fn a_second_effect_ends_with_7_and_the_requests_that_show_it_without_crede
     {
         assert!(ended.stdout.contains(part), "{part}: {}", ended.stdout);
     }
-    assert!(!ended.stdout.contains("s3cret") && !ended.stderr.contains("s3cret"), "{}", ended.stdout);
+    assert!(
+        !ended.stdout.contains("of-the-first-caller") && !ended.stderr.contains("of-the-first-caller"),
+        "{}",
+        ended.stdout
+    );
 }
 
 #[tokio::test]
@@ -51,10 +55,21 @@ async fn a_first_answer_that_is_no_success_ends_with_8_and_the_cure() {
     let target = fixture.plan().target.to_string();
     for (request, more, cure) in [
         (format!("POST {target}/transfers"), vec!["--json", "{}"], "--credential"),
-        (format!("POST {target}/nowhere"), vec![], "is the path right?"),
+        (
+            format!("POST {target}/nowhere"),
+            vec!["--credential", "Authorization: Bearer of-the-first-caller"],
+            "is the path right?",
+        ),
         (
             format!("POST {target}/transfers"),
-            vec!["--json", "{}", "--credential", "Authorization: x", "--count", "GET /nowhere length"],
+            vec![
+                "--json",
+                "{}",
+                "--credential",
+                "Authorization: Bearer of-the-first-caller",
+                "--count",
+                "GET /nowhere length",
+            ],
             "the counter, GET /nowhere, was answered with 404",
         ),
     ] {
