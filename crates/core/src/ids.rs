@@ -76,33 +76,29 @@ impl OperationRef {
 impl fmt::Display for OperationRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [_, _, time @ ..] = self.first_claim_at.as_ms().to_be_bytes();
-        let bytes: Vec<u8> = self.record.0.iter().chain(&time).copied().collect();
-        write!(f, "{PREFIX}{}", base32_encode(&bytes))
+        f.write_str(PREFIX)?;
+        let digits: [u8; CHARACTERS] = base32_encode(self.record.0.into_iter().chain(time));
+        f.write_str(str::from_utf8(&digits).expect("the digits are ASCII"))
     }
 }
 
 /// RFC 4648, section 6, in lower case and without padding.
-fn base32_encode(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len() * 8 / 5 + 1);
+fn base32_encode<const DIGITS: usize>(mut bytes: impl Iterator<Item = u8>) -> [u8; DIGITS] {
     let (mut bits, mut held) = (0u32, 0u32);
-    for byte in bytes {
-        bits = (bits << 8) | u32::from(*byte);
-        held += 8;
-        while held >= 5 {
-            held -= 5;
-            out.push(digit(bits >> held));
+    std::array::from_fn(|_| {
+        if held < 5 {
+            // Behind the last byte there are zeros.
+            bits = (bits << 8) | u32::from(bytes.next().unwrap_or_default());
+            held += 8;
         }
-        bits &= (1 << held) - 1;
-    }
-    if held > 0 {
-        out.push(digit(bits << (5 - held)));
-    }
-    out
+        held -= 5;
+        digit(bits >> held)
+    })
 }
 
-fn digit(bits: u32) -> char {
+fn digit(bits: u32) -> u8 {
     let index = usize::try_from(bits & 31).expect("five bits fit");
-    char::from(*ALPHABET.get(index).expect("five bits index 32 digits"))
+    *ALPHABET.get(index).expect("five bits index 32 digits")
 }
 
 fn base32_decode(text: &str) -> Option<Vec<u8>> {
@@ -173,7 +169,7 @@ mod tests {
     #[test]
     fn base32_is_that_of_rfc_4648() {
         // RFC 4648, section 10.
-        assert_eq!(base32_encode(b"foobar"), "mzxw6ytboi");
-        assert_eq!(base32_encode(b"fooba"), "mzxw6ytb");
+        assert_eq!(&base32_encode(b"foobar".iter().copied()), b"mzxw6ytboi");
+        assert_eq!(&base32_encode(b"fooba".iter().copied()), b"mzxw6ytb");
     }
 }

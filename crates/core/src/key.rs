@@ -8,7 +8,7 @@ mod birth;
 
 use std::fmt;
 
-use sfv::{BareItem, FieldType, Item, ItemSerializer, StringRef};
+use sfv::{BareItem, FieldType, Item};
 
 /// The longest key, in characters.
 pub const MAX_LEN: usize = 255;
@@ -87,8 +87,19 @@ impl Key {
 
     /// The quoted form, an Item String: what goes upstream, whatever form came in.
     pub fn to_item(&self) -> String {
-        let text = StringRef::from_str(&self.0).expect("a key holds only what an Item String can");
-        ItemSerializer::new().bare_item(text).finish()
+        let mut item = String::with_capacity(self.0.len() + 2);
+        item.push('"');
+        if self.0.bytes().any(|byte| matches!(byte, b'"' | b'\\')) {
+            for character in self.0.chars() {
+                // RFC 9651, section 4.1.6.
+                item.extend(matches!(character, '"' | '\\').then_some('\\'));
+                item.push(character);
+            }
+        } else {
+            item.push_str(&self.0);
+        }
+        item.push('"');
+        item
     }
 }
 
@@ -139,6 +150,13 @@ fn trim(mut value: &[u8]) -> &[u8] {
 }
 
 fn quoted(value: &[u8]) -> Result<String, InvalidKind> {
+    // The usual one has nothing but its characters between its quotes, and needs no parser.
+    if let [b'"', text @ .., b'"'] = value
+        && text.iter().all(|byte| matches!(byte, b' ' | b'!' | 0x23..=0x5b | 0x5d..=0x7e))
+        && let Ok(text) = str::from_utf8(text)
+    {
+        return Ok(text.to_owned());
+    }
     match Item::parse(sfv::Parser::new(value)) {
         Ok(Item { bare_item: BareItem::String(text), .. }) => Ok(text.into()),
         Ok(_) => Err(InvalidKind::Type),

@@ -44,16 +44,20 @@ pub struct Scopes {
     record_key: [u8; 32],
     principal_key: [u8; 32],
     log_key: [u8; 32],
+    /// Whose records those of everybody are, where everybody is the same.
+    everybody: Owner,
 }
 
 impl Scopes {
     /// Derives the keys; made once per ledger and namespace, not per request.
     pub fn new(key: &LedgerKey, namespace: &str) -> Self {
+        let principal_key = key.derive(Purpose::Principal);
         Self {
             namespace: namespace.to_owned(),
             record_key: key.derive(Purpose::RecordId),
-            principal_key: key.derive(Purpose::Principal),
+            principal_key,
             log_key: key.derive(Purpose::Log),
+            everybody: owner(&principal_key, namespace, &Principal::anonymous()),
         }
     }
 
@@ -83,13 +87,12 @@ impl Scopes {
 
     /// Whose records a principal's are: stored with each of them, so that only their owner is told about them.
     pub fn owner(&self, principal: &Principal) -> Owner {
-        let mut fields = Fields::new(&self.principal_key);
-        fields.text("owner");
-        fields.text(&self.namespace);
-        fields.code(principal.mode().into());
-        fields.bytes(principal.value());
-        let hash = fields.finish();
-        Owner(*hash.first_chunk().expect("a hash has 32 bytes"))
+        match principal.mode() {
+            PrincipalMode::Anonymous => self.everybody,
+            PrincipalMode::Credential | PrincipalMode::Header | PrincipalMode::Verified => {
+                owner(&self.principal_key, &self.namespace, principal)
+            }
+        }
     }
 
     /// The principal behind the credentials that an upstream authenticates by: all that are listed, together.
@@ -113,6 +116,16 @@ impl Scopes {
         let hash = blake3::keyed_hash(&self.log_key, &record.0);
         hash.to_hex().chars().take(LOG_DIGITS).collect()
     }
+}
+
+fn owner(key: &[u8; 32], namespace: &str, principal: &Principal) -> Owner {
+    let mut fields = Fields::new(key);
+    fields.text("owner");
+    fields.text(namespace);
+    fields.code(principal.mode().into());
+    fields.bytes(principal.value());
+    let hash = fields.finish();
+    Owner(*hash.first_chunk().expect("a hash has 32 bytes"))
 }
 
 impl fmt::Debug for Scopes {

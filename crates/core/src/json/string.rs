@@ -25,8 +25,12 @@ pub(super) fn read(text: &str) -> Option<(Cow<'_, str>, &str)> {
 
 /// What stands as it is, up to a quote, a backslash or a control character.
 fn plain(text: &str) -> Option<(&str, &str)> {
-    let end = text.bytes().position(|byte| matches!(byte, b'"' | b'\\' | 0x00..=0x1f))?;
+    let end = text.bytes().position(is_special)?;
     text.split_at_checked(end)
+}
+
+const fn is_special(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | 0x00..=0x1f)
 }
 
 /// The character of the escape whose backslash was read.
@@ -73,7 +77,10 @@ fn hex4(text: &str) -> Option<(u32, &str)> {
 pub(crate) fn write(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let mut rest = text;
-    while let Some((plain, after)) = plain(rest) {
+    // Looked at as a whole: that is many bytes at a time, where a search for the first one takes them one by one.
+    let any = text.bytes().fold(false, |any, byte| any | is_special(byte));
+    while any
+        && let Some((plain, after)) = plain(rest) {
         out.extend_from_slice(plain.as_bytes());
         let mut characters = after.chars();
         characters.next().into_iter().for_each(|special| write_escape(special, out));
