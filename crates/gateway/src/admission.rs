@@ -116,13 +116,18 @@ fn join_cookies(headers: &mut HeaderMap) {
 }
 
 /// WSGI and CGI read `_` and `-` as one, so an upstream there would take these for ours.
-fn remove_look_alikes<'a>(headers: &mut HeaderMap, names: impl Iterator<Item = &'a HeaderName>) {
-    let one = |name: &HeaderName| name.as_str().replace('_', "-");
-    let names: Vec<_> = names.collect();
-    let look_alike =
-        |other: &HeaderName| !names.contains(&other) && names.iter().any(|name| one(name) == one(other));
+fn remove_look_alikes<'a>(headers: &mut HeaderMap, names: impl Iterator<Item = &'a HeaderName> + Clone) {
+    let look_alike = |other: &HeaderName| {
+        names.clone().any(|name| is_alike(name.as_str(), other.as_str()))
+            && !names.clone().any(|name| name == other)
+    };
     let found: Vec<_> = headers.keys().filter(|name| look_alike(name)).cloned().collect();
     found.iter().for_each(|name| _ = headers.remove(name));
+}
+
+fn is_alike(one: &str, other: &str) -> bool {
+    let dashed = |byte| if byte == b'_' { b'-' } else { byte };
+    one.len() == other.len() && one.bytes().map(dashed).eq(other.bytes().map(dashed))
 }
 
 /// Such a request never has a key.

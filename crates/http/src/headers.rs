@@ -83,6 +83,10 @@ const NOT_KEPT_WORDS: &[&str] = &[
 /// Removes what belongs to one connection: the hop-by-hop headers and those that `Connection` names. That trailers are
 /// welcome is said anew, since they are passed on.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    // Usually there is none, and asking the map for each of them costs more than looking at what it has.
+    if !headers.keys().any(|name| HOP_BY_HOP.contains(&name.as_str())) {
+        return;
+    }
     let trailers = welcomes_trailers(headers);
     for name in named_by_connection(headers) {
         headers.remove(name);
