@@ -4,7 +4,16 @@
 mod head_time;
 mod streams;
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::{self, Future},
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use axum::Router;
 use bytes::Bytes;
@@ -32,7 +41,7 @@ pub(crate) use self::head_time::Times;
 use self::head_time::{HeadTimed, InTurns, Turn};
 use crate::{
     admission,
-    cors::Cors,
+    cors::{Asked, Cors},
     head,
     principal::{Identify, Peer},
     published::{self, Published},
@@ -122,10 +131,7 @@ pub(crate) async fn serve(
 ) {
     let service = move |peer| {
         let front = Arc::clone(&front);
-        service_fn(move |request| {
-            let front = Arc::clone(&front);
-            async move { Ok::<_, Infallible>(front.answer(request, peer).await) }
-        })
+        service_fn(move |request| front.answer(request, peer))
     };
     accept_all(listener, workers, service, connections, times, draining).await;
 }
@@ -244,25 +250,44 @@ fn protocols(idle: Duration) -> auto::Builder<TokioExecutor> {
     builder
 }
 
+/// What the layer says of a request, to come.
+type Answer = <Once<Proxy> as Service<Request<Incoming>>>::Future;
+
+/// The same, with what browsers need.
+struct Answering {
+    answer: Answer,
+    front: Arc<Front>,
+    /// What its browser asks for a page; in a box, because nearly nobody has one.
+    asked: Option<Box<Asked>>,
+}
+
+impl Future for Answering {
+    type Output = Result<Response<Body<AnswerBody>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let Ok(answer) = ready!(this.answer.as_mut().poll(context));
+        let mut answer = unkeyed_failure(answer);
+        this.front.cors.complete(this.asked.as_deref(), &mut answer);
+        Poll::Ready(Ok(answer))
+    }
+}
+
 impl Front {
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body<AnswerBody>> {
+    /// No `async fn`: what is judged of the head is judged at once, and the request goes on without being kept here.
+    fn answer(self: &Arc<Self>, request: Request<Incoming>, peer: SocketAddr) -> Answering {
         let asked = self.cors.asked(&request, &self.routes);
         let ours = asked.as_ref().filter(|_| is_ours(request.uri().path()));
-        if let Some(answer) = ours.and_then(|asked| self.cors.preflight(asked)) {
-            return answer;
-        }
-        let mut answer = self.answer_to(request, peer).await;
-        self.cors.complete(asked.as_ref(), &mut answer);
-        answer
+        let (asked, answer) = match ours.and_then(|asked| self.cors.preflight(asked)) {
+            Some(answer) => (None, at_once(answer)),
+            None => (asked.map(Box::new), self.answer_to(request, peer)),
+        };
+        Answering { answer, front: Arc::clone(self), asked }
     }
 
-    async fn answer_to(
-        &self,
-        mut request: Request<Incoming>,
-        peer: SocketAddr,
-    ) -> Response<Body<AnswerBody>> {
+    fn answer_to(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Answer {
         if head::size(&request) > HEADER_BYTES || request.headers().len() > HEADER_LINES {
-            return too_large();
+            return at_once(too_large());
         }
         request.extensions_mut().insert(Peer(peer));
         let admitted = head::check(&request, self.guards.paths)
@@ -273,22 +298,23 @@ impl Front {
             self.layer.refused_before(&request.into_parts().0, &answer);
             // The body was not read, so the connection ends here.
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            return answer;
+            return at_once(answer);
         }
         if request.uri().path() == published::PATH {
-            return self.published.answer(request.method(), &self.problem_base);
+            return at_once(self.published.answer(request.method(), &self.problem_base));
         }
         if let Some(reference) = operations::asked_for(request.uri().path()).map(ToOwned::to_owned) {
             let (parts, _) = request.into_parts();
-            return operations::answer(&self.layer, &parts, &reference, &self.problem_base).await;
+            let (layer, base) = (self.layer.clone(), Arc::clone(&self.problem_base));
+            return Box::pin(async move { Ok(operations::answer(&layer, &parts, &reference, &base).await) });
         }
-        let mut service = self.service.clone();
-        let answer = match service.call(request).await {
-            Ok(answer) => answer,
-            Err(never) => match never {},
-        };
-        unkeyed_failure(answer)
+        self.service.clone().call(request)
     }
+}
+
+/// An answer that is there already.
+fn at_once(answer: Response<Body<AnswerBody>>) -> Answer {
+    Box::pin(future::ready(Ok(answer)))
 }
 
 /// Whether no request to this path goes to the upstream.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Response, header, request::Parts};
 use onlyonce_core::{Timestamp, metric};
-use onlyonce_ledger::begin::Look;
+use onlyonce_ledger::{begin::Look, boxed};
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
@@ -131,8 +131,8 @@ where
         let as_sent = keyed.as_sent();
         let one_of_many = asked.one_of_many;
         let execution = Execution { layer, rules: Arc::clone(&rules), as_sent, one_of_many, reply };
-        // In a box: a task moves what it runs several times, and this is some ten kilobytes.
-        tokio::spawn(Box::pin(execution.run(leader, call, parts, body)).in_current_span());
+        // In a box: a task moves what it runs several times, and this is some kilobytes.
+        tokio::spawn(boxed::pinned(|| execution.run(leader, call, parts, body)).in_current_span());
         Judged::Answered(match answered.await {
             Ok(Ok(answer)) => answer,
             Ok(Err(standing)) => {

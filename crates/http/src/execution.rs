@@ -3,7 +3,13 @@
 //! Invariant: the outcome is durable before the first byte of the answer goes to any client; where it could not be
 //! made durable, the answer says `unstored`. Every way out of here ends the attempt as kept, released or unknown.
 
-use std::{future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Extensions, HeaderMap, HeaderValue, Response, header, request::Parts, response};
@@ -17,6 +23,7 @@ use onlyonce_ledger::{
     Attempt, Error,
     attempt::Unrecorded,
     begin::{Claimed, Leader, Standing},
+    boxed,
 };
 use tokio::sync::oneshot;
 
@@ -66,7 +73,7 @@ where
             let answer = answer::failed(&self.rules, &error);
             return self.send(Ok(answer));
         }
-        let attempt = match Box::pin(leader.claim()).await {
+        let attempt = match leader.claim().await {
             Ok(Claimed::Attempt(attempt)) => Arc::new(attempt),
             Ok(Claimed::Stands(standing)) => return self.send(Err(standing)),
             Err(error) => {
@@ -80,8 +87,8 @@ where
         let parts = self.seen_by_service(&attempt, parts, body.len());
         let reading = self.reading(&parts);
         let answered = async move { call(parts, body).await };
-        let seen = seen(self.layer.starts(), reading, Arc::clone(&attempt), answered);
-        self.see_through(attempt, Box::pin(seen)).await;
+        let (starts, held) = (self.layer.starts(), Arc::clone(&attempt));
+        self.see_through(attempt, boxed::pinned(|| seen(starts, reading, held, answered))).await;
     }
 
     /// Awaits the answer up to the deadline, and for a while beyond it.
@@ -200,7 +207,7 @@ where
             }
         }
     };
-    CatchUnwind(Box::pin(answer)).await.unwrap_or_else(|| {
+    CatchUnwind(pin!(answer)).await.unwrap_or_else(|| {
         tracing::error!(idempotency.operation_ref = %operation, "the handler panicked; the outcome is unknown");
         Seen::Failed
     })
@@ -407,9 +414,9 @@ fn log(attempt: &Attempt, unrecorded: &Unrecorded) {
 }
 
 /// `None` instead of a panic.
-struct CatchUnwind<F>(Pin<Box<F>>);
+struct CatchUnwind<'f, F>(Pin<&'f mut F>);
 
-impl<F: Future> Future for CatchUnwind<F> {
+impl<F: Future> Future for CatchUnwind<'_, F> {
     type Output = Option<F::Output>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {

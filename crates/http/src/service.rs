@@ -13,6 +13,7 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, request::Parts};
 use onlyonce_core::{Outcome, metric};
+use onlyonce_ledger::boxed;
 use tower_service::Service;
 use tracing::Instrument;
 
@@ -114,13 +115,14 @@ where
                 let layer = self.layer.clone();
                 let call = once(inner);
                 let span = telemetry::span(&candidate.rules, layer.sent_to(&parts).path());
-                let judged = async move {
+                let judged = boxed::pinned(|| async move {
                     let (shared, rules) = (Arc::clone(layer.shared()), Arc::clone(&candidate.rules));
                     let (answer, result) = exchange::run(layer, call, *candidate, parts, body).await;
                     telemetry::answered(&shared, &rules, &answer, result);
                     Ok(answer)
-                };
-                Box::pin(judged.instrument(span))
+                });
+                // One that nobody wants need not be entered each time.
+                if span.is_disabled() { judged } else { Box::pin(judged.instrument(span)) }
             }
         }
     }
@@ -164,10 +166,10 @@ where
     S: Service<Request<RequestBody<B>>, Response = Response<R>> + Send + 'static,
     S::Future: Send,
     S::Error: Into<BoxError>,
+    B: 'static,
 {
     Box::new(move |parts, bytes| {
-        Box::pin(async move {
-            inner.call(Request::from_parts(parts, RequestBody::from(bytes))).await.map_err(Into::into)
-        })
+        let answer = inner.call(Request::from_parts(parts, RequestBody::from(bytes)));
+        boxed::pinned(|| async move { answer.await.map_err(Into::into) })
     })
 }

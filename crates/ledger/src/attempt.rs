@@ -21,6 +21,7 @@ use crate::{
     attempts::{Held, Stage},
     audit::{self, Author, Signed},
     begin::RESERVED_RESULT,
+    boxed,
     clock::Boot,
     engine::{Change, Engine, Patience, Transition},
     error::{Error, Failure},
@@ -164,7 +165,7 @@ impl Attempt {
         if matches!(kept, Completion::Kept { .. }) {
             change.result = Some(engine.sealer.seal(Content::Result, held.id, held.holder.attempt, &result));
         }
-        Box::pin(Execution::end(&self.0, End { change, result: Some(result), shared: None })).await
+        boxed::pinned(|| Execution::end(&self.0, End { change, result: Some(result), shared: None })).await
     }
 
     /// The attempt had no effect and will have none. `shared` is the answer for those who wait, where trying in turn
@@ -178,7 +179,7 @@ impl Attempt {
         shared: Option<Bytes>,
     ) -> Result<Arc<Record>, Unrecorded> {
         let change = Change::new(self.0.held.id, Event::Release(self.0.held.holder, cause));
-        Box::pin(Execution::end(&self.0, End { change, result: None, shared })).await
+        boxed::pinned(|| Execution::end(&self.0, End { change, result: None, shared })).await
     }
 
     /// Nobody knows what became of it. A late [`complete`](Self::complete) is still accepted while nothing else has
@@ -188,7 +189,7 @@ impl Attempt {
     /// [`Unrecorded`]: the lapse of the lease will say the same.
     pub async fn lose_track(&self, unknown: Unknown) -> Result<Arc<Record>, Unrecorded> {
         let change = Change::new(self.0.held.id, Event::LoseTrack(self.0.held.holder, unknown));
-        Box::pin(Execution::end(&self.0, End { change, result: None, shared: None })).await
+        boxed::pinned(|| Execution::end(&self.0, End { change, result: None, shared: None })).await
     }
 }
 

@@ -10,6 +10,7 @@
 pub mod attempt;
 pub mod audit;
 pub mod begin;
+pub mod boxed;
 pub mod clock;
 pub mod error;
 pub mod identity;

@@ -15,7 +15,11 @@
 use std::{error::Error as _, io, sync::Arc, time::Duration};
 
 use http::{HeaderMap, Version};
-use hyper::{Request, Response, body::Incoming, client::conn::http1};
+use hyper::{
+    Request, Response,
+    body::Incoming,
+    client::conn::{TrySendError, http1},
+};
 use hyper_util::rt::TokioIo;
 use onlyonce_ledger::clock::Boot;
 use tokio::{task::JoinHandle, time::Instant};
@@ -122,36 +126,46 @@ impl Connection {
     }
 
     /// Sends one request and gives the head of its answer. Its first byte is taken before `until` or not at all.
-    pub(super) async fn send(
+    ///
+    /// No `async fn`: the request goes to the connection at once, and is not kept here as well.
+    pub(super) fn send(
         &mut self,
         request: Request<RequestBody>,
         until: Option<Boot>,
-    ) -> Result<Response<Incoming>, Unanswered> {
+    ) -> impl Future<Output = Result<Response<Incoming>, Unanswered>> {
         let before = self.tapped.written();
         self.tapped.expect_request(until);
-        let mut error = match self.sender.try_send_request(request).await {
-            Ok(answer) => {
-                self.last = Some(Answered {
-                    at: Boot::now(),
-                    written: self.tapped.written(),
-                    keeps: keeps(answer.headers()),
-                    version: answer.version(),
-                });
-                return Ok(answer);
+        let answer = self.sender.try_send_request(request);
+        async move {
+            match answer.await {
+                Ok(answer) => {
+                    self.last = Some(Answered {
+                        at: Boot::now(),
+                        written: self.tapped.written(),
+                        keeps: keeps(answer.headers()),
+                        version: answer.version(),
+                    });
+                    Ok(answer)
+                }
+                // In a box, because it is rare and every request would have to be as large.
+                Err(error) => Err(Box::pin(self.unanswered(error, before)).await),
             }
-            Err(error) => error,
-        };
+        }
+    }
+
+    /// What became of a request that got no answer. `before` is how many bytes were taken when it was given.
+    async fn unanswered(&mut self, mut error: TrySendError<Request<RequestBody>>, before: u64) -> Unanswered {
         // Nothing is written any more once the driver has ended, so from here on the count is final.
         self.driver.abort();
         let _ = (&mut self.driver).await;
         tracing::debug!(error = %error.error(), cause = ?error.error().source(), "no answer from upstream");
         if self.tapped.written() != before {
-            return Err(Unanswered::Lost);
+            return Unanswered::Lost;
         }
-        Err(match error.take_message() {
+        match error.take_message() {
             Some(request) => Unanswered::HandedBack(Box::new(request)),
             None => Unanswered::NothingTaken,
-        })
+        }
     }
 
     /// Whether it was too late for a request that it did not take.

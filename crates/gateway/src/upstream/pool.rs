@@ -11,10 +11,12 @@
 use std::{
     collections::VecDeque,
     io,
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use onlyonce_ledger::boxed;
 use tokio::time::Instant;
 
 use super::{connection::Connection, places::Places, target::Target};
@@ -81,21 +83,27 @@ impl Pool {
         self.target.authority()
     }
 
-    /// An idle connection that is fit, or a fresh one.
-    pub(super) async fn take(&self, purpose: Use) -> Result<Connection, NotOpened> {
+    /// An idle connection that is fit, if there is one.
+    pub(super) fn idle(&self, purpose: Use) -> Option<Connection> {
         let (before, own_first) = self.shelves.split_at(self.number_of(workers::number()));
         for shelf in own_first.iter().chain(before) {
             while let Some(connection) = self.newest(shelf, purpose) {
                 if connection.is_open() {
-                    return Ok(connection);
+                    return Some(connection);
                 }
             }
         }
-        self.fresh().await
+        None
     }
 
     /// A fresh one. Who holds another has to let go of it first: it may be the last.
-    pub(super) async fn fresh(&self) -> Result<Connection, NotOpened> {
+    ///
+    /// In a box, because it is rare and every request would have to be as large.
+    pub(super) fn fresh(&self) -> Pin<Box<impl Future<Output = Result<Connection, NotOpened>>>> {
+        boxed::pinned(|| self.opened())
+    }
+
+    async fn opened(&self) -> Result<Connection, NotOpened> {
         let until = Instant::now() + self.connect;
         let an_idle_one_goes = || drop(self.shelves.iter().find_map(|shelf| shelf.lock().pop_front()));
         let place = tokio::time::timeout_at(until, self.places.take(an_idle_one_goes)).await;

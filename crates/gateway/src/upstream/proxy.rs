@@ -15,6 +15,7 @@ use onlyonce_http::{
     fault::{self, Window},
     headers,
 };
+use onlyonce_ledger::boxed;
 use tower_service::Service;
 
 use super::{
@@ -40,12 +41,16 @@ impl Proxy {
         Self { pool }
     }
 
-    async fn forward(self, mut request: Request<RequestBody>) -> Response<AnswerBody> {
+    /// No `async fn`, and one future for all of the way: each more would move the request into itself.
+    fn forward(
+        self,
+        mut request: Request<RequestBody>,
+    ) -> Pin<Box<impl Future<Output = Response<AnswerBody>>>> {
         let start = request.extensions_mut().remove::<Start>();
         let purpose = if start.is_some() { Use::Keyed } else { Use::Unkeyed };
         self.prepare(&mut request);
-        let taken = self.pool.take(purpose).await;
-        self.deliver(request, purpose, start, taken).await
+        let idle = self.pool.idle(purpose);
+        boxed::pinned(|| self.deliver(request, purpose, start, idle))
     }
 
     async fn deliver(
@@ -53,9 +58,13 @@ impl Proxy {
         mut request: Request<RequestBody>,
         purpose: Use,
         start: Option<Start>,
-        mut taken: Result<Connection, NotOpened>,
+        idle: Option<Connection>,
     ) -> Response<AnswerBody> {
         let operation = start.as_ref().map(Start::operation_ref);
+        let mut taken = match idle {
+            Some(connection) => Ok(connection),
+            None => self.pool.fresh().await,
+        };
         // At most twice: a fresh connection is young and unused, and is not replaced.
         loop {
             let mut connection = match taken {
@@ -80,7 +89,12 @@ impl Proxy {
                 fault::point(Window::StartedSent).await;
             }
             match connection.send(request, until).await {
-                Ok(answer) => return self.bring(answer, connection, purpose, operation).await,
+                Ok(answer) => {
+                    if start.is_some() {
+                        fault::point(Window::SentAnswered).await;
+                    }
+                    return self.bring(answer, connection, purpose, operation);
+                }
                 Err(Unanswered::HandedBack(unwritten)) if connection.is_used() => {
                     // Not a byte of it was taken: it may go once more, on a fresh connection and within its lease.
                     request = *unwritten;
@@ -98,16 +112,13 @@ impl Proxy {
         }
     }
 
-    async fn bring(
+    fn bring(
         self,
         answer: Response<hyper::body::Incoming>,
         connection: Connection,
         purpose: Use,
         operation: Option<OperationRef>,
     ) -> Response<AnswerBody> {
-        if purpose == Use::Keyed {
-            fault::point(Window::SentAnswered).await;
-        }
         let (mut parts, body) = answer.into_parts();
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
             tracing::error!("the upstream switched protocols unasked; that is no answer");
@@ -219,18 +230,28 @@ fn no_answer(why: NoAnswer) -> Response<AnswerBody> {
     answer
 }
 
+/// A request on its way; there is always an answer.
+pub(crate) struct Forwarding(Pin<Box<dyn Future<Output = Response<AnswerBody>> + Send>>);
+
+impl Future for Forwarding {
+    type Output = Result<Response<AnswerBody>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(context).map(Ok)
+    }
+}
+
 impl Service<Request<RequestBody>> for Proxy {
     type Response = Response<AnswerBody>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+    type Future = Forwarding;
 
     fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
-        let proxy = self.clone();
-        Box::pin(async move { Ok(proxy.forward(request).await) })
+        Forwarding(self.clone().forward(request))
     }
 }
 

@@ -28,11 +28,18 @@ fn request() -> Request<RequestBody> {
     request.body(RequestBody::from(Bytes::from_static(b"hi"))).unwrap()
 }
 
+async fn take(pool: &Pool, purpose: Use) -> Result<Connection, NotOpened> {
+    match pool.idle(purpose) {
+        Some(connection) => Ok(connection),
+        None => pool.fresh().await,
+    }
+}
+
 /// A pooled connection that its upstream has closed since it was taken.
 async fn closed_since(pool: &Arc<Pool>, hostile: &Hostile) -> Connection {
     let answer = Proxy::new(Arc::clone(pool)).forward(request()).await;
     answer.into_body().collect().await.unwrap();
-    let connection = pool.take(Use::Keyed).await.unwrap();
+    let connection = take(&pool, Use::Keyed).await.unwrap();
     assert!(connection.is_used());
     hostile.cue().await;
     connection
@@ -43,7 +50,7 @@ async fn a_request_that_was_handed_back_unwritten_goes_once_on_a_fresh_connectio
     let hostile = Hostile::start(Behaviour::ClosesIdleOnCue).await;
     let pool = pool(hostile.addr());
     let stale = closed_since(&pool, &hostile).await;
-    let answer = Proxy::new(Arc::clone(&pool)).deliver(request(), Use::Keyed, None, Ok(stale)).await;
+    let answer = Proxy::new(Arc::clone(&pool)).deliver(request(), Use::Keyed, None, Some(stale)).await;
     assert_eq!(answer.status(), 201);
     assert_eq!((hostile.connections(), hostile.bodies()), (2, 2));
 }
@@ -54,7 +61,7 @@ async fn a_request_that_was_handed_back_is_not_sent_if_there_is_no_fresh_connect
     let pool = pool(hostile.addr());
     let stale = closed_since(&pool, &hostile).await;
     hostile.stop().await;
-    let answer = Proxy::new(pool).deliver(request(), Use::Keyed, None, Ok(stale)).await;
+    let answer = Proxy::new(pool).deliver(request(), Use::Keyed, None, Some(stale)).await;
     assert_eq!(answer.extensions().get(), Some(&NoAnswer::NotSent));
 }
 
@@ -64,8 +71,8 @@ async fn a_connection_that_is_too_old_for_a_keyed_request_stays_for_others() {
     let pool = Pool::new(target(upstream.addr()), ENOUGH, std::time::Duration::ZERO, Places::new(100));
     let proxy = Proxy::new(Arc::clone(&pool));
     proxy.clone().forward(request()).await.into_body().collect().await.unwrap();
-    assert!(!pool.take(Use::Keyed).await.unwrap().is_used());
-    assert!(pool.take(Use::Unkeyed).await.unwrap().is_used());
+    assert!(!take(&pool, Use::Keyed).await.unwrap().is_used());
+    assert!(take(&pool, Use::Unkeyed).await.unwrap().is_used());
 }
 
 /// Idle connections are for saving work. Where they take the last places, they would be for refusing it.
@@ -76,8 +83,8 @@ async fn an_idle_connection_makes_room_for_one_that_is_wanted() {
     let proxy = Proxy::new(Arc::clone(&pool));
     for n in 1..=3 {
         // Too old for a keyed request, at once.
-        let taken = pool.take(Use::Keyed).await;
-        let answer = proxy.clone().deliver(request(), Use::Keyed, None, taken).await;
+        let taken = take(&pool, Use::Keyed).await;
+        let answer = proxy.clone().deliver(request(), Use::Keyed, None, taken.ok()).await;
         answer.into_body().collect().await.unwrap();
         assert!(!pool.is_empty(), "it is kept while nobody wants its place");
         assert_eq!((upstream.arrivals(), upstream.connections()), (n, n));
@@ -88,8 +95,8 @@ async fn an_idle_connection_makes_room_for_one_that_is_wanted() {
 async fn who_waits_for_a_place_gets_it_from_a_connection_that_would_be_kept() {
     let upstream = Upstream::counting().await;
     let pool = Pool::new(target(upstream.addr()), ENOUGH, ENOUGH, Places::new(1));
-    let held = pool.take(Use::Keyed).await.unwrap();
-    let mut waits = std::pin::pin!(pool.take(Use::Keyed));
+    let held = take(&pool, Use::Keyed).await.unwrap();
+    let mut waits = std::pin::pin!(take(&pool, Use::Keyed));
     tokio::select! {
         biased;
         _ = &mut waits => panic!("there is no place"),
@@ -104,7 +111,7 @@ async fn a_request_for_which_there_is_no_place_was_not_sent() {
     let upstream = Upstream::counting().await;
     let places = Places::new(1);
     let of = |connect| Pool::new(target(upstream.addr()), connect, ENOUGH, Arc::clone(&places));
-    let _held = of(ENOUGH).take(Use::Unkeyed).await.unwrap();
+    let _held = of(ENOUGH).fresh().await.unwrap();
     let answer = Proxy::new(of(std::time::Duration::ZERO)).forward(request()).await;
     assert_eq!((answer.extensions().get(), upstream.arrivals()), (Some(&NoAnswer::NoPlace), 0));
 }
