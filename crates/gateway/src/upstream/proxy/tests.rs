@@ -39,7 +39,7 @@ async fn take(pool: &Pool, purpose: Use) -> Result<Connection, NotOpened> {
 async fn closed_since(pool: &Arc<Pool>, hostile: &Hostile) -> Connection {
     let answer = Proxy::new(Arc::clone(pool)).forward(request()).await;
     answer.into_body().collect().await.unwrap();
-    let connection = take(&pool, Use::Keyed).await.unwrap();
+    let connection = take(pool, Use::Keyed).await.unwrap();
     assert!(connection.is_used());
     hostile.cue().await;
     connection
