@@ -79,8 +79,7 @@ pub(crate) fn write(text: &str, out: &mut Vec<u8>) {
     let mut rest = text;
     // Looked at as a whole: that is many bytes at a time, where a search for the first one takes them one by one.
     let any = text.bytes().fold(false, |any, byte| any | is_special(byte));
-    while any
-        && let Some((plain, after)) = plain(rest) {
+    while any && let Some((plain, after)) = plain(rest) {
         out.extend_from_slice(plain.as_bytes());
         let mut characters = after.chars();
         characters.next().into_iter().for_each(|special| write_escape(special, out));

@@ -49,8 +49,7 @@ impl Redaction {
 
     /// Whether a member of that name is hidden.
     pub(super) fn hides(&self, name: &str) -> bool {
-        name.split(['[', ']', '.'])
-            .any(|part| self.names.iter().any(|hidden| is_comparable_to(part, hidden)))
+        name.split(['[', ']', '.']).any(|part| self.names.iter().any(|hidden| is_comparable_to(part, hidden)))
     }
 
     /// A query with the values of hidden names masked. Some servers separate by `;` as well, so both separate here.
