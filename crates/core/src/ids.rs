@@ -3,7 +3,10 @@
 //! Invariant: an [`AttemptId`] is new for each attempt and names no host or process, so a repeated command of one
 //! attempt can never match another. What makes the random bits lives in `ledger`.
 
-use std::fmt;
+use std::{
+    fmt,
+    hash::{BuildHasherDefault, Hasher},
+};
 
 use crate::Timestamp;
 
@@ -18,6 +21,29 @@ pub struct Owner(pub [u8; 16]);
 /// One attempt's name: 128 random bits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttemptId(pub [u8; 16]);
+
+/// Hashes the ids of this module by their own first bytes. They are keyed hashes or random, so nobody who does not hold the
+/// ledger's key can make two that collide. For nothing else.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IdHasher(u64);
+
+/// [`IdHasher`] for maps.
+pub type HashIds = BuildHasherDefault<IdHasher>;
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_ne_bytes(*first);
+        }
+    }
+
+    /// How long an id is says nothing of it.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// How many claims a record has had; 1 for the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -147,6 +173,8 @@ impl fmt::Display for Fence {
 
 #[cfg(test)]
 mod tests {
+    use std::hash::BuildHasher;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -164,6 +192,14 @@ mod tests {
                 prop_assert_eq!(reference.to_string(), text);
             }
         }
+    }
+
+    #[test]
+    fn an_id_is_its_own_hash() {
+        let hash = |id: [u8; 16]| HashIds::default().hash_one(RecordId(id));
+        let id = *b"first 8, then 8.";
+        assert_eq!(hash(id), u64::from_ne_bytes(*b"first 8,"));
+        assert_ne!(hash(id), hash(*b"FIRST 8, then 8."));
     }
 
     #[test]

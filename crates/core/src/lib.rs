@@ -32,7 +32,7 @@ pub mod time;
 pub use decide::{Decision, Refusal, decide};
 pub use event::Event;
 pub use fingerprint::Fingerprint;
-pub use ids::{AttemptId, Fence, OperationRef, Owner, RecordId, Version};
+pub use ids::{AttemptId, Fence, HashIds, IdHasher, OperationRef, Owner, RecordId, Version};
 pub use key::Key;
 pub use ledger_key::LedgerKey;
 pub use outcome::Outcome;

@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use onlyonce_core::Owner;
+use onlyonce_core::{HashIds, Owner};
 
 use crate::error::Error;
 
@@ -23,7 +23,7 @@ pub(crate) struct Admission {
 #[derive(Debug, Default)]
 struct Taken {
     all: usize,
-    by_owner: HashMap<Owner, usize>,
+    by_owner: HashMap<Owner, usize, HashIds>,
 }
 
 /// An attempt's place.

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use onlyonce_core::{AttemptId, Event, Policy, Record, RecordId, event::Holder};
+use onlyonce_core::{AttemptId, Event, HashIds, Policy, Record, RecordId, event::Holder};
 
 use crate::{
     clock::Boot,
@@ -178,7 +178,7 @@ impl Held {
 
 /// All attempts under way.
 #[derive(Debug, Default)]
-pub(crate) struct Attempts(Mutex<HashMap<AttemptId, Arc<Held>>>);
+pub(crate) struct Attempts(Mutex<HashMap<AttemptId, Arc<Held>, HashIds>>);
 
 impl Attempts {
     pub(crate) fn add(&self, held: Arc<Held>) {
@@ -217,7 +217,7 @@ impl Attempts {
         (shortest.unwrap_or(TICK_MAX) / 10).clamp(TICK_MIN, TICK_MAX)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<AttemptId, Arc<Held>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<AttemptId, Arc<Held>, HashIds>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,10 +7,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use onlyonce_core::RecordId;
+use onlyonce_core::{HashIds, RecordId};
 
 #[derive(Debug, Default)]
-pub(crate) struct Doubted(Mutex<HashMap<RecordId, usize>>);
+pub(crate) struct Doubted(Mutex<HashMap<RecordId, usize, HashIds>>);
 
 /// While it lives, the record's claim is in doubt.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl Doubted {
         self.lock().is_empty()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RecordId, usize>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<RecordId, usize, HashIds>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use onlyonce_core::{Record, RecordId};
+use onlyonce_core::{HashIds, Record, RecordId};
 use tokio::sync::watch;
 
 use crate::error::Error;
@@ -50,7 +50,7 @@ pub(crate) struct Flight {
 
 #[derive(Debug, Default)]
 pub(crate) struct Flights {
-    running: Mutex<HashMap<RecordId, Arc<Flight>>>,
+    running: Mutex<HashMap<RecordId, Arc<Flight>, HashIds>>,
     waiters: AtomicUsize,
 }
 
@@ -118,7 +118,7 @@ impl Flights {
         self.waiters.load(Ordering::Relaxed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RecordId, Arc<Flight>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<RecordId, Arc<Flight>, HashIds>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

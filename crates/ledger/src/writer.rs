@@ -267,7 +267,7 @@ impl Queue {
 struct Batch {
     commands: Vec<Pending>,
     bytes: usize,
-    records: HashSet<onlyonce_core::RecordId>,
+    records: HashSet<onlyonce_core::RecordId, onlyonce_core::HashIds>,
 }
 
 impl Batch {

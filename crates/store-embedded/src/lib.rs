@@ -19,6 +19,7 @@ mod health;
 mod journal;
 mod keyspaces;
 mod open;
+mod replayed;
 mod space;
 mod store;
 mod writer;

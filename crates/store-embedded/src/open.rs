@@ -42,18 +42,21 @@ pub struct Options {
     /// Bytes of memory for blocks that were read. Random look-ups of old records are several times slower once the
     /// records do not fit.
     pub block_cache: u64,
+    /// Bytes of memory for what was replayed: rows and results that are found without a search while they are there.
+    pub replay_cache: u64,
     /// Most audit entries that are kept, 512 or more; the oldest go first.
     pub audit_entries: u64,
 }
 
 impl Default for Options {
-    /// Local disks only, 64 MiB reserve, no other limit, 256 MiB of cache, 10 000 audit entries.
+    /// Local disks only, 64 MiB reserve, no other limit, 192 MiB of cache for blocks and 64 for replays, 10 000 audit entries.
     fn default() -> Self {
         Self {
             allow_network_fs: Vec::new(),
             reserve: 64 * 1024 * 1024,
             max_bytes: None,
-            block_cache: 256 * 1024 * 1024,
+            block_cache: 192 * 1024 * 1024,
+            replay_cache: 64 * 1024 * 1024,
             audit_entries: 10_000,
         }
     }

@@ -1,7 +1,8 @@
 //! The store: what [`onlyonce_ledger::store::Store`] asks for, and who answers it.
 //!
-//! Writes go to the [writer](crate::writer); reads go to fjall directly, from whatever thread asks. A read takes
-//! microseconds from memory and as long as the disk takes otherwise, on the caller's thread.
+//! Writes go to the [writer](crate::writer); reads go to fjall directly, from whatever thread asks, unless what they ask for
+//! was [replayed](crate::replayed) before. A read takes microseconds from memory and as long as the disk takes otherwise, on
+//! the caller's thread.
 //!
 //! A write whose future is dropped after it was queued is written all the same. Dropping the store waits until what
 //! is queued has been written, and gives the directory free.
@@ -32,6 +33,7 @@ use crate::{
     journal::Ahead,
     keyspaces::Keyspaces,
     open::{self, Opened},
+    replayed::Replayed,
     space::Space,
     writer::{Answer, Job, Open, Writer},
 };
@@ -52,6 +54,7 @@ pub struct EmbeddedStore {
     clock: Arc<Clock>,
     space: Space,
     swept: Mutex<Option<RecordId>>,
+    replayed: Arc<Replayed>,
     spaces: Keyspaces,
     directory: Directory,
 }
@@ -67,6 +70,7 @@ impl EmbeddedStore {
         let Opened { spaces, clock, open, directory } = open::open(path.as_ref(), &options)?;
         let failed = |error| OpenError::io(directory.path(), "a thread could not be started", error);
         let (health, open) = (Health::new(), Arc::new(Mutex::new(open)));
+        let replayed = Arc::new(Replayed::new(options.replay_cache));
         let watch = health.watch(spaces.db.clone()).map_err(failed)?;
         let writer = Writer {
             spaces: spaces.clone(),
@@ -74,6 +78,7 @@ impl EmbeddedStore {
             health: health.clone(),
             open: Arc::clone(&open),
             ahead: Ahead::new(directory.data()),
+            replayed: Arc::clone(&replayed),
         };
         let (jobs, writer) = writer.start(options.audit_entries, directory.path())?;
         Ok(Self {
@@ -85,6 +90,7 @@ impl EmbeddedStore {
             clock,
             space: Space::new(directory.data(), options.reserve, options.max_bytes),
             swept: Mutex::default(),
+            replayed,
             spaces,
             directory,
         })
@@ -111,6 +117,11 @@ impl EmbeddedStore {
     #[cfg(test)]
     pub(crate) fn spaces(&self) -> &Keyspaces {
         &self.spaces
+    }
+
+    #[cfg(test)]
+    pub(crate) fn replayed(&self) -> &Replayed {
+        &self.replayed
     }
 
     #[cfg(test)]
@@ -177,11 +188,18 @@ impl Store for EmbeddedStore {
     }
 
     fn heads<'a>(&'a self, ids: &'a [RecordId]) -> Reply<'a, Vec<Option<Bytes>>> {
-        Box::pin(async move { self.read(|spaces| ids.iter().map(|id| spaces.record(*id)).collect()) })
+        let replayed = |id| self.replayed.row(id).map(Some);
+        Box::pin(async move {
+            self.read(|spaces| {
+                ids.iter().map(|id| replayed(*id).map_or_else(|| spaces.record(*id), Ok)).collect()
+            })
+        })
     }
 
     fn body(&self, id: RecordId) -> Reply<'_, Option<Bytes>> {
-        Box::pin(async move { self.read(|spaces| spaces.result(id)) })
+        Box::pin(async move {
+            self.read(|spaces| self.replayed.result(id, || spaces.result(id), || spaces.record(id)))
+        })
     }
 
     fn open(&self, after: Option<RecordId>, limit: usize) -> Reply<'_, Vec<Row>> {

@@ -16,6 +16,7 @@ mod crash;
 mod disk;
 mod expiry;
 mod open;
+mod replayed;
 
 /// A time long past.
 const PAST: Timestamp = Timestamp::from_ms(1_000_000_000);

@@ -28,6 +28,7 @@ use crate::{
     health::Health,
     journal::Ahead,
     keyspaces::{CLOCK, Keyspaces},
+    replayed::Replayed,
 };
 
 mod audit;
@@ -64,6 +65,7 @@ pub(crate) struct Writer {
     pub(crate) health: Health,
     pub(crate) open: Open,
     pub(crate) ahead: Ahead,
+    pub(crate) replayed: Arc<Replayed>,
 }
 
 impl Writer {
@@ -156,7 +158,7 @@ impl Running {
         if changes.is_empty() {
             return Ok(());
         }
-        let Writer { spaces, clock, health, open, ahead } = &mut self.writer;
+        let Writer { spaces, clock, health, open, ahead, replayed } = &mut self.writer;
         ahead.of(changes.bytes());
         let mut batch = spaces.db.batch().durability(Some(PersistMode::SyncData));
         changes.write(spaces, &mut self.audit, &mut batch);
@@ -167,6 +169,7 @@ impl Running {
             health.fail(&error);
             error::poisoned(error)
         })?;
+        changes.ids().for_each(|id| replayed.changed(id));
         changes.update(&mut open.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(())
     }

@@ -110,6 +110,11 @@ impl Changes {
         }
     }
 
+    /// The records that change. None has a result changed and its row not.
+    pub(super) fn ids(&self) -> impl Iterator<Item = RecordId> {
+        self.rows.keys().copied()
+    }
+
     /// About how many bytes of the journal it takes.
     pub(super) fn bytes(&self) -> usize {
         let len = |value: Option<usize>| ENTRY + value.unwrap_or_default();
