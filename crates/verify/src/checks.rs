@@ -1,12 +1,16 @@
 //! The checks, one file for each subject.
 
+mod apart;
 mod mismatch;
 mod replay;
+mod sameness;
+mod unkeyed;
 
 use crate::check::Check;
 
 /// Subjects, in the order in which they are tried: what is cheap and says most comes first.
-const SUBJECTS: &[&[Check]] = &[replay::CHECKS, mismatch::CHECKS];
+const SUBJECTS: &[&[Check]] =
+    &[replay::CHECKS, mismatch::CHECKS, sameness::CHECKS, apart::CHECKS, unkeyed::CHECKS];
 
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static Check> {

@@ -5,6 +5,7 @@ mod change;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -129,6 +130,23 @@ impl<'a> Trial<'a> {
     /// If none can be made from the body and the plan gives none.
     pub fn changed(&self, request: &Request) -> Result<Request, Stop> {
         change::changed(request, &self.plan.key.carrier)
+    }
+
+    /// The same request with nothing that carries a key.
+    #[must_use]
+    pub fn without_key(&self, request: &Request) -> Request {
+        self.plan.key.carrier.take(request.clone())
+    }
+
+    /// A request's body as JSON, with pointers to all numbers and strings in it but the key.
+    ///
+    /// # Errors
+    /// If it is no JSON.
+    pub fn document(&self, request: &Request) -> Result<(Value, Vec<String>), Stop> {
+        let body: Value = serde_json::from_slice(&request.body)
+            .map_err(|_| Stop::not_observable("the body of this operation is no JSON"))?;
+        let leaves = change::leaves(&body, &self.plan.key.carrier);
+        Ok((body, leaves))
     }
 
     /// Sends a request and awaits its answer.

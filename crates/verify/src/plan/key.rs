@@ -77,6 +77,26 @@ impl Carrier {
         }
         Some(request)
     }
+
+    /// Takes whatever carries a key out of a request.
+    #[must_use]
+    pub fn take(&self, mut request: Request) -> Request {
+        match self {
+            Self::Header(name) => drop(request.headers.remove(name)),
+            Self::Body(pointer) => {
+                request.body = without(&request.body, pointer).unwrap_or(request.body);
+            }
+        }
+        request
+    }
+}
+
+/// A JSON body without a member; `None`: there is none.
+fn without(body: &[u8], pointer: &str) -> Option<Bytes> {
+    let mut body: Value = serde_json::from_slice(body).ok()?;
+    let (parent, member) = pointer.rsplit_once('/')?;
+    body.pointer_mut(parent)?.as_object_mut()?.shift_remove(member)?;
+    Some(body.to_string().into())
 }
 
 /// A JSON body with the key as a member; `None`: there is no place for it.

@@ -13,11 +13,7 @@ pub(super) fn changed(request: &Request, carrier: &Carrier) -> Result<Request, S
     let lacking =
         || Stop::not_observable("no other body can be made from this one: add `changed` to the operation");
     let mut body: Value = serde_json::from_slice(&request.body).map_err(|_| lacking())?;
-    let key = match carrier {
-        Carrier::Body(pointer) => Some(pointer.as_str()),
-        Carrier::Header(_) => None,
-    };
-    let leaves = leaves(&body, String::new(), key);
+    let leaves = leaves(&body, carrier);
     let is_number = |pointer: &&String| body.pointer(pointer).is_some_and(Value::is_number);
     let chosen = leaves.iter().find(is_number).or_else(|| leaves.first()).ok_or_else(lacking)?;
     let leaf = body.pointer_mut(chosen).ok_or_else(lacking)?;
@@ -25,21 +21,28 @@ pub(super) fn changed(request: &Request, carrier: &Carrier) -> Result<Request, S
     Ok(request.clone().with_body(body.to_string()))
 }
 
-/// Pointers to all numbers and strings, in their order.
-fn leaves(value: &Value, at: String, key: Option<&str>) -> Vec<String> {
+/// Pointers to all numbers and strings but the key, in their order.
+pub(super) fn leaves(body: &Value, carrier: &Carrier) -> Vec<String> {
+    match carrier {
+        Carrier::Body(pointer) => below(body, String::new(), Some(pointer)),
+        Carrier::Header(_) => below(body, String::new(), None),
+    }
+}
+
+fn below(value: &Value, at: String, key: Option<&str>) -> Vec<String> {
     if key == Some(at.as_str()) {
         return Vec::new();
     }
     match value {
         Value::Number(_) | Value::String(_) => vec![at],
         Value::Array(items) => {
-            items.iter().enumerate().flat_map(|(n, item)| leaves(item, format!("{at}/{n}"), key)).collect()
+            items.iter().enumerate().flat_map(|(n, item)| below(item, format!("{at}/{n}"), key)).collect()
         }
         Value::Object(members) => members
             .iter()
             .flat_map(|(name, member)| {
                 let name = name.replace('~', "~0").replace('/', "~1");
-                leaves(member, format!("{at}/{name}"), key)
+                below(member, format!("{at}/{name}"), key)
             })
             .collect(),
         Value::Null | Value::Bool(_) => Vec::new(),

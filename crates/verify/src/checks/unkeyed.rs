@@ -1,0 +1,65 @@
+//! Requests without a key are left alone.
+
+use crate::{
+    check::{Check, Level, Need},
+    fixture::Defect,
+    trial::Trial,
+    verdict::{Stop, Verdict},
+};
+
+const HTTP: &str = "RFC 9110, section 9.2.2: POST is not idempotent";
+const DRAFT: &str =
+    "draft-ietf-httpapi-idempotency-key-header-07, section 2.6: replays are of keys that have been seen";
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "unkeyed/collapsed",
+        level: Level::Must,
+        requirement: "Two requests without a key have two effects; where a key is required both are refused and have none.",
+        source: HTTP,
+        needs: &[Need::Counter],
+        controls: &[Defect::UnkeyedCollapsed],
+        run: |trial| Box::pin(collapsed(trial)),
+    },
+    Check {
+        id: "unkeyed/marked",
+        level: Level::Should,
+        requirement: "The answer to a request without a key is not marked as a repeat's.",
+        source: DRAFT,
+        needs: &[],
+        controls: &[Defect::MarkerAlways],
+        run: |trial| Box::pin(marked(trial)),
+    },
+];
+
+async fn collapsed(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
+    let request = trial.unkeyed(&trial.plan().operations.create);
+    let before = trial.count().await?;
+    let first = trial.send("a request without a key", &request).await?;
+    let second = trial.send("the same again", &request).await?;
+    let expected = if first.is_success() { 2 } else { 0 };
+    let effects = trial.effects_since(before, expected).await?;
+    Ok(match (first.is_success(), second.is_success(), effects) {
+        (true, true, 2) => Verdict::pass("two effects"),
+        (false, false, 0) => Verdict::pass(format!("both refused with {}", first.status.as_u16())),
+        (false, false, _) => Verdict::fail("no effect", format!("{first}, and {effects} effects")),
+        (true, false, 1) => Stop::not_observable(format!(
+            "the API takes the same body only once: {second}; put {{{{fresh}}}} elsewhere, or leave it out"
+        ))
+        .into_verdict(),
+        _ => Verdict::fail("two effects", format!("{effects}: {first}, then {second}")),
+    })
+}
+
+async fn marked(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
+    let marker = trial.profile().known_marker();
+    let request = trial.unkeyed(&trial.plan().operations.create);
+    trial.send("a request without a key", &request).await?;
+    let answer = trial.send("the same again", &request).await?;
+    Ok(match answer.header(marker.header) {
+        Some(seen) if seen == marker.value => {
+            Verdict::fail("no marker", format!("{}: {seen}", marker.header))
+        }
+        _ => Verdict::pass("no marker"),
+    })
+}
