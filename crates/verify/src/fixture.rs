@@ -1,22 +1,25 @@
 //! An API that acts once, and the same with one defect each.
 //!
 //! They keep the verifier honest: every check passes on the correct one, and fails on one of the others at least. They
-//! are written for nothing else: everything is in memory, and nothing is fast.
+//! are written for nothing else, and nothing is fast. What they do is in memory, or on disk for those that are killed.
 //!
 //! Invariant: a defect changes one thing. What a fixture does without it is what the correct one does.
 
 mod bank;
 mod fingerprint;
+mod journal;
 mod key;
 mod layer;
+mod records;
 
-use std::{io, sync::Arc};
+use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::plan::Plan;
+use layer::Layer;
 
 /// What is wrong with a fixture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -103,12 +106,33 @@ pub enum Defect {
     FailureFrees,
     /// What was done is on record only after it was answered: a crash in between forgets it.
     ForgottenAtCrash,
+    /// Repeats of a finished request take turns: at once with another one, one is refused.
+    ReplaysTakeTurns,
+    /// While a request runs all others are refused, whatever their keys are.
+    OneAtATime,
+    /// The first piece of a body is taken for the whole.
+    FirstPieceOnly,
+    /// A key is taken before its request has arrived whole; one that is not carried out leaves it taken.
+    TakenBeforeBody,
+    /// Large requests are passed on without a look at their keys.
+    LargeUnkeyed,
+    /// Of large bodies the beginning counts.
+    BodyBeginning,
+    /// Long keys are not looked at.
+    LongKeysIgnored,
+    /// Results are kept for a quarter of the time that is promised.
+    ForgottenEarly,
+    /// After its time a key is known, and its answer is not: repeats are told of success, and nothing else.
+    HalfExpired,
+    /// Who repeats a request that a crash has interrupted waits for ever.
+    HungAfterCrash,
 }
 
 /// A fixture that serves, until it is dropped.
 #[derive(Debug)]
 pub struct Fixture {
-    port: u16,
+    listen: SocketAddr,
+    retention: Option<Duration>,
     serving: JoinHandle<()>,
 }
 
@@ -156,6 +180,16 @@ impl Defect {
         Self::CookieReplayed,
         Self::FailureFrees,
         Self::ForgottenAtCrash,
+        Self::ReplaysTakeTurns,
+        Self::OneAtATime,
+        Self::FirstPieceOnly,
+        Self::TakenBeforeBody,
+        Self::LargeUnkeyed,
+        Self::BodyBeginning,
+        Self::LongKeysIgnored,
+        Self::ForgottenEarly,
+        Self::HalfExpired,
+        Self::HungAfterCrash,
     ];
 }
 
@@ -165,21 +199,22 @@ impl Fixture {
     /// # Errors
     /// If it cannot listen.
     pub async fn start(defect: Option<Defect>) -> io::Result<Self> {
+        Self::started(defect, None).await
+    }
+
+    /// One that keeps its results so long, and not for ever.
+    ///
+    /// # Errors
+    /// If it cannot listen.
+    pub async fn start_keeping(defect: Option<Defect>, retention: Duration) -> io::Result<Self> {
+        Self::started(defect, Some(retention)).await
+    }
+
+    async fn started(defect: Option<Defect>, retention: Option<Duration>) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let port = listener.local_addr()?.port();
-        let layer = Arc::new(layer::Layer::new(defect));
-        let serving = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let layer = Arc::clone(&layer);
-                let service = service_fn(move |request| Arc::clone(&layer).answer(request));
-                let connection = http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .serve_connection(TokioIo::new(stream), service);
-                // A client that hangs up is no fault of a fixture.
-                tokio::spawn(async move { drop(connection.await) });
-            }
-        });
-        Ok(Self { port, serving })
+        let listen = listener.local_addr()?;
+        let layer = Layer::new(defect, retention);
+        Ok(Self { listen, retention, serving: tokio::spawn(serve_on(listener, layer)) })
     }
 
     /// A plan that asks it everything.
@@ -200,8 +235,44 @@ impl Fixture {
     }
 
     fn read(&self, plan: &str) -> Plan {
-        let text = plan.replace("{port}", &self.port.to_string());
-        Plan::parse(&text).expect("the fixture's plan is valid")
+        Plan { retention: self.retention, ..read(plan, self.listen) }
+    }
+}
+
+/// Serves as a process of its own, which may be killed: what it has done and answered stands in the file `journal`, and
+/// the next one on that file goes on from there.
+///
+/// # Errors
+/// If it cannot listen there, or the journal cannot be opened.
+pub async fn serve(defect: Option<Defect>, listen: SocketAddr, journal: &Path) -> io::Result<()> {
+    let layer = Layer::on(defect, journal)?;
+    serve_on(TcpListener::bind(listen).await?, layer).await;
+    Ok(())
+}
+
+/// A plan that asks everything of a fixture that listens there; it has no commands.
+///
+/// # Panics
+/// Never: the plan is written here.
+#[must_use]
+pub fn plan(listen: SocketAddr) -> Plan {
+    read(PLAN, listen)
+}
+
+fn read(plan: &str, listen: SocketAddr) -> Plan {
+    let text = plan.replace("{port}", &listen.port().to_string());
+    Plan::parse(&text).expect("the fixture's plan is valid")
+}
+
+async fn serve_on(listener: TcpListener, layer: Layer) {
+    let layer = Arc::new(layer);
+    while let Ok((stream, _)) = listener.accept().await {
+        let layer = Arc::clone(&layer);
+        let service = service_fn(move |request| Arc::clone(&layer).answer(request));
+        let connection =
+            http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+        // A client that hangs up is no fault of a fixture.
+        tokio::spawn(async move { drop(connection.await) });
     }
 }
 
