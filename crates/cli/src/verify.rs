@@ -95,6 +95,7 @@ async fn verify(arguments: &Arguments) -> Result<Exit, Failure> {
     // Before anything is sent: a report that cannot be written is not worth the effects.
     let reports = reports::open(&arguments.reports)?;
     consent::obtain(&plan, &run, arguments.allow_host.as_deref())?;
+    let run = run.listening().await.map_err(|error| Failure::usage(error.to_string()))?;
     run.preflight().await.map_err(|obstacle| {
         Failure::Told(Exit::Unverified, format!("{}\n\nhint: {}", obstacle.seen, obstacle.cure))
     })?;

@@ -22,6 +22,7 @@ pub mod profile;
 pub mod report;
 pub mod run;
 pub mod trial;
+pub mod upstream;
 pub mod verdict;
 
 mod proxy;

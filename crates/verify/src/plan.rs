@@ -3,6 +3,7 @@
 //! A plan is read from [a file](Plan::parse) or made [from one line](OneLine). Both give the same type, and nothing below
 //! knows which it was.
 
+mod behind;
 mod duration;
 mod key;
 mod one_line;
@@ -23,7 +24,7 @@ use crate::{
 
 pub use key::{Carrier, Form, KeyRule};
 pub use one_line::OneLine;
-pub use operation::{Operation, Operations};
+pub use operation::{Operation, Operations, Part};
 pub use resource::Resource;
 pub use template::Template;
 
@@ -48,10 +49,19 @@ pub struct Plan {
     pub retention: Option<Duration>,
     /// How the API is killed, stopped and started.
     pub commands: Commands,
-    /// Where the verifier listens as the application behind what is verified; `None`: the client's view.
-    pub upstream: Option<SocketAddr>,
+    /// The verifier is the application behind what is verified; `None`: the client's view.
+    pub upstream: Option<Upstream>,
     /// How much may be asked of the API.
     pub bounds: Bounds,
+}
+
+/// The verifier as the application behind what is verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// How long the system keeps a key for a request that runs, if it is known and short enough to wait for.
+    pub lease: Option<Duration>,
 }
 
 /// What shows who asks: headers.

@@ -19,10 +19,13 @@ pub(crate) fn uuid() -> String {
     text
 }
 
+/// How long a token is.
+pub(crate) const TOKEN: usize = 12;
+
 /// Twelve lower-case letters and digits.
 pub(crate) fn token() -> String {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let mut bytes = [0; 12];
+    let mut bytes = [0; TOKEN];
     fill(&mut bytes);
     bytes
         .iter()

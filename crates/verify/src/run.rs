@@ -4,7 +4,10 @@ use std::{
     fmt,
     future::pending,
     pin::pin,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Instant,
 };
 
@@ -17,6 +20,7 @@ use crate::{
     rehearsal,
     report::{Finding, Report},
     trial::Trial,
+    upstream::Application,
     verdict::{Stop, Verdict},
 };
 
@@ -32,6 +36,8 @@ pub struct Run<'a> {
     checks: Vec<&'static Check>,
     /// Requests sent so far.
     spent: AtomicU32,
+    /// What is behind the API, in the upstream view.
+    application: Option<Arc<Application>>,
 }
 
 /// Whoever wants to know how it goes.
@@ -64,16 +70,18 @@ impl Selection {
     }
 }
 
-/// Carries out `selection` of the checks on what the plan names.
+/// Carries out `selection` of the checks on what the plan names. In the upstream view it is the application behind that
+/// while it does.
 ///
 /// # Errors
-/// If the plan's profile or one of the checks does not exist. What the API does is never an error.
+/// If the plan's profile or one of the checks does not exist, or the application cannot listen. What the API does is
+/// never an error.
 pub async fn run(
     plan: &Plan,
     selection: &Selection,
     observer: &mut dyn Observer,
 ) -> Result<Report, RunError> {
-    Ok(Run::new(plan, selection)?.carry_out(observer, pending()).await)
+    Ok(Run::new(plan, selection)?.listening().await?.carry_out(observer, pending()).await)
 }
 
 impl<'a> Run<'a> {
@@ -86,7 +94,34 @@ impl<'a> Run<'a> {
             let known: Vec<&str> = Profile::ALL.iter().map(|profile| profile.name).collect();
             RunError(format!("there is no profile {:?}{}", plan.profile, nearest(&plan.profile, &known)))
         })?;
-        Ok(Self { plan, profile, checks: selection.checks()?, spent: AtomicU32::new(0) })
+        let (checks, spent) = (selection.checks()?, AtomicU32::new(0));
+        Ok(Self { plan, profile, checks, spent, application: None })
+    }
+
+    /// In the upstream view, the application behind what is verified listens from here on; in the client's view this
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// If it cannot listen where the plan says.
+    pub async fn listening(self) -> Result<Self, RunError> {
+        let (Some(upstream), None) = (self.plan.upstream, &self.application) else { return Ok(self) };
+        let listen = upstream.listen;
+        let application = Application::listen(listen).await;
+        let application = application
+            .map_err(|error| RunError(format!("upstream.listen: failed to listen on {listen}: {error}")))?;
+        Ok(self.before(Arc::new(application)))
+    }
+
+    /// With an application that listens already, wherever that is.
+    #[must_use]
+    pub fn before(mut self, application: Arc<Application>) -> Self {
+        application.demand(&self.plan.credentials.first);
+        self.application = Some(application);
+        self
+    }
+
+    fn trial(&self) -> Trial<'_> {
+        Trial::new(self.plan, self.profile, &self.spent).before(self.application.as_deref())
     }
 
     /// What is expected.
@@ -103,7 +138,7 @@ impl<'a> Run<'a> {
     /// The plan's requests, as lines for a shell, each with what it is for. Nothing is sent.
     #[must_use]
     pub fn rehearsed(&self) -> Vec<(&'static str, String)> {
-        rehearsal::lines(self.plan, &Trial::new(self.plan, self.profile, &self.spent))
+        rehearsal::lines(self.plan, &self.trial())
     }
 
     /// Tries the plan's first operation once.
@@ -111,7 +146,7 @@ impl<'a> Run<'a> {
     /// # Errors
     /// If no check could say anything for it.
     pub async fn preflight(&self) -> Result<(), Obstacle> {
-        preflight::try_once(Trial::new(self.plan, self.profile, &self.spent)).await
+        preflight::try_once(self.trial()).await
     }
 
     /// Carries them out, one after another, until all are done or `interrupted` is: then the report has those that were.
@@ -128,7 +163,7 @@ impl<'a> Run<'a> {
             let finding = tokio::select! {
                 biased;
                 () = &mut interrupted => break,
-                finding = carry_out(check, self.plan, self.profile, &self.spent) => finding,
+                finding = carry_out(check, self.trial()) => finding,
             };
             observer.ended(&finding);
             report.findings.push(finding);
@@ -144,18 +179,13 @@ fn lacks(check: &Check, plan: &Plan) -> Result<(), &'static str> {
     check.needs.iter().try_for_each(|need| need.met_by(plan))
 }
 
-async fn carry_out(
-    check: &'static Check,
-    plan: &Plan,
-    profile: &'static Profile,
-    spent: &AtomicU32,
-) -> Finding {
+async fn carry_out(check: &'static Check, mut trial: Trial<'_>) -> Finding {
     let started = Instant::now();
-    let mut trial = Trial::new(plan, profile, spent);
-    let verdict = match lacks(check, plan) {
+    let verdict = match lacks(check, trial.plan()) {
         Err(lack) => Verdict::not_observable(lack),
         Ok(()) => (check.run)(&mut trial).await.unwrap_or_else(Stop::into_verdict),
     };
+    trial.turn().await;
     Finding { check, verdict, steps: trial.into_steps(), took: started.elapsed() }
 }
 

@@ -2,6 +2,7 @@
 
 mod begun;
 mod change;
+mod upstream;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -13,6 +14,7 @@ use crate::{
     plan::{Form, Operation, Plan},
     profile::Profile,
     proxy, random,
+    upstream::Application,
     verdict::Stop,
 };
 
@@ -26,6 +28,8 @@ pub struct Trial<'a> {
     /// Requests of the whole run.
     spent: &'a AtomicU32,
     steps: Vec<Step>,
+    /// What is behind the API, in the upstream view.
+    application: Option<&'a Application>,
 }
 
 /// What was sent at one time, and what came back.
@@ -51,7 +55,7 @@ const LOOK: std::time::Duration = std::time::Duration::from_millis(15);
 impl<'a> Trial<'a> {
     /// One that spends from the requests of its run.
     pub(crate) const fn new(plan: &'a Plan, profile: &'static Profile, spent: &'a AtomicU32) -> Self {
-        Self { plan, profile, spent, steps: Vec::new() }
+        Self { plan, profile, spent, steps: Vec::new(), application: None }
     }
 
     /// What is asked of which API.
@@ -82,7 +86,11 @@ impl<'a> Trial<'a> {
     /// A request of the first caller, without a key.
     #[must_use]
     pub fn unkeyed(&self, operation: &Operation) -> Request {
-        self.of(&operation.request(), Who::First)
+        let request = operation.request();
+        if let Some(application) = self.application {
+            application.expect(&request.token, operation.part);
+        }
+        self.of(&request, Who::First)
     }
 
     /// The same request under this key.
@@ -214,6 +222,9 @@ impl<'a> Trial<'a> {
     /// # Errors
     /// If nothing counts them, or the counter does not answer as the plan says.
     pub async fn count(&mut self) -> Result<Count, Stop> {
+        if let Some(application) = self.application {
+            return Ok(Count(i64::try_from(application.effects()).unwrap_or(i64::MAX)));
+        }
         let Some(counter) = &self.plan.counter else {
             return Err(Stop::not_observable("nothing counts effects"));
         };
@@ -229,24 +240,31 @@ impl<'a> Trial<'a> {
     /// # Errors
     /// As for [`Trial::count`].
     pub async fn effects_since(&mut self, before: Count, expected: i64) -> Result<i64, Stop> {
-        let Some(counter) = &self.plan.counter else {
-            return Err(Stop::not_observable("nothing counts effects"));
-        };
         let started = Instant::now();
         let first = self.steps.len();
-        let mut last = counter.between(before.0, self.count().await?.0);
+        let now = self.count().await?;
+        let mut last = self.between(before, now);
         let mut since = Instant::now();
         // bounded: by the plan's time to settle.
         while since.elapsed() < QUIET || last < expected && started.elapsed() < self.plan.bounds.settle {
             sleep(LOOK).await;
-            let now = counter.between(before.0, self.count().await?.0);
+            let now = self.count().await?;
+            let now = self.between(before, now);
             if now != last {
                 (last, since) = (now, Instant::now());
             }
             // Of all these looks the report needs the last.
-            self.steps.drain(first..self.steps.len() - 1);
+            self.steps.drain(first..self.steps.len().saturating_sub(1).max(first));
         }
         Ok(last)
+    }
+
+    /// How many effects lie between two counts: the application's own, or those of the plan's counter.
+    fn between(&self, before: Count, after: Count) -> i64 {
+        match (&self.plan.counter, self.application) {
+            (Some(counter), None) => counter.between(before.0, after.0),
+            (_, Some(_)) | (None, None) => after.0 - before.0,
+        }
     }
 
     /// Takes so many from the requests of the run.

@@ -30,11 +30,51 @@ impl Operations {
     pub const fn only(create: Operation) -> Self {
         Self { create, slow: None, fails: None, refused: None, large: None, reads: Vec::new() }
     }
+
+    /// Whether the application behind the system can tell each of them from all others.
+    ///
+    /// # Errors
+    /// Names the one that it cannot.
+    pub(crate) fn are_known_again(&self) -> Result<(), PlanError> {
+        let others = [&self.slow, &self.fails, &self.refused, &self.large];
+        let mut all = others.into_iter().flatten().chain([&self.create]);
+        match all.find(|operation| !operation.is_known_again()) {
+            None => Ok(()),
+            Some(operation) => Err(PlanError::new(format!(
+                "{} {}: with [upstream], write {{{{fresh}}}} into its path, body or a header: by that value the verifier knows \
+                 it again",
+                operation.method,
+                operation.path.as_str()
+            ))),
+        }
+    }
+}
+
+/// The part that an operation plays, by which the verifier behind the system knows what to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    /// [`Operations::create`].
+    #[default]
+    Create,
+    /// [`Operations::slow`].
+    Slow,
+    /// [`Operations::fails`].
+    Fails,
+    /// [`Operations::refused`].
+    Refused,
+    /// [`Operations::large`].
+    Large,
+    /// One of [`Operations::reads`].
+    Read,
+    /// Of the plan's [resource](crate::plan::Resource).
+    Resource,
 }
 
 /// One thing to ask.
 #[derive(Clone, Debug)]
 pub struct Operation {
+    /// What it is for.
+    pub part: Part,
     /// Its method.
     pub method: Method,
     /// Path and query.
@@ -60,7 +100,14 @@ impl Operation {
             return Err(wrong());
         }
         let (path, body) = (Template::new(path), Template::new(""));
-        Ok(Self { method, path, headers: HeaderMap::new(), body, changed: None })
+        Ok(Self { part: Part::Create, method, path, headers: HeaderMap::new(), body, changed: None })
+    }
+
+    /// In another part.
+    #[must_use]
+    pub const fn in_part(mut self, part: Part) -> Self {
+        self.part = part;
+        self
     }
 
     /// With a JSON body.
@@ -79,6 +126,12 @@ impl Operation {
         let (name, value) = parse_header(line)?;
         self.headers.append(name, value);
         Ok(self)
+    }
+
+    /// Whether each of its requests has a value by which it is known again.
+    pub(crate) fn is_known_again(&self) -> bool {
+        let headers = self.headers.values().filter_map(|value| value.to_str().ok());
+        headers.chain([self.path.as_str(), self.body.as_str()]).any(|text| text.contains("{{fresh}}"))
     }
 
     /// A request of its own, with fresh values, without key and credential.

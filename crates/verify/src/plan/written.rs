@@ -6,8 +6,8 @@ use http::HeaderMap;
 use serde::Deserialize;
 
 use super::{
-    Bounds, Carrier, Commands, Credentials, Form, KeyRule, Operation, Operations, Plan, PlanError, Resource,
-    Template, duration, operation::parse_header,
+    Bounds, Carrier, Commands, Credentials, Form, KeyRule, Operation, Operations, Part, Plan, PlanError,
+    Resource, Template, Upstream, duration, operation::parse_header,
 };
 use crate::{
     call::Origin,
@@ -21,7 +21,11 @@ impl Plan {
     /// Names the key, the value, and what would be valid.
     pub fn parse(text: &str) -> Result<Self, PlanError> {
         let written: Written = toml::from_str(text).map_err(|error| PlanError::new(error.to_string()))?;
-        written.plan()
+        let plan = written.plan()?;
+        match plan.upstream {
+            Some(_) => plan.operations.are_known_again().map(|()| plan),
+            None => Ok(plan),
+        }
     }
 }
 
@@ -103,6 +107,7 @@ struct Commands_ {
 #[serde(deny_unknown_fields)]
 struct Upstream_ {
     listen: SocketAddr,
+    lease: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -155,7 +160,7 @@ impl Written {
             counter: self.counter.map(Counter_::counter).transpose()?,
             retention: self.retention.map(|text| duration::parse("retention", &text)).transpose()?,
             commands: self.commands.commands(),
-            upstream: self.upstream.map(|upstream| upstream.listen),
+            upstream: self.upstream.map(Upstream_::upstream).transpose()?,
             bounds: self.bounds.bounds()?,
         })
     }
@@ -175,14 +180,17 @@ impl Key {
 
 impl Operations_ {
     fn operations(self) -> Result<Operations, PlanError> {
-        let optional = |written: Option<Operation_>| written.map(Operation_::operation).transpose();
+        let optional = |written: Option<Operation_>, part| {
+            written.map(|written| Ok(written.operation()?.in_part(part))).transpose()
+        };
+        let read = |line: &String| Ok(Operation::parse(line)?.in_part(Part::Read));
         Ok(Operations {
             create: self.create.operation()?,
-            slow: optional(self.slow)?,
-            fails: optional(self.fails)?,
-            refused: optional(self.refused)?,
-            large: optional(self.large)?,
-            reads: self.reads.iter().map(|line| Operation::parse(line)).collect::<Result<_, _>>()?,
+            slow: optional(self.slow, Part::Slow)?,
+            fails: optional(self.fails, Part::Fails)?,
+            refused: optional(self.refused, Part::Refused)?,
+            large: optional(self.large, Part::Large)?,
+            reads: self.reads.iter().map(read).collect::<Result<_, _>>()?,
         })
     }
 }
@@ -203,6 +211,13 @@ impl Commands_ {
     fn commands(self) -> Commands {
         let Self { kill, restart, pause, resume } = self;
         Commands { kill, restart, pause, resume }
+    }
+}
+
+impl Upstream_ {
+    fn upstream(self) -> Result<Upstream, PlanError> {
+        let lease = self.lease.map(|text| duration::parse("upstream.lease", &text)).transpose()?;
+        Ok(Upstream { listen: self.listen, lease })
     }
 }
 

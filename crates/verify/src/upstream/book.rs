@@ -1,0 +1,145 @@
+//! What has arrived, what has taken effect, and what is to be done.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use http::HeaderName;
+
+use super::{Act, Arrival, Script, answer, documents::Documents, tokens::Tokens};
+use crate::plan::Part;
+
+/// The application's memory.
+#[derive(Debug, Default)]
+pub(super) struct Book(Mutex<Pages>);
+
+#[derive(Debug, Default)]
+struct Pages {
+    operations: Tokens<Entry>,
+    arrivals: VecDeque<Arrival>,
+    bytes: usize,
+    effects: u64,
+    documents: Documents,
+    /// Headers of which one shows who asks; empty: everybody may.
+    credentials: Vec<HeaderName>,
+}
+
+/// One operation.
+#[derive(Debug)]
+struct Entry {
+    part: Part,
+    script: Option<Script>,
+    arrivals: usize,
+    effects: usize,
+}
+
+/// Most arrivals that are kept, and most bytes of their bodies: the oldest go first. Counts go on.
+const KEPT_MAX: usize = 4_096;
+const BYTES_MAX: usize = 64 * 1024 * 1024;
+
+impl Book {
+    fn open(&self) -> MutexGuard<'_, Pages> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Which headers show who asks.
+    pub(super) fn demand(&self, credentials: Vec<HeaderName>) {
+        self.open().credentials = credentials;
+    }
+
+    /// An operation of this part of the plan will have this value in its request.
+    pub(super) fn expect(&self, token: &str, part: Part) {
+        let new = || Entry { part, script: None, arrivals: 0, effects: 0 };
+        self.open().operations.entry(token, new).part = part;
+    }
+
+    /// It is to follow this script from its next arrival on.
+    pub(super) fn follow(&self, token: &str, script: Script) {
+        let new = || Entry { part: Part::Create, script: None, arrivals: 0, effects: 0 };
+        let mut pages = self.open();
+        let entry = pages.operations.entry(token, new);
+        entry.script = Some(script);
+        entry.arrivals = 0;
+    }
+
+    /// Forgets all operations and what arrived, and lets go what is held; effects stay counted.
+    pub(super) fn turn(&self) {
+        let mut pages = self.open();
+        for script in pages.operations.values().filter_map(|entry| entry.script.as_ref()) {
+            script.let_go();
+        }
+        pages.operations.clear();
+        pages.arrivals.clear();
+        pages.bytes = 0;
+    }
+
+    /// Effects of all operations.
+    pub(super) fn effects(&self) -> u64 {
+        self.open().effects
+    }
+
+    /// Effects of one.
+    pub(super) fn effects_of(&self, token: &str) -> usize {
+        self.open().operations.get(token).map_or(0, |entry| entry.effects)
+    }
+
+    /// What arrived of one operation and is still kept, in order.
+    pub(super) fn arrivals_of(&self, token: &str) -> Vec<Arrival> {
+        let pages = self.open();
+        pages.arrivals.iter().filter(|arrival| arrival.token.as_deref() == Some(token)).cloned().collect()
+    }
+
+    /// Notes what arrived, and says what it comes to.
+    pub(super) fn arrive(&self, mut arrival: Arrival) -> (Arrival, Act) {
+        let mut pages = self.open();
+        arrival.token = pages.operations.find(&arrival);
+        pages.keep(arrival.clone());
+        let act = pages.act(&arrival);
+        (arrival, act)
+    }
+
+    /// Takes effect; its number.
+    pub(super) fn take_effect(&self, token: Option<&str>) -> u64 {
+        let mut pages = self.open();
+        pages.effects += 1;
+        if let Some(entry) = token.and_then(|token| pages.operations.get_mut(token)) {
+            entry.effects += 1;
+        }
+        pages.effects
+    }
+}
+
+impl Pages {
+    fn keep(&mut self, arrival: Arrival) {
+        self.bytes += arrival.body.len();
+        self.arrivals.push_back(arrival);
+        // bounded: by what is kept.
+        while self.arrivals.len() > KEPT_MAX || self.bytes > BYTES_MAX {
+            let Some(oldest) = self.arrivals.pop_front() else { return };
+            self.bytes -= oldest.body.len();
+        }
+    }
+
+    fn act(&mut self, arrival: &Arrival) -> Act {
+        let known = arrival.token.as_ref().and_then(|token| self.operations.get_mut(token));
+        let (part, script, number) = match known {
+            Some(entry) => {
+                entry.arrivals += 1;
+                (Some(entry.part), entry.script.clone(), entry.arrivals - 1)
+            }
+            None => (None, None, 0),
+        };
+        if let Some(script) = script {
+            return script.act(number);
+        }
+        let asks = |name: &HeaderName| arrival.headers.contains_key(name);
+        if !self.credentials.is_empty() && !self.credentials.iter().any(asks) {
+            return answer::unauthorised();
+        }
+        if part == Some(Part::Resource) {
+            return answer::document(self.documents.serve(arrival));
+        }
+        answer::usual(part, arrival)
+    }
+}
