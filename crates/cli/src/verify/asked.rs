@@ -119,7 +119,7 @@ impl Asked {
             plan.profile.clone_from(profile);
         }
         if let Some(listen) = self.upstream_listen {
-            plan.upstream = Some(listen);
+            plan.stand_behind(listen)?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::Plan;
+use super::{Plan, PlanError, Upstream};
 use crate::call::Origin;
 
 /// With all operations that checks can need, since the application serves them all.
@@ -17,6 +17,16 @@ impl Plan {
     pub fn upstream(target: &Origin, listen: SocketAddr) -> Self {
         let text = PLAN.replace("{target}", &target.to_string()).replace("{listen}", &listen.to_string());
         Self::parse(&text).expect("the plan of the upstream view is valid")
+    }
+
+    /// Has the verifier listen there, as the application behind what this plan verifies.
+    ///
+    /// # Errors
+    /// Names an operation that could not be known again.
+    pub fn stand_behind(&mut self, listen: SocketAddr) -> Result<(), PlanError> {
+        self.operations.are_known_again()?;
+        self.upstream = Some(Upstream { listen, lease: self.upstream.and_then(|upstream| upstream.lease) });
+        Ok(())
     }
 }
 
