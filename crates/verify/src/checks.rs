@@ -1,16 +1,25 @@
 //! The checks, one file for each subject.
 
 mod apart;
+mod errors;
 mod mismatch;
 mod replay;
 mod sameness;
+mod scope;
 mod unkeyed;
 
 use crate::check::Check;
 
 /// Subjects, in the order in which they are tried: what is cheap and says most comes first.
-const SUBJECTS: &[&[Check]] =
-    &[replay::CHECKS, mismatch::CHECKS, sameness::CHECKS, apart::CHECKS, unkeyed::CHECKS];
+const SUBJECTS: &[&[Check]] = &[
+    replay::CHECKS,
+    mismatch::CHECKS,
+    sameness::CHECKS,
+    apart::CHECKS,
+    unkeyed::CHECKS,
+    scope::CHECKS,
+    errors::CHECKS,
+];
 
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static Check> {

@@ -86,6 +86,8 @@ pub enum Defect {
     InProgressFirst,
     /// A key is known without its caller: somebody else gets the first caller's answer.
     CrossPrincipal,
+    /// A key that another caller uses is his from then on.
+    LastCallerWins,
     /// A known key is answered before it is looked at who asks.
     KeyBeforeCredential,
     /// With a key, nobody is asked who he is.
@@ -170,6 +172,7 @@ impl Defect {
         Self::LargeRunsAgain,
         Self::InProgressFirst,
         Self::CrossPrincipal,
+        Self::LastCallerWins,
         Self::KeyBeforeCredential,
         Self::KeyedUnauthenticated,
         Self::CredentialEchoed,

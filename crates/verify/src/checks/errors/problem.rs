@@ -1,0 +1,75 @@
+//! Problem documents (RFC 9457).
+
+use http::header;
+use serde_json::Value;
+
+use super::refusals;
+use crate::{
+    call::Answer,
+    trial::Trial,
+    verdict::{Stop, Verdict},
+};
+
+pub(super) async fn missing(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
+    let Some(source) = trial.profile().problem_documents else {
+        return Ok(Verdict::pass("the profile asks for no problem documents"));
+    };
+    let refusals = refusals::all(trial).await?;
+    Ok(match refusals.iter().find(|(_, answer)| !is_problem(answer) && !is_described(answer)) {
+        None => Verdict::pass(format!("{} refusals, all of them problem documents", refusals.len())),
+        Some((what, answer)) => Verdict::fail(
+            format!("content-type: application/problem+json, or a link that describes it ({source})"),
+            format!("{what}: {}, content-type: {}", answer.status.as_u16(), content_type(answer)),
+        ),
+    })
+}
+
+pub(super) async fn disagrees(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
+    let refusals = refusals::all(trial).await?;
+    let problems: Vec<_> = refusals.iter().filter(|(_, answer)| is_problem(answer)).collect();
+    if problems.is_empty() {
+        return Err(Stop::not_observable("no refusal is a problem document"));
+    }
+    let fault = problems.iter().find_map(|(what, answer)| Some((what, fault(answer)?)));
+    Ok(match fault {
+        None => Verdict::pass(format!("{} problem documents agree with their statuses", problems.len())),
+        Some((what, (expected, actual))) => Verdict::fail(expected, format!("{what}: {actual}")),
+    })
+}
+
+/// What a problem document says that it must not, and what it should.
+fn fault(answer: &Answer) -> Option<(String, String)> {
+    let Some(Value::Object(said)) = answer.json() else {
+        return Some(("a JSON object".to_owned(), answer.to_string()));
+    };
+    if let Some(status) = said.get("status").filter(|status| **status != answer.status.as_u16()) {
+        return Some((format!("\"status\": {}", answer.status.as_u16()), format!("\"status\": {status}")));
+    }
+    let text = |name: &str| said.get(name).filter(|value| !value.is_string());
+    if let Some((name, value)) = ["type", "title", "detail"].iter().find_map(|name| Some((name, text(name)?)))
+    {
+        return Some((format!("{name:?} is a string"), format!("{name:?}: {value}")));
+    }
+    let (kind, title) = (said.get("type").and_then(Value::as_str), said.get("title").and_then(Value::as_str));
+    let phrase = answer.status.canonical_reason()?;
+    let is_blank = kind.is_none_or(|kind| kind == "about:blank");
+    let title = title.filter(|title| is_blank && !title.eq_ignore_ascii_case(phrase))?;
+    Some((
+        format!("without a type of its own its title is {phrase:?}, the name of its status"),
+        format!("\"title\": {title:?}"),
+    ))
+}
+
+fn is_problem(answer: &Answer) -> bool {
+    content_type(answer).eq_ignore_ascii_case("application/problem+json")
+}
+
+/// Whether a `Link` names what describes it, as the draft allows in place of a document.
+fn is_described(answer: &Answer) -> bool {
+    answer.header(header::LINK.as_str()).is_some_and(|link| link.contains("describedby"))
+}
+
+fn content_type(answer: &Answer) -> &str {
+    let line = answer.header(header::CONTENT_TYPE.as_str()).unwrap_or("(absent)");
+    line.split(';').next().unwrap_or_default().trim()
+}
