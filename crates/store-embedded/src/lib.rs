@@ -18,6 +18,7 @@ mod expiry;
 mod health;
 mod journal;
 mod keyspaces;
+mod known;
 mod open;
 mod replayed;
 mod space;

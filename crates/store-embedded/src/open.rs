@@ -1,7 +1,7 @@
 //! Opening: everything that can be checked is checked before anything is written.
 //!
 //! In this order: where the directory lies, whose it is, whether this version knows its layout, whether its journals
-//! are whole; then the clock, and one look at every row to know which are open.
+//! are whole; then the clock, and one look at every row to know which there are, and which are open.
 
 use std::{
     collections::BTreeMap,
@@ -21,6 +21,7 @@ use crate::{
     directory::Directory,
     expiry, journal,
     keyspaces::{CLOCK, Keyspaces},
+    known::Known,
 };
 
 /// The file that says how a ledger is laid out, see [`crate::keyspaces`]; fjall does not look at it.
@@ -67,6 +68,7 @@ pub(crate) struct Opened {
     pub(crate) spaces: Keyspaces,
     pub(crate) clock: Arc<Clock>,
     pub(crate) open: BTreeMap<RecordId, Version>,
+    pub(crate) known: Arc<Known>,
     pub(crate) directory: Directory,
 }
 
@@ -77,20 +79,21 @@ pub(crate) fn open(path: &Path, options: &Options) -> Result<Opened, OpenError> 
     check_layout(&data)?;
     check_names(&data)?;
     journal::check(&data)?;
-    let (spaces, clock, open) = read(&data, options)?;
-    Ok(Opened { spaces, clock, open, directory })
+    let known = Arc::default();
+    let (spaces, clock, open) = read(&data, options, &known)?;
+    Ok(Opened { spaces, clock, open, known, directory })
 }
 
 type Read = (Keyspaces, Arc<Clock>, BTreeMap<RecordId, Version>);
 
-fn read(data: &Path, options: &Options) -> Result<Read, OpenError> {
+fn read(data: &Path, options: &Options, known: &Known) -> Result<Read, OpenError> {
     // fjall may begin to merge files as soon as it is open; until the clock is known, nothing expires.
-    let known = Arc::new(OnceLock::new());
-    let spaces = Keyspaces::open(data, options, expiry::filters(&known))?;
+    let time = Arc::new(OnceLock::new());
+    let spaces = Keyspaces::open(data, options, expiry::filters(&time))?;
     let failed = |error| OpenError::engine(data, error);
     let row = spaces.meta.get(CLOCK).map_err(failed)?;
-    let clock = Arc::clone(known.get_or_init(|| Arc::new(Clock::start(row.as_deref()))));
-    let open = open_rows(&spaces).map_err(failed)?;
+    let clock = Arc::clone(time.get_or_init(|| Arc::new(Clock::start(row.as_deref()))));
+    let open = open_rows(&spaces, known).map_err(failed)?;
     Ok((spaces, clock, open))
 }
 
@@ -137,13 +140,13 @@ fn check_names(data: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// All open rows with their versions. Ids are hashes, so each thread takes an equal part of them by their first byte.
-fn open_rows(spaces: &Keyspaces) -> Result<BTreeMap<RecordId, Version>, fjall::Error> {
+/// All open rows with their versions, and which ids there are. Ids are hashes, so each thread takes an equal part of them by their first byte.
+fn open_rows(spaces: &Keyspaces, known: &Known) -> Result<BTreeMap<RecordId, Version>, fjall::Error> {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(SCANNERS);
     let parts = thread::scope(|scope| {
         let parts: Vec<_> = (0..threads)
             .map(|part| (first_byte(part, threads), first_byte(part + 1, threads)))
-            .map(|(from, to)| scope.spawn(move || Part::scan(spaces, from, to)))
+            .map(|(from, to)| scope.spawn(move || Part::scan(spaces, known, from, to)))
             .collect();
         parts.into_iter().map(|part| part.join().expect("the scan does not panic")).collect::<Vec<_>>()
     });
@@ -172,14 +175,23 @@ struct Part {
 }
 
 impl Part {
-    fn scan(spaces: &Keyspaces, from: Option<u8>, to: Option<u8>) -> Result<Self, fjall::Error> {
+    fn scan(
+        spaces: &Keyspaces,
+        known: &Known,
+        from: Option<u8>,
+        to: Option<u8>,
+    ) -> Result<Self, fjall::Error> {
         let from = from.map_or(Bound::Unbounded, |byte| Bound::Included([byte]));
         let to = to.map_or(Bound::Unbounded, |byte| Bound::Excluded([byte]));
         let mut part = Self::default();
         for row in spaces.records.range((from, to)) {
             let (key, row) = row.into_inner()?;
-            match (key.as_ref().try_into(), codec::peek(&row)) {
-                (Ok(id), Ok(peek)) if peek.open => _ = part.open.insert(RecordId(id), peek.version),
+            let id = key.as_ref().try_into().map(RecordId);
+            if let Ok(id) = id {
+                known.add(id);
+            }
+            match (id, codec::peek(&row)) {
+                (Ok(id), Ok(peek)) if peek.open => _ = part.open.insert(id, peek.version),
                 (Ok(_), Ok(_)) => {}
                 _ => part.unreadable += 1,
             }

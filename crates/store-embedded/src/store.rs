@@ -32,6 +32,7 @@ use crate::{
     health::{Health, Watch},
     journal::Ahead,
     keyspaces::Keyspaces,
+    known::Known,
     open::{self, Opened},
     replayed::Replayed,
     space::Space,
@@ -54,6 +55,7 @@ pub struct EmbeddedStore {
     clock: Arc<Clock>,
     space: Space,
     swept: Mutex<Option<RecordId>>,
+    known: Arc<Known>,
     replayed: Arc<Replayed>,
     spaces: Keyspaces,
     directory: Directory,
@@ -67,7 +69,7 @@ impl EmbeddedStore {
     /// # Errors
     /// [`OpenError`] names the directory and says what to do.
     pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
-        let Opened { spaces, clock, open, directory } = open::open(path.as_ref(), &options)?;
+        let Opened { spaces, clock, open, known, directory } = open::open(path.as_ref(), &options)?;
         let failed = |error| OpenError::io(directory.path(), "a thread could not be started", error);
         let (health, open) = (Health::new(), Arc::new(Mutex::new(open)));
         let replayed = Arc::new(Replayed::new(options.replay_cache));
@@ -77,6 +79,7 @@ impl EmbeddedStore {
             clock: Arc::clone(&clock),
             health: health.clone(),
             open: Arc::clone(&open),
+            known: Arc::clone(&known),
             ahead: Ahead::new(directory.data()),
             replayed: Arc::clone(&replayed),
         };
@@ -90,6 +93,7 @@ impl EmbeddedStore {
             clock,
             space: Space::new(directory.data(), options.reserve, options.max_bytes),
             swept: Mutex::default(),
+            known,
             replayed,
             spaces,
             directory,
@@ -120,6 +124,11 @@ impl EmbeddedStore {
     }
 
     #[cfg(test)]
+    pub(crate) fn known(&self) -> &Known {
+        &self.known
+    }
+
+    #[cfg(test)]
     pub(crate) fn replayed(&self) -> &Replayed {
         &self.replayed
     }
@@ -137,6 +146,14 @@ impl EmbeddedStore {
     fn read<T>(&self, read: impl FnOnce(&Keyspaces) -> Result<T, fjall::Error>) -> Result<T, Error> {
         self.health.check()?;
         read(&self.spaces).map_err(unread)
+    }
+
+    /// A record's row.
+    fn row(&self, id: RecordId) -> Result<Option<Bytes>, fjall::Error> {
+        if let Some(row) = self.replayed.row(id) {
+            return Ok(Some(row));
+        }
+        if self.known.may_have(id) { self.spaces.record(id) } else { Ok(None) }
     }
 
     /// Up to `limit` rows that expired before `now`, from where the last look ended, once around at most.
@@ -188,12 +205,7 @@ impl Store for EmbeddedStore {
     }
 
     fn heads<'a>(&'a self, ids: &'a [RecordId]) -> Reply<'a, Vec<Option<Bytes>>> {
-        let replayed = |id| self.replayed.row(id).map(Some);
-        Box::pin(async move {
-            self.read(|spaces| {
-                ids.iter().map(|id| replayed(*id).map_or_else(|| spaces.record(*id), Ok)).collect()
-            })
-        })
+        Box::pin(async move { self.read(|_| ids.iter().map(|id| self.row(*id)).collect()) })
     }
 
     fn body(&self, id: RecordId) -> Reply<'_, Option<Bytes>> {

@@ -28,6 +28,7 @@ use crate::{
     health::Health,
     journal::Ahead,
     keyspaces::{CLOCK, Keyspaces},
+    known::Known,
     replayed::Replayed,
 };
 
@@ -35,7 +36,7 @@ mod audit;
 mod changes;
 
 use audit::Audit;
-use changes::Changes;
+use changes::{Changes, Standing};
 
 /// Most jobs that wait; the engine sends one batch at a time, so more are notes and sweeps.
 const JOBS: usize = 16;
@@ -64,6 +65,7 @@ pub(crate) struct Writer {
     pub(crate) clock: Arc<Clock>,
     pub(crate) health: Health,
     pub(crate) open: Open,
+    pub(crate) known: Arc<Known>,
     pub(crate) ahead: Ahead,
     pub(crate) replayed: Arc<Replayed>,
 }
@@ -117,10 +119,12 @@ impl Running {
         self.writer.health.check()?;
         changes::refuse_content(&batch)?;
         let mut changes = Changes::default();
-        let open = self.writer.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let Writer { spaces, known, open, .. } = &self.writer;
+        let open = open.lock().unwrap_or_else(PoisonError::into_inner);
+        let standing = Standing { spaces, known, open: &open };
         let applied = batch
             .into_iter()
-            .map(|command| changes.apply(&self.writer.spaces, &open, command).map_err(error::unread))
+            .map(|command| changes.apply(&standing, command).map_err(error::unread))
             .collect::<Result<_, _>>()?;
         drop(open);
         self.commit(changes)?;
@@ -158,7 +162,8 @@ impl Running {
         if changes.is_empty() {
             return Ok(());
         }
-        let Writer { spaces, clock, health, open, ahead, replayed } = &mut self.writer;
+        let Writer { spaces, clock, health, open, known, ahead, replayed } = &mut self.writer;
+        changes.ids().for_each(|id| known.add(id));
         ahead.of(changes.bytes());
         let mut batch = spaces.db.batch().durability(Some(PersistMode::SyncData));
         changes.write(spaces, &mut self.audit, &mut batch);

@@ -13,6 +13,7 @@ use onlyonce_ledger::store::{Applied, Body, Command, Error, ErrorKind};
 
 use crate::{
     keyspaces::{self, IDENTITY, Keyspaces},
+    known::Known,
     writer::audit::Audit,
 };
 
@@ -21,6 +22,25 @@ const RESULT_MAX: usize = 1 << 30;
 
 /// Bytes of an entry of the journal beside its value.
 const ENTRY: usize = 37;
+
+/// What stands before the batch, for its thread.
+pub(super) struct Standing<'a> {
+    pub(super) spaces: &'a Keyspaces,
+    pub(super) known: &'a Known,
+    /// The open rows and their versions.
+    pub(super) open: &'a BTreeMap<RecordId, Version>,
+}
+
+impl Standing<'_> {
+    /// The row, searched for only where there may be one.
+    fn row(&self, id: RecordId) -> Result<Option<Bytes>, fjall::Error> {
+        if self.known.may_have(id) {
+            return self.spaces.record(id);
+        }
+        debug_assert!(self.spaces.record(id)?.is_none(), "a row is there whose id is not known: {id:?}");
+        Ok(None)
+    }
+}
 
 /// The last value of every key that changes; `None` removes it.
 #[derive(Default)]
@@ -57,19 +77,18 @@ impl Changes {
 
     /// Takes the command over if the version that it expects stands.
     ///
-    /// The row is not read if it is open and has that version: an attempt's word on its record is the usual case, and
-    /// a search through the memtable is most of what a command costs.
-    pub(super) fn apply(
-        &mut self,
-        spaces: &Keyspaces,
-        open: &BTreeMap<RecordId, Version>,
-        command: Command,
-    ) -> Result<Applied, fjall::Error> {
+    /// The row is not read if it is open and has that version, or if there certainly is none: an attempt's word on its
+    /// record and the claim of a new key are the usual cases, and a search through the memtable is most of what a command
+    /// costs.
+    pub(super) fn apply(&mut self, before: &Standing<'_>, command: Command) -> Result<Applied, fjall::Error> {
         let known = command.expect.is_some()
             && !self.rows.contains_key(&command.id)
-            && open.get(&command.id).copied() == command.expect;
+            && before.open.get(&command.id).copied() == command.expect;
         if !known {
-            let standing = self.standing(spaces, command.id)?;
+            let standing = match self.rows.get(&command.id) {
+                Some(changed) => changed.clone(),
+                None => before.row(command.id)?,
+            };
             // A row whose version cannot be read equals no version: unreadable is never absent.
             let version = standing.as_deref().map(|row| codec::peek(row).ok().map(|peek| peek.version));
             if version != command.expect.map(Some) {
@@ -95,19 +114,15 @@ impl Changes {
         id: RecordId,
         read: &Bytes,
     ) -> Result<bool, fjall::Error> {
-        let stands = self.standing(spaces, id)?.as_ref() == Some(read);
+        let stands = match self.rows.get(&id) {
+            Some(changed) => changed.as_ref() == Some(read),
+            None => spaces.record(id)?.as_ref() == Some(read),
+        };
         if stands {
             self.rows.insert(id, None);
             self.results.insert(id, None);
         }
         Ok(stands)
-    }
-
-    fn standing(&self, spaces: &Keyspaces, id: RecordId) -> Result<Option<Bytes>, fjall::Error> {
-        match self.rows.get(&id) {
-            Some(changed) => Ok(changed.clone()),
-            None => spaces.record(id),
-        }
     }
 
     /// The records that change. None has a result changed and its row not.
