@@ -2,7 +2,11 @@
 
 mod apart;
 mod errors;
+mod failure;
+mod hangup;
+mod lost;
 mod mismatch;
+mod race;
 mod replay;
 mod sameness;
 mod scope;
@@ -19,6 +23,10 @@ const SUBJECTS: &[&[Check]] = &[
     unkeyed::CHECKS,
     scope::CHECKS,
     errors::CHECKS,
+    race::CHECKS,
+    lost::CHECKS,
+    hangup::CHECKS,
+    failure::CHECKS,
 ];
 
 /// All of them.

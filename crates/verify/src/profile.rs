@@ -98,6 +98,13 @@ impl Expect {
         }
     }
 
+    /// Whether it is one of these statuses, or somebody's documented practice.
+    #[must_use]
+    pub fn knows(&self, status: StatusCode) -> bool {
+        let elsewhere = self.elsewhere.iter().map(|(status, _)| status);
+        self.statuses.iter().chain(elsewhere).any(|known| *known == status.as_u16())
+    }
+
     /// The statuses for a reader: `409 or 422`.
     #[must_use]
     pub fn listed(&self) -> String {

@@ -2,6 +2,7 @@
 
 mod begun;
 mod change;
+mod settled;
 mod upstream;
 
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,11 +1,14 @@
 //! The verifier is held to its own standard: each check passes on the correct fixture, and fails on a broken one.
 
+use std::sync::Arc;
+
 use onlyonce_verify::{
     Check, Plan, Verdict, checks,
-    fixture::Fixture,
+    fixture::{Defect, Fixture},
     report::Finding,
     run::{Observer, Selection, run},
 };
+use tokio::{sync::Semaphore, task::JoinSet};
 
 struct Silent;
 
@@ -14,17 +17,57 @@ impl Observer for Silent {
     fn ended(&mut self, _: &Finding) {}
 }
 
-async fn verdict(plan: &Plan, check: &Check) -> Verdict {
-    let selection = Selection(vec![check.id.to_owned()]);
-    let mut report = run(plan, &selection, &mut Silent).await.expect("the check exists");
-    report.findings.remove(0).verdict
+/// A check on a fixture.
+#[derive(Clone, Copy)]
+struct Case {
+    check: &'static Check,
+    defect: Option<Defect>,
+}
+
+/// How many are tried at once: each has a fixture of its own, and most of them wait.
+const AT_ONCE: usize = 4;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_check_passes_on_the_correct_fixture() {
+    let cases = checks::all().map(|check| Case { check, defect: None });
+    let told_something = |verdict: &Verdict| !matches!(verdict, Verdict::NotObservable { .. });
+    all(cases, told_something, |verdict| matches!(verdict, Verdict::Pass { .. })).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_check_fails_on_each_of_its_broken_fixtures() {
+    let cases = checks::all()
+        .flat_map(|check| check.controls.iter().map(move |defect| Case { check, defect: Some(*defect) }));
+    let failed = |verdict: &Verdict| matches!(verdict, Verdict::Fail { .. });
+    all(cases, failed, failed).await;
+}
+
+/// Tries all cases, and tells of all that are not as expected.
+async fn all(
+    cases: impl Iterator<Item = Case>,
+    wanted: fn(&Verdict) -> bool,
+    expected: fn(&Verdict) -> bool,
+) {
+    let permits = Arc::new(Semaphore::new(AT_ONCE));
+    let mut tried = JoinSet::new();
+    for case in cases {
+        let permit = Arc::clone(&permits).acquire_owned().await.expect("nobody closes it");
+        tried.spawn(async move {
+            let verdict = found(case, wanted).await;
+            drop(permit);
+            (!expected(&verdict)).then(|| format!("{} on {:?}: {verdict:?}", case.check.id, case.defect))
+        });
+    }
+    let wrong: Vec<String> = tried.join_all().await.into_iter().flatten().collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// What the check finds by the first of the fixture's plans that is wanted; otherwise what it finds by the last.
-async fn found(fixture: &Fixture, check: &Check, wanted: fn(&Verdict) -> bool) -> Verdict {
+async fn found(case: Case, wanted: fn(&Verdict) -> bool) -> Verdict {
+    let fixture = Fixture::start(case.defect).await.expect("the loopback has a free port");
     let mut last = Verdict::not_observable("there is no plan");
     for plan in fixture.plans() {
-        last = verdict(&plan, check).await;
+        last = verdict(&plan, case.check).await;
         if wanted(&last) {
             break;
         }
@@ -32,22 +75,8 @@ async fn found(fixture: &Fixture, check: &Check, wanted: fn(&Verdict) -> bool) -
     last
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_check_passes_on_the_correct_fixture() {
-    let fixture = Fixture::start(None).await.unwrap();
-    for check in checks::all() {
-        let verdict = found(&fixture, check, |it| !matches!(it, Verdict::NotObservable { .. })).await;
-        assert!(matches!(verdict, Verdict::Pass { .. }), "{}: {verdict:?}", check.id);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_check_fails_on_each_of_its_broken_fixtures() {
-    for check in checks::all() {
-        for defect in check.controls {
-            let fixture = Fixture::start(Some(*defect)).await.unwrap();
-            let verdict = found(&fixture, check, |it| matches!(it, Verdict::Fail { .. })).await;
-            assert!(matches!(verdict, Verdict::Fail { .. }), "{} on {defect:?}: {verdict:?}", check.id);
-        }
-    }
+async fn verdict(plan: &Plan, check: &Check) -> Verdict {
+    let selection = Selection(vec![check.id.to_owned()]);
+    let mut report = run(plan, &selection, &mut Silent).await.expect("the check exists");
+    report.findings.remove(0).verdict
 }
