@@ -22,7 +22,7 @@ pub(super) const CHECKS: &[Check] = &[
         requirement: "A client that hangs up after sending and repeats its request gets an answer and no second effect.",
         source: DRAFT,
         needs: &[Need::Counter],
-        controls: &[Defect::NoDeduplication, Defect::TakenBeforeBody],
+        controls: &[Defect::NoDeduplication],
         run: |trial| Box::pin(after_sending(trial)),
     },
     Check {

@@ -143,18 +143,21 @@ async fn answers(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
 
 async fn stuck(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     let request = slow_or_any(trial)?;
-    let first = trial.begin("a first request", vec![request.clone()])?;
-    // Whether it waits or is refused, it is what comes later that counts.
-    drop(trial.attempt("its repeat, while it runs", &request).await?);
-    let first = trial.finish(first).await.pop();
-    match first {
-        Some(Ok(answer)) if answer.is_success() => {}
-        Some(Ok(answer)) => return Err(no_success(&[answer])),
-        _ => return Err(Stop::not_observable("the first request had no answer")),
+    let other = trial.begin("a first request", vec![request.clone()])?;
+    // Whether it waits or is refused, and even if it overtakes the first: it is what comes later that counts.
+    let one = trial.attempt("its repeat, while it runs", &request).await?;
+    let mut outcomes = trial.finish(other).await;
+    outcomes.push(one);
+    if !outcomes.iter().any(|outcome| success(outcome).is_some()) {
+        let answered: Vec<Answer> = outcomes.into_iter().flatten().collect();
+        return Err(no_success(&answered));
     }
     let repeat = trial.until_settled("its repeat, after its answer", &request).await?;
     Ok(match trial.profile().in_progress.knows(repeat.status) {
-        true => Verdict::fail("the first request's answer", format!("refused for ever: {repeat}")),
+        true => Verdict::fail(
+            "the first request's answer",
+            format!("still refused {} s after it: {repeat}", trial.plan().bounds.patience.as_secs_f32()),
+        ),
         false => Verdict::pass(format!("answered with {}", repeat.status.as_u16())),
     })
 }
