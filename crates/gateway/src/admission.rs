@@ -62,14 +62,10 @@ pub(crate) fn admit<B>(
     if request.version() == Version::HTTP_2 {
         join_cookies(request.headers_mut());
     }
-    let headers = request.headers_mut();
-    if let (Some(name), false) = (guarded, trusted) {
-        // From anybody else it would be a claim that the upstream might believe. A keyed request without it is then
-        // refused for want of a principal.
-        headers.remove(name);
-    }
-    OURS.iter().for_each(|name| _ = headers.remove(name));
-    remove_look_alikes(headers, OURS.iter().chain(guarded));
+    // From anybody who is not trusted it would be a claim that the upstream might believe. A keyed request without it is
+    // then refused for want of a principal.
+    let believed = guarded.filter(|_| trusted);
+    remove_claims(request.headers_mut(), OURS.iter().chain(guarded), believed);
     Ok(())
 }
 
@@ -115,13 +111,17 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// WSGI and CGI read `_` and `-` as one, so an upstream there would take these for ours.
-fn remove_look_alikes<'a>(headers: &mut HeaderMap, names: impl Iterator<Item = &'a HeaderName> + Clone) {
-    let look_alike = |other: &HeaderName| {
-        names.clone().any(|name| is_alike(name.as_str(), other.as_str()))
-            && !names.clone().any(|name| name == other)
+/// Removes these, and what looks like one of them: WSGI and CGI read `_` and `-` as one, so an upstream there would take
+/// it for ours. `believed` stays.
+fn remove_claims<'a>(
+    headers: &mut HeaderMap,
+    names: impl Iterator<Item = &'a HeaderName> + Clone,
+    believed: Option<&HeaderName>,
+) {
+    let is_claim = |other: &HeaderName| {
+        names.clone().any(|name| is_alike(name.as_str(), other.as_str())) && believed != Some(other)
     };
-    let found: Vec<_> = headers.keys().filter(|name| look_alike(name)).cloned().collect();
+    let found: Vec<_> = headers.keys().filter(|name| is_claim(name)).cloned().collect();
     found.iter().for_each(|name| _ = headers.remove(name));
 }
 

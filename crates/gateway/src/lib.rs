@@ -12,6 +12,7 @@ mod admission;
 mod cors;
 mod descriptors;
 mod head;
+mod joined;
 mod principal;
 mod probe;
 mod published;

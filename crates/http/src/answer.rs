@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use onlyonce_core::{
     Owner, Record, RecordId, Refusal, State, Timestamp,
     event::Unknown,
@@ -430,11 +430,16 @@ pub(crate) fn announce(headers: &mut HeaderMap, trailers: Option<&HeaderMap>) {
 }
 
 /// What is between the inner service and the layer only.
+const BETWEEN: [HeaderName; 6] = [
+    headers::OUTCOME,
+    headers::STATUS,
+    headers::EXPIRES,
+    headers::REPLAYED,
+    headers::SETTLED,
+    header::TRANSFER_ENCODING,
+];
+
+/// Takes it away.
 pub(crate) fn strip(headers: &mut HeaderMap) {
-    headers.remove(headers::OUTCOME);
-    headers.remove(headers::STATUS);
-    headers.remove(headers::EXPIRES);
-    headers.remove(headers::REPLAYED);
-    headers.remove(headers::SETTLED);
-    headers.remove(header::TRANSFER_ENCODING);
+    headers::remove(headers, &BETWEEN);
 }

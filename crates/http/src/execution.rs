@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Extensions, HeaderMap, HeaderValue, Response, header, request::Parts, response};
+use http::{Extensions, HeaderValue, Response, header, request::Parts, response};
 use onlyonce_core::{
     Outcome, Owner, Record, State, Timestamp,
     event::{Completion, Unknown},
@@ -42,6 +42,9 @@ use crate::{
     stored::Stored,
     telemetry,
 };
+
+/// How many headers a service gets that the client has not sent; a proxy in it may add three.
+const ADDED: usize = 8;
 
 /// What the client's side is told: an answer, or what stands for the key after all.
 pub(crate) type Reply<R> = Result<Response<Body<R>>, Standing>;
@@ -136,24 +139,26 @@ where
     /// The request's head as the service sees it.
     fn seen_by_service(&self, attempt: &Arc<Attempt>, mut parts: Parts, length: usize) -> Parts {
         let headers = &mut parts.headers;
-        headers.remove(headers::OUTCOME);
         // The body goes as it was read: whole, and without trailers.
-        for name in [header::EXPECT, header::UPGRADE, header::TRANSFER_ENCODING, header::TRAILER] {
-            headers.remove(name);
-        }
+        let whole = [header::EXPECT, header::UPGRADE, header::TRANSFER_ENCODING, header::TRAILER];
+        headers::remove(headers, &whole);
+        headers::remove(headers, &[headers::OUTCOME]);
+        headers.reserve(ADDED);
         let reference = attempt.operation_ref().to_string();
-        let value = |text: &str| HeaderValue::try_from(text).expect("references are visible ASCII");
+        let value = |text: String| HeaderValue::try_from(text).expect("references are visible ASCII");
         let key = match self.rules.forward_key {
             ForwardKey::AsSent => self.as_sent.clone(),
-            ForwardKey::Derived => Some(value(&format!("\"{reference}\""))),
+            ForwardKey::Derived => Some(value(format!("\"{reference}\""))),
             ForwardKey::Off => None,
         };
         if self.rules.forward_key != ForwardKey::AsSent {
             self.rules.carriers.headers().iter().for_each(|name| _ = headers.remove(name));
         }
-        headers.remove(headers::KEY);
-        key.iter().for_each(|key| _ = headers.insert(headers::KEY, key.clone()));
-        headers.insert(headers::OPERATION, value(&reference));
+        match &key {
+            Some(key) => _ = headers.insert(headers::KEY, key.clone()),
+            None => _ = headers.remove(headers::KEY),
+        }
+        headers.insert(headers::OPERATION, value(reference));
         headers.insert(headers::ATTEMPT, HeaderValue::from(attempt.fence().0));
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
@@ -290,8 +295,9 @@ async fn record(
     whole: Option<&mut Whole>,
 ) -> (Status, Option<Timestamp>) {
     let status = parts.status.as_u16();
-    let word = handlers_word(&parts.extensions, &parts.headers);
-    if word.is_none() && parts.headers.contains_key(headers::OUTCOME) {
+    let said = parts.headers.get(headers::OUTCOME);
+    let word = handlers_word(&parts.extensions, said);
+    if word.is_none() && said.is_some() {
         tracing::warn!(idempotency.operation_ref = %attempt.operation_ref(), "Idempotency-Outcome has a value that means nothing");
     }
     let recorded = match word.unwrap_or_else(|| meaning(rules, attempt, parts, whole.as_deref())) {
@@ -337,11 +343,11 @@ fn kept(rules: &Rules, parts: &response::Parts, whole: Option<&mut Whole>) -> Op
 
 /// What the handler itself says of the operation, by an [`Outcome`] in the answer's extensions or by
 /// `Idempotency-Outcome`: it goes before all else.
-pub(crate) fn handlers_word(extensions: &Extensions, headers: &HeaderMap) -> Option<Outcome> {
+pub(crate) fn handlers_word(extensions: &Extensions, header: Option<&HeaderValue>) -> Option<Outcome> {
     if let Some(said) = extensions.get::<Outcome>() {
         return Some(*said);
     }
-    match headers.get(headers::OUTCOME)?.as_bytes() {
+    match header?.as_bytes() {
         b"keep" => Some(Outcome::Kept),
         b"release" => Some(Outcome::Released),
         b"unknown" => Some(Outcome::Unknown),

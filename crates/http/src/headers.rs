@@ -80,6 +80,9 @@ const NOT_KEPT_WORDS: &[&str] = &[
     "trace",
 ];
 
+/// Those that nearly every answer has, so that the lists above need not be gone through for them.
+const USUALLY_KEPT: &[&str] = &["content-type", "location", "etag", "cache-control", "last-modified", "vary"];
+
 /// Removes what belongs to one connection: the hop-by-hop headers and those that `Connection` names. That trailers are
 /// welcome is said anew, since they are passed on.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
@@ -101,6 +104,13 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// Removes these. Asked for one after the other each would be hashed, and usually none of them is there.
+pub fn remove(headers: &mut HeaderMap, names: &[HeaderName]) {
+    if headers.keys().any(|name| names.contains(name)) {
+        names.iter().for_each(|name| _ = headers.remove(name));
+    }
+}
+
 fn welcomes_trailers(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(header::TE).iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
@@ -116,10 +126,14 @@ pub fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
 /// Whether a header of an answer is stored with its result.
 pub fn is_kept(name: &HeaderName) -> bool {
     let name = name.as_str();
-    !HOP_BY_HOP.contains(&name)
-        && !NOT_KEPT.contains(&name)
-        && !NOT_KEPT_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-        && !NOT_KEPT_WORDS.iter().any(|word| name.contains(word))
+    USUALLY_KEPT.contains(&name) || !is_refused(name)
+}
+
+fn is_refused(name: &str) -> bool {
+    HOP_BY_HOP.contains(&name)
+        || NOT_KEPT.contains(&name)
+        || NOT_KEPT_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        || NOT_KEPT_WORDS.iter().any(|word| name.contains(word))
 }
 
 /// The lines of an answer's headers or trailers that are stored; `dropped` are those that its `Connection` names, or its
@@ -227,6 +241,11 @@ mod tests {
         ] {
             assert!(is_kept(&HeaderName::from_static(name)), "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_usually_kept_is_nowhere_refused() {
+        assert_eq!(USUALLY_KEPT.iter().find(|name| is_refused(name)), None);
     }
 
     #[test]

@@ -88,14 +88,14 @@ where
                     telemetry::count(self.layer.shared(), &rules, metric::Result::Passed);
                 }
                 if !claimed {
-                    headers::OURS.iter().for_each(|name| _ = parts.headers.remove(name));
+                    headers::remove(&mut parts.headers, &headers::OURS);
                 }
                 let answer = inner.call(Request::from_parts(parts, RequestBody::through(body)));
                 Box::pin(async move {
                     let mut answer = answer.await?.map(Body::through);
                     if !claimed {
                         // Said to this layer, also where it does not listen; or else to the one that has claimed.
-                        answer.headers_mut().remove(headers::OUTCOME);
+                        headers::remove(answer.headers_mut(), &[headers::OUTCOME]);
                         answer.extensions_mut().remove::<Outcome>();
                     }
                     Ok(answer)

@@ -10,6 +10,10 @@ use onlyonce_core::event::Verdict;
 use crate::{buffers::Reserved, headers, problem::Refused};
 
 const VERSION: u8 = 1;
+/// Bytes of the shortest line: two lengths.
+const LINE_MIN: usize = 6;
+/// How many headers a replay has that its first answer had not.
+const ADDED: usize = 4;
 
 /// An answer that can be given again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,7 +128,9 @@ fn put_headers(out: &mut BytesMut, headers: &HeaderMap) {
 
 fn get_headers(bytes: &mut Bytes) -> Option<HeaderMap> {
     let count = bytes.try_get_u16().ok()?;
-    let mut headers = HeaderMap::new();
+    // No more than there is room for in what is there, and some for what a replay says besides.
+    let lines = usize::from(count).min(bytes.len() / LINE_MIN);
+    let mut headers = HeaderMap::try_with_capacity(lines + ADDED).ok()?;
     for _ in 0..count {
         let len = bytes.try_get_u16().ok()?.into();
         let name = HeaderName::from_bytes(&take(bytes, len)?).ok()?;

@@ -34,6 +34,7 @@ use tokio::{
 };
 
 use super::streams::{Piecewise, Streams};
+use crate::joined::Joined;
 
 /// The preface of HTTP/2 (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -313,7 +314,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HeadTimed<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let all: usize = slices.iter().map(|slice| slice.len()).sum();
-        let written = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
+        let socket = Pin::new(&mut self.socket);
+        let written = match Joined::new().of(slices) {
+            Some(bytes) => socket.poll_write(context, bytes),
+            None => socket.poll_write_vectored(context, slices),
+        };
         self.writing = !matches!(written, Poll::Ready(Ok(count)) if count == all);
         self.within_time(context, written)
     }

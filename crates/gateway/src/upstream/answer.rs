@@ -72,10 +72,12 @@ impl Drop for AnswerBody {
     }
 }
 
-/// For those who do not wait for the judgement: what it finds is logged.
+/// For those who do not wait for the judgement. What is known of the connection has to do: should more have come than the
+/// answer, it is found by the look before the next request's first byte.
 fn judge_aside(connection: Connection, pool: Arc<Pool>) {
-    match connection.afterwards_now() {
-        Some(afterwards) => _ = judged(afterwards, connection, &pool),
+    match connection.is_reusable_unseen() {
+        Some(true) => pool.give_back(connection),
+        Some(false) => {}
         None => {
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
                 runtime.spawn(async move { _ = judge(connection, pool).await });

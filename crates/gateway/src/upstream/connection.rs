@@ -186,6 +186,11 @@ impl Connection {
         self.sender.is_ready().then(|| self.looked_at())
     }
 
+    /// Whether it can be used again for all that is known without a look at it; `None`: that is not known yet.
+    pub(super) fn is_reusable_unseen(&self) -> Option<bool> {
+        self.sender.is_ready().then(|| self.is_worth_keeping())
+    }
+
     async fn settled(&mut self) -> Afterwards {
         if self.sender.ready().await.is_ok() {
             return self.looked_at();

@@ -30,6 +30,9 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
+/// How many headers the upstream gets besides: those, and a host.
+const ADDED: usize = 4;
+
 /// The reverse proxy.
 #[derive(Clone)]
 pub(crate) struct Proxy {
@@ -150,6 +153,7 @@ impl Proxy {
         *request.uri_mut() = path.map_or_else(|| Uri::from_static("/"), Uri::from);
         let map = request.headers_mut();
         headers::strip_hop_by_hop(map);
+        map.reserve(ADDED);
         if let Some(authority) =
             authority.and_then(|authority| HeaderValue::try_from(authority.as_str()).ok())
         {
@@ -162,15 +166,11 @@ impl Proxy {
             map.insert(header::HOST, authority);
         }
         if let Some(Peer(peer)) = peer {
-            append(map, FORWARDED_FOR, &peer.ip().to_canonical().to_string());
+            append(map, FORWARDED_FOR, peer.ip().to_canonical().to_string());
         }
-        if !map.contains_key(FORWARDED_PROTO) {
-            map.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
-        }
-        if !map.contains_key(FORWARDED_HOST)
-            && let Some(host) = map.get(header::HOST).cloned()
-        {
-            map.insert(FORWARDED_HOST, host);
+        map.entry(FORWARDED_PROTO).or_insert(HeaderValue::from_static("http"));
+        if let Some(host) = map.get(header::HOST).cloned() {
+            map.entry(FORWARDED_HOST).or_insert(host);
         }
     }
 }
@@ -192,10 +192,16 @@ pub(super) fn is_framed_once(headers: &HeaderMap) -> bool {
 }
 
 /// Adds to a list that may be there already.
-fn append(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+fn append(headers: &mut HeaderMap, name: HeaderName, value: String) {
     let before = headers.get_all(&name).iter().filter_map(|line| line.to_str().ok());
-    let all: Vec<_> = before.chain([value]).collect();
-    if let Ok(value) = HeaderValue::try_from(all.join(", ")) {
+    let mut all: Vec<_> = before.map(ToOwned::to_owned).collect();
+    let value = if all.is_empty() {
+        value
+    } else {
+        all.push(value);
+        all.join(", ")
+    };
+    if let Ok(value) = HeaderValue::try_from(value) {
         headers.insert(name, value);
     }
 }

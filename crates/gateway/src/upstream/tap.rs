@@ -24,6 +24,7 @@ use super::{
     socket::{self, Socket},
     target::Target,
 };
+use crate::joined::Joined;
 
 /// The end that the connection task reads and writes.
 pub(super) struct Tap(pub(super) Arc<Tapped>);
@@ -160,7 +161,10 @@ impl AsyncWrite for Tap {
     ) -> Poll<io::Result<usize>> {
         match self.0.session() {
             Some(mut session) => session.poll_write(&self.0.socket, context, slices),
-            None => self.0.socket.poll_send(context, |stream| stream.try_write_vectored(slices)),
+            None => match Joined::new().of(slices) {
+                Some(bytes) => self.0.socket.poll_send(context, |stream| stream.try_write(bytes)),
+                None => self.0.socket.poll_send(context, |stream| stream.try_write_vectored(slices)),
+            },
         }
     }
 

@@ -6,7 +6,7 @@ use http_body::Frame;
 use onlyonce_core::{Outcome, outcome};
 use tokio::sync::oneshot;
 
-use crate::{body::Body, capture, execution, rules::Rules, sending::NoAnswer};
+use crate::{body::Body, capture, execution, headers, rules::Rules, sending::NoAnswer};
 
 /// How an attempt would have ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,11 +59,12 @@ where
 impl AnswerTap {
     fn new<B>(answer: &Response<B>, rules: &Rules, told: oneshot::Sender<Ended>) -> Self {
         let status = answer.status().as_u16();
-        let outcome = execution::handlers_word(answer.extensions(), answer.headers()).unwrap_or_else(|| {
-            let retry_after = answer.headers().contains_key(header::RETRY_AFTER);
-            let answer = outcome::Answer { status, retry_after, rerun: false, inner: None };
-            outcome::of_answer(answer, &rules.outcomes)
-        });
+        let outcome = execution::handlers_word(answer.extensions(), answer.headers().get(headers::OUTCOME))
+            .unwrap_or_else(|| {
+                let retry_after = answer.headers().contains_key(header::RETRY_AFTER);
+                let answer = outcome::Answer { status, retry_after, rerun: false, inner: None };
+                outcome::of_answer(answer, &rules.outcomes)
+            });
         let kept = if rules.store_body { rules.answer_limit } else { usize::MAX };
         let read = capture::limit(rules, answer.headers());
         let mut tap =
