@@ -7,6 +7,7 @@
 mod answer;
 mod ask;
 mod connection;
+mod driver;
 mod places;
 mod pool;
 mod proxy;

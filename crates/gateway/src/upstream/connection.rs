@@ -12,7 +12,15 @@
 //! request *can* go again, and the socket's count alone decides whether it *was* sent. The count is read after the
 //! driver has ended, and bytes of an earlier request could only make it too large, which says *lost*.
 
-use std::{error::Error as _, io, sync::Arc, time::Duration};
+use std::{
+    error::Error as _,
+    future::poll_fn,
+    io,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use http::{HeaderMap, Version};
 use hyper::{
@@ -22,10 +30,11 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use onlyonce_ledger::clock::Boot;
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     RequestBody,
+    driver::Driver,
     places::Place,
     tap::{Heard, Tap, Tapped},
     target::Target,
@@ -41,7 +50,7 @@ const SETTLE_TIME: Duration = Duration::from_millis(500);
 pub(super) struct Connection {
     sender: http1::SendRequest<RequestBody>,
     /// Ends with the connection; says whether bytes were read that belong to no answer.
-    driver: JoinHandle<Result<bool, hyper::Error>>,
+    driver: Driver,
     tapped: Arc<Tapped>,
     last: Option<Answered>,
     worker: usize,
@@ -91,14 +100,14 @@ impl Connection {
             .handshake(TokioIo::new(tap))
             .await
             .map_err(io::Error::other)?;
-        let driver = tokio::spawn(async move {
+        let driver = Driver::new(async move {
             let parts = connection.without_shutdown().await?;
             Ok(!parts.read_buf.is_empty())
         });
         Ok(Self { sender, driver, tapped, last: None, worker: workers::number() })
     }
 
-    /// The worker that drives it.
+    /// The worker whose poll knows it.
     pub(super) fn worker(&self) -> usize {
         self.worker
     }
@@ -116,7 +125,7 @@ impl Connection {
     /// Whether a request may be given to it. What the upstream has said or done since is seen by the look before the first
     /// byte, which hands the request back.
     pub(super) fn is_open(&self) -> bool {
-        self.sender.is_ready() && !self.driver.is_finished()
+        self.sender.is_ready() && !self.driver.is_over()
     }
 
     /// Whether the upstream has neither closed it nor spoken out of turn.
@@ -137,8 +146,16 @@ impl Connection {
         self.tapped.expect_request(until);
         let answer = self.sender.try_send_request(request);
         async move {
-            match answer.await {
+            let mut answer = pin!(answer);
+            let answered = poll_fn(|context: &mut Context<'_>| -> Poll<_> {
+                self.driver.poll(context);
+                answer.as_mut().poll(context)
+            });
+            match answered.await {
                 Ok(answer) => {
+                    if !self.sender.is_ready() {
+                        self.driver.go_on_alone();
+                    }
                     self.last = Some(Answered {
                         at: Boot::now(),
                         written: self.tapped.written(),
@@ -156,8 +173,7 @@ impl Connection {
     /// What became of a request that got no answer. `before` is how many bytes were taken when it was given.
     async fn unanswered(&mut self, mut error: TrySendError<Request<RequestBody>>, before: u64) -> Unanswered {
         // Nothing is written any more once the driver has ended, so from here on the count is final.
-        self.driver.abort();
-        let _ = (&mut self.driver).await;
+        self.driver.stop().await;
         tracing::debug!(error = %error.error(), cause = ?error.error().source(), "no answer from upstream");
         if self.tapped.written() != before {
             return Unanswered::Lost;
@@ -195,10 +211,10 @@ impl Connection {
         if self.sender.ready().await.is_ok() {
             return self.looked_at();
         }
-        match (&mut self.driver).await {
-            Ok(Ok(false)) if self.tapped.heard() != Heard::Words => Afterwards::Ended,
-            Ok(Err(error)) if is_harmless(&error) => Afterwards::Ended,
-            Ok(_) | Err(_) => Afterwards::Dirty,
+        match self.driver.ended().await {
+            Some(Ok(false)) if self.tapped.heard() != Heard::Words => Afterwards::Ended,
+            Some(Err(error)) if is_harmless(&error) => Afterwards::Ended,
+            Some(_) | None => Afterwards::Dirty,
         }
     }
 
@@ -235,12 +251,6 @@ fn keeps(headers: &HeaderMap) -> Option<Duration> {
     let parameters = lines.flat_map(|line| line.split(',')).filter_map(|parameter| parameter.split_once('='));
     let mut timeouts = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("timeout"));
     timeouts.find_map(|(_, seconds)| seconds.trim().parse().ok()).map(Duration::from_secs)
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! others take what is open. What has become of a connection meanwhile is not looked at here, but right before the first
 //! byte (`tap`). An idle connection makes room for one that is wanted where there is no other.
 //!
-//! A connection is driven by the worker that opened it, and waits on that one's shelf. Each worker looks there first, and
+//! The poll of the worker that opened a connection knows its socket, so it waits on that one's shelf. Each worker looks there first, and
 //! on the others' before it opens one.
 
 use std::{

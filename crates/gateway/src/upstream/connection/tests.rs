@@ -192,8 +192,7 @@ async fn takes_the_rest_late(connection: &Connection) {
 
 /// Ends it, with its driver.
 async fn end(mut connection: Connection) {
-    connection.driver.abort();
-    let _ = (&mut connection.driver).await;
+    connection.driver.stop().await;
 }
 
 #[tokio::test]
