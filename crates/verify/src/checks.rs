@@ -1,15 +1,22 @@
 //! The checks, one file for each subject.
 
 mod apart;
+mod broken;
+mod down;
 mod errors;
 mod failure;
+mod forward;
 mod hangup;
+mod held;
 mod lost;
 mod mismatch;
+mod overlap;
 mod race;
 mod replay;
 mod sameness;
 mod scope;
+mod status;
+mod stored;
 mod unkeyed;
 
 use crate::check::Check;
@@ -27,6 +34,13 @@ const SUBJECTS: &[&[Check]] = &[
     lost::CHECKS,
     hangup::CHECKS,
     failure::CHECKS,
+    forward::CHECKS,
+    stored::CHECKS,
+    overlap::CHECKS,
+    held::CHECKS,
+    broken::CHECKS,
+    status::CHECKS,
+    down::CHECKS,
 ];
 
 /// All of them.

@@ -7,6 +7,7 @@
 
 mod bank;
 mod fingerprint;
+mod front;
 mod journal;
 mod key;
 mod layer;
@@ -18,7 +19,7 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::plan::Plan;
+use crate::{call::Origin, plan::Plan};
 use layer::Layer;
 
 /// What is wrong with a fixture.
@@ -128,6 +129,24 @@ pub enum Defect {
     HalfExpired,
     /// Who repeats a request that a crash has interrupted waits for ever.
     HungAfterCrash,
+    /// That the application was not reached is kept as its answer.
+    UnreachedKept,
+    /// What came of an answer that broke off is taken for the whole.
+    HalfKept,
+    /// The application gets another body than was sent, though one that means the same.
+    BodyRewritten,
+    /// Headers of the client's connection are handed on.
+    HopByHopForwarded,
+    /// The application does not get the key.
+    KeyNotForwarded,
+    /// Requests without a key are given one.
+    UnkeyedTouched,
+    /// Stored answers are kept as text.
+    KeptAsText,
+    /// A refusal of the application leaves the key in progress.
+    RefusalsStick,
+    /// Refusals of the application are told as its own.
+    RefusalsHidden,
 }
 
 /// A fixture that serves, until it is dropped.
@@ -135,6 +154,8 @@ pub enum Defect {
 pub struct Fixture {
     listen: SocketAddr,
     retention: Option<Duration>,
+    /// What it stands in front of.
+    application: Option<SocketAddr>,
     serving: JoinHandle<()>,
 }
 
@@ -193,6 +214,15 @@ impl Defect {
         Self::ForgottenEarly,
         Self::HalfExpired,
         Self::HungAfterCrash,
+        Self::UnreachedKept,
+        Self::HalfKept,
+        Self::BodyRewritten,
+        Self::HopByHopForwarded,
+        Self::KeyNotForwarded,
+        Self::UnkeyedTouched,
+        Self::KeptAsText,
+        Self::RefusalsStick,
+        Self::RefusalsHidden,
     ];
 }
 
@@ -202,7 +232,16 @@ impl Fixture {
     /// # Errors
     /// If it cannot listen.
     pub async fn start(defect: Option<Defect>) -> io::Result<Self> {
-        Self::started(defect, None).await
+        Self::started(Layer::new(defect, None), None, None).await
+    }
+
+    /// One that does nothing itself, and stands in front of an application: the verifier's own, in the upstream view.
+    ///
+    /// # Errors
+    /// If it cannot listen.
+    pub async fn in_front_of(application: SocketAddr, defect: Option<Defect>) -> io::Result<Self> {
+        let layer = Layer::new(defect, None).in_front_of(application);
+        Self::started(layer, None, Some(application)).await
     }
 
     /// One that keeps its results so long, and not for ever.
@@ -210,14 +249,17 @@ impl Fixture {
     /// # Errors
     /// If it cannot listen.
     pub async fn start_keeping(defect: Option<Defect>, retention: Duration) -> io::Result<Self> {
-        Self::started(defect, Some(retention)).await
+        Self::started(Layer::new(defect, Some(retention)), Some(retention), None).await
     }
 
-    async fn started(defect: Option<Defect>, retention: Option<Duration>) -> io::Result<Self> {
+    async fn started(
+        layer: Layer,
+        retention: Option<Duration>,
+        application: Option<SocketAddr>,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let listen = listener.local_addr()?;
-        let layer = Layer::new(defect, retention);
-        Ok(Self { listen, retention, serving: tokio::spawn(serve_on(listener, layer)) })
+        Ok(Self { listen, retention, application, serving: tokio::spawn(serve_on(listener, layer)) })
     }
 
     /// A plan that asks it everything.
@@ -227,6 +269,13 @@ impl Fixture {
     #[must_use]
     pub fn plan(&self) -> Plan {
         self.read(PLAN)
+    }
+
+    /// The plan of the upstream view; `None`: it stands in front of nothing.
+    #[must_use]
+    pub fn upstream_plan(&self) -> Option<Plan> {
+        let target = Origin { tls: false, host: self.listen.ip().to_string(), port: self.listen.port() };
+        self.application.map(|application| Plan::upstream(&target, application))
     }
 
     /// The same plan first, then those for what it leaves open: one API cannot both demand keys and do without.

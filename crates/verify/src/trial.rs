@@ -20,6 +20,7 @@ use crate::{
 };
 
 pub use begun::Begun;
+pub use upstream::Held;
 
 /// One check's time with the API.
 #[derive(Debug)]

@@ -1,12 +1,15 @@
 //! The verifier is held to its own standard: each check passes on the correct fixture, and fails on a broken one.
 
-use std::sync::Arc;
+use std::{future::pending, sync::Arc};
 
 use onlyonce_verify::{
-    Check, Plan, Verdict, checks,
+    Check, Plan, Verdict,
+    check::Need,
+    checks,
     fixture::{Defect, Fixture},
     report::Finding,
-    run::{Observer, Selection, run},
+    run::{Observer, Run, Selection, run},
+    upstream::Application,
 };
 use tokio::{sync::Semaphore, task::JoinSet};
 
@@ -31,7 +34,8 @@ const AT_ONCE: usize = 4;
 async fn every_check_passes_on_the_correct_fixture() {
     let cases = checks::all().map(|check| Case { check, defect: None });
     let told_something = |verdict: &Verdict| !matches!(verdict, Verdict::NotObservable { .. });
-    all(cases, told_something, |verdict| matches!(verdict, Verdict::Pass { .. })).await;
+    all(cases, move |case| found(case, told_something), |verdict| matches!(verdict, Verdict::Pass { .. }))
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,21 +43,29 @@ async fn every_check_fails_on_each_of_its_broken_fixtures() {
     let cases = checks::all()
         .flat_map(|check| check.controls.iter().map(move |defect| Case { check, defect: Some(*defect) }));
     let failed = |verdict: &Verdict| matches!(verdict, Verdict::Fail { .. });
-    all(cases, failed, failed).await;
+    all(cases, move |case| found(case, failed), failed).await;
+}
+
+/// Those of the client's view as well: what they ask, the verifier serves as the application.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_check_fails_in_the_upstream_view_of_the_correct_fixture() {
+    let cases = checks::all().map(|check| Case { check, defect: None });
+    let holds = |verdict: &Verdict| matches!(verdict, Verdict::Pass { .. } | Verdict::NotObservable { .. });
+    all(cases, found_behind, holds).await;
 }
 
 /// Tries all cases, and tells of all that are not as expected.
-async fn all(
-    cases: impl Iterator<Item = Case>,
-    wanted: fn(&Verdict) -> bool,
-    expected: fn(&Verdict) -> bool,
-) {
+async fn all<F>(cases: impl Iterator<Item = Case>, found: impl Fn(Case) -> F, expected: fn(&Verdict) -> bool)
+where
+    F: Future<Output = Verdict> + Send + 'static,
+{
     let permits = Arc::new(Semaphore::new(AT_ONCE));
     let mut tried = JoinSet::new();
     for case in cases {
         let permit = Arc::clone(&permits).acquire_owned().await.expect("nobody closes it");
+        let finding = found(case);
         tried.spawn(async move {
-            let verdict = found(case, wanted).await;
+            let verdict = finding.await;
             drop(permit);
             (!expected(&verdict)).then(|| format!("{} on {:?}: {verdict:?}", case.check.id, case.defect))
         });
@@ -64,6 +76,9 @@ async fn all(
 
 /// What the check finds by the first of the fixture's plans that is wanted; otherwise what it finds by the last.
 async fn found(case: Case, wanted: fn(&Verdict) -> bool) -> Verdict {
+    if case.check.needs.contains(&Need::UpstreamView) {
+        return found_behind(case).await;
+    }
     let fixture = Fixture::start(case.defect).await.expect("the loopback has a free port");
     let mut last = Verdict::not_observable("there is no plan");
     for plan in fixture.plans() {
@@ -73,6 +88,17 @@ async fn found(case: Case, wanted: fn(&Verdict) -> bool) -> Verdict {
         }
     }
     last
+}
+
+/// What the check finds in the upstream view of a fixture that stands in front of the verifier.
+async fn found_behind(case: Case) -> Verdict {
+    let free = "127.0.0.1:0".parse().expect("it is an address");
+    let application = Application::listen(free).await.expect("there is a free port");
+    let fixture = Fixture::in_front_of(application.address(), case.defect).await;
+    let plan = fixture.as_ref().expect("and another one").upstream_plan().expect("it stands in front");
+    let run = Run::new(&plan, &Selection(vec![case.check.id.to_owned()])).expect("the check exists");
+    let run = run.before(Arc::new(application));
+    run.carry_out(&mut Silent, pending()).await.findings.remove(0).verdict
 }
 
 async fn verdict(plan: &Plan, check: &Check) -> Verdict {

@@ -1,9 +1,11 @@
 //! The other side of a check in the upstream view.
 
-use super::Trial;
+use std::time::Duration;
+
+use super::{Begun, Trial};
 use crate::{
-    call::Request,
-    upstream::{Application, Script},
+    call::{Outcome, Request},
+    upstream::{Act, Application, Barrier, Script, Stage},
     verdict::Stop,
 };
 
@@ -43,3 +45,60 @@ impl<'a> Trial<'a> {
         drop(application.up().await);
     }
 }
+
+/// A first request that the application holds.
+#[derive(Debug)]
+pub struct Held {
+    /// It; its clones are repeats.
+    pub request: Request,
+    barrier: Barrier,
+    begun: Begun,
+}
+
+impl Trial<'_> {
+    /// Begins a new operation that the application carries out as usual, but holds there.
+    ///
+    /// # Errors
+    /// If it does not come there.
+    pub async fn hold(&mut self, stage: Stage) -> Result<Held, Stop> {
+        let barrier = Barrier::closed();
+        let script = Script::first(Act::usual().held(stage, &barrier));
+        let request = self.scripted(script)?;
+        let what = format!("a first request, which the application holds {stage}");
+        let begun = self.begin(&what, vec![request.clone()])?;
+        let held = Held { request, barrier, begun };
+        self.reached(held).await
+    }
+
+    async fn reached(&mut self, held: Held) -> Result<Held, Stop> {
+        let patience = self.plan().bounds.patience;
+        if held.barrier.reached(1, patience).await {
+            return Ok(held);
+        }
+        let what = match self.release(held).await {
+            Ok(answer) => format!("it was answered with {answer}"),
+            Err(lost) => lost.to_string(),
+        };
+        Err(Stop::not_observable(format!(
+            "the first request did not reach the application: {what}; let the system forward to where [upstream] listens"
+        )))
+    }
+
+    /// Lets it go on, and waits for its answer.
+    pub async fn release(&mut self, held: Held) -> Outcome {
+        held.barrier.open();
+        let outcomes = self.finish(held.begun).await;
+        outcomes.into_iter().next().expect("one request has one outcome")
+    }
+
+    /// Its client hangs up; only then it goes on.
+    pub async fn abandon(&self, held: Held) -> Request {
+        drop(held.begun);
+        tokio::time::sleep(NOTICED).await;
+        held.barrier.open();
+        held.request
+    }
+}
+
+/// How long a hang-up may need to be noticed.
+const NOTICED: Duration = Duration::from_millis(100);

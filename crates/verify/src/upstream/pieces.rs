@@ -4,6 +4,7 @@ use std::{
     fmt,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -18,6 +19,9 @@ pub(super) struct Pieces {
     between: Option<Pin<Box<dyn Future<Output = bool> + Send>>>,
 }
 
+/// How long that may take.
+const LEAVES: Duration = Duration::from_millis(20);
+
 /// The application breaks off, as it was told to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BrokenOff;
@@ -30,7 +34,12 @@ impl Pieces {
         }
         let second = body.split_off(body.len() / 2);
         let act = act.clone();
-        Self { first: body, second, between: Some(Box::pin(async move { act.pass(Stage::MidAnswer).await })) }
+        let between = async move {
+            // The first half has to leave this process before anything befalls the second.
+            tokio::time::sleep(LEAVES).await;
+            act.pass(Stage::MidAnswer).await
+        };
+        Self { first: body, second, between: Some(Box::pin(between)) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the application does for one operation.
 
 use std::{
+    fmt,
     sync::Arc,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
@@ -164,6 +165,16 @@ impl Act {
             barrier.pass().await;
         }
         self.cut != Some(stage)
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BeforeEffect => "before its effect",
+            Self::AfterEffect => "after its effect",
+            Self::MidAnswer => "half way through its answer",
+        })
     }
 }
 

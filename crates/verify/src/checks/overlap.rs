@@ -1,0 +1,163 @@
+//! Requests under one key while the first of them is at work: held by the application, so that they overlap for certain.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::{
+    call::{Answer, Outcome},
+    check::{Check, Level, Need, Running},
+    fixture::Defect,
+    trial::Trial,
+    upstream::Stage,
+    verdict::{Stop, Verdict},
+};
+
+const DRAFT: &str = "draft-ietf-httpapi-idempotency-key-header-07, sections 2.6 and 2.7";
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "overlap/two-before-effect",
+        level: Level::Must,
+        requirement: "While a request has reached the application and not taken effect, no other one under its key does.",
+        source: DRAFT,
+        needs: &[Need::UpstreamView],
+        controls: &[Defect::NoDeduplication, Defect::CheckThenAct],
+        run: |trial| Box::pin(one_effect(trial, Stage::BeforeEffect)),
+    },
+    Check {
+        id: "overlap/two-after-effect",
+        level: Level::Must,
+        requirement: "While a request has taken effect and is not answered, no other one under its key does.",
+        source: DRAFT,
+        needs: &[Need::UpstreamView],
+        controls: &[Defect::NoDeduplication, Defect::CheckThenAct],
+        run: |trial| Box::pin(one_effect(trial, Stage::AfterEffect)),
+    },
+    Check {
+        id: "overlap/answer-withheld",
+        level: Level::Must,
+        requirement: "Who repeats a request that runs gets its answer or is told that it runs, and later gets its answer.",
+        source: DRAFT,
+        needs: &[Need::UpstreamView],
+        controls: &[Defect::StuckInProgress],
+        run: |trial| answered(trial),
+    },
+    Check {
+        id: "overlap/lock-outlived",
+        level: Level::Must,
+        requirement: "A request that works three times as long as its key is locked for is not run a second time.",
+        source: "draft-ietf-httpapi-idempotency-key-header-07, section 2.6; platforms whose lock ends with a time-out run it twice",
+        needs: &[Need::UpstreamView],
+        controls: &[Defect::ShortLock],
+        run: |trial| outlived(trial),
+    },
+];
+
+/// How many ask at once.
+const CALLERS: [usize; 3] = [2, 10, 100];
+/// How long those may need to come that find the first at work.
+const MEANWHILE: Duration = Duration::from_millis(250);
+
+async fn one_effect(trial: &mut Trial<'_>, stage: Stage) -> Result<Verdict, Stop> {
+    let application = trial.application()?;
+    let most = trial.plan().bounds.at_once as usize;
+    let mut asked = Vec::new();
+    for callers in CALLERS.into_iter().filter(|callers| *callers <= most) {
+        let held = trial.hold(stage).await?;
+        let token = held.request.token.clone();
+        let others = vec![held.request.clone(); callers - 1];
+        let others = trial.begin("its repeats, while it is held", others)?;
+        sleep(MEANWHILE).await;
+        let beside = application.arrivals_of(&token).len();
+        // What becomes of them is judged by others; none of them may have run.
+        drop((trial.release(held).await, trial.finish(others).await));
+        let effects = application.effects_of(&token);
+        if beside > 1 || effects > 1 {
+            return Ok(Verdict::fail(
+                format!("one arrival at the application and one effect for {callers} requests"),
+                format!("{beside} arrivals while the first was held {stage}, and {effects} effects"),
+            ));
+        }
+        asked.push(callers.to_string());
+    }
+    Ok(Verdict::pass(format!(
+        "one effect each for {} requests while the first was held {stage}",
+        asked.join(", ")
+    )))
+}
+
+fn answered<'a>(trial: &'a mut Trial<'_>) -> Running<'a> {
+    Box::pin(async move {
+        let held = trial.hold(Stage::AfterEffect).await?;
+        let request = held.request.clone();
+        let others = trial.begin("its repeats, while it is held", vec![request.clone(); 9])?;
+        sleep(MEANWHILE).await;
+        let first = answer("the first request", trial.release(held).await)?;
+        let mut told = 0;
+        for other in trial.finish(others).await {
+            let other = answer("a repeat while the first was held", other)?;
+            if is_in_progress(trial, &other) {
+                told += 1;
+            } else if (other.status, &other.body) != (first.status, &first.body) {
+                return Ok(Verdict::fail(format!("{first}, or that it runs"), other.to_string()));
+            }
+        }
+        let later = trial.send("a repeat later", &request).await?;
+        Ok(match (later.status, &later.body) == (first.status, &first.body) {
+            true => Verdict::pass(format!(
+                "of 9 repeats {told} were told that it runs, all others got its answer"
+            )),
+            false => Verdict::fail(format!("later {first}"), later.to_string()),
+        })
+    })
+}
+
+fn outlived<'a>(trial: &'a mut Trial<'_>) -> Running<'a> {
+    Box::pin(async move {
+        let application = trial.application()?;
+        let lease = trial.plan().upstream.and_then(|upstream| upstream.lease);
+        let step = lease.unwrap_or(UNKNOWN_LEASE);
+        let held = trial.hold(Stage::BeforeEffect).await?;
+        let request = held.request.clone();
+        let mut others = Vec::new();
+        for _ in 0..3 {
+            // bounded: by the lease that the plan names.
+            sleep(step + step / 8).await;
+            others.push(trial.begin("a repeat, while it is still held", vec![request.clone()])?);
+        }
+        sleep(MEANWHILE).await;
+        let beside = application.arrivals_of(&request.token).len();
+        drop(trial.release(held).await);
+        for other in others {
+            drop(trial.finish(other).await);
+        }
+        let effects = application.effects_of(&request.token);
+        let length = (step + step / 8) * 3;
+        Ok(match (beside, effects) {
+            (1, 1) if lease.is_some() => Verdict::pass(format!("one effect of a request of {length:?}")),
+            (1, 1) => Verdict::pass(format!(
+                "one effect of a request of {length:?}; to try longer than its lock, write it to upstream.lease of the plan"
+            )),
+            (1, 0) => Stop::not_observable(format!("the request did not take effect after {length:?}"))
+                .into_verdict(),
+            _ => Verdict::fail(
+                "one arrival at the application and one effect",
+                format!("{beside} arrivals within {length:?}, and {effects} effects"),
+            ),
+        })
+    })
+}
+
+/// How long a key is taken to be locked if nobody says it.
+const UNKNOWN_LEASE: Duration = Duration::from_millis(400);
+
+fn is_in_progress(trial: &Trial<'_>, answer: &Answer) -> bool {
+    let expect = &trial.profile().in_progress;
+    let status = answer.status.as_u16();
+    expect.statuses.contains(&status) || expect.elsewhere.iter().any(|(other, _)| *other == status)
+}
+
+fn answer(what: &str, outcome: Outcome) -> Result<Answer, Stop> {
+    outcome.map_err(|lost| Stop::Lost { step: what.to_owned(), lost })
+}
