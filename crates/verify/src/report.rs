@@ -1,6 +1,7 @@
-//! What was found, and how it is told: [to people](Report::write), [to programs](Report::json).
+//! What was found, and how it is told: [to people](Report::write), [to programs](Report::json), and [on a page](Report::html).
 
 mod hidden;
+mod html;
 mod json;
 mod sequence;
 mod terminal;

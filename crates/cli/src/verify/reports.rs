@@ -23,6 +23,7 @@ pub(super) struct Destination {
 enum Format {
     Text,
     Json,
+    Html,
 }
 
 /// A destination that takes a report.
@@ -33,12 +34,15 @@ pub(super) struct Open {
 
 /// Reads `json=FILE`.
 pub(super) fn destination(text: &str) -> Result<Destination, String> {
-    let wrong =
-        || "write a format and a file: json=report.json, text=report.txt, or json=- for stdout".to_owned();
+    let wrong = || {
+        "write a format and a file: html=report.html, json=report.json, text=report.txt, or json=- for stdout"
+            .to_owned()
+    };
     let (format, file) = text.split_once('=').filter(|(_, file)| !file.is_empty()).ok_or_else(wrong)?;
     let format = match format {
         "text" => Format::Text,
         "json" => Format::Json,
+        "html" => Format::Html,
         _ => return Err(wrong()),
     };
     Ok(Destination { format, file: Some(PathBuf::from(file)).filter(|_| file != "-") })
@@ -66,6 +70,7 @@ impl Open {
         match self.format {
             Format::Text => report.write(Style { color: false, width: WIDTH }, &mut bytes)?,
             Format::Json => bytes.extend(report.json().into_bytes()),
+            Format::Html => bytes.extend(report.html().into_bytes()),
         }
         match self.file {
             None => Ok(io::stdout().lock().write_all(&bytes)?),

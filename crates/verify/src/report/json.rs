@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Finding, Report,
     hidden::Hidden,
-    sequence::{Came, Sent, Sequence, Shown},
+    sequence::{Came, OF_A_FAULT, Sent, Sequence, Shown},
 };
 use crate::verdict::{Verdict, bound_95};
 
@@ -78,7 +78,7 @@ impl Report {
         }
         put("took_ms", milliseconds(finding.took).into());
         if !matches!(finding.verdict, Verdict::Pass { .. }) {
-            let sequence = Sequence::of(finding, self);
+            let sequence = Sequence::of(finding, self, OF_A_FAULT);
             put("script", sequence.script().into());
             put("steps_left_out", sequence.left_out.into());
             put("steps", sequence.steps.iter().map(step).collect());
@@ -88,7 +88,7 @@ impl Report {
 }
 
 fn step(step: &Shown) -> Value {
-    json!({ "what": step.what, "requests": step.requests.iter().map(sent).collect::<Vec<_>>() })
+    json!({ "number": step.number, "what": step.what, "requests": step.requests.iter().map(sent).collect::<Vec<_>>() })
 }
 
 fn sent(sent: &Sent) -> Value {

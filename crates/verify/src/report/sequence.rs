@@ -8,8 +8,10 @@ use crate::{
     trial::Step,
 };
 
-/// Most steps that are shown; of more, the last ones, which decided.
-const STEPS_MAX: usize = 40;
+/// Most steps that a report shows of a fault.
+pub(super) const OF_A_FAULT: usize = 40;
+/// Most steps where a glance is enough.
+pub(super) const AT_A_GLANCE: usize = 8;
 /// Most different requests of one step that a script lists.
 const LISTED_MAX: usize = 20;
 /// Most of a body that is shown, in characters.
@@ -17,10 +19,9 @@ const BODY_SHOWN: usize = 2_000;
 /// Most of a body that a comment shows.
 const COMMENT_SHOWN: usize = 160;
 
-/// The steps of one finding.
+/// The steps of one finding; of more than can be shown, how it began and how it ended.
 #[derive(Clone, Debug)]
 pub(super) struct Sequence {
-    /// How many came before those that are shown.
     pub(super) left_out: usize,
     pub(super) steps: Vec<Shown>,
 }
@@ -28,6 +29,8 @@ pub(super) struct Sequence {
 /// A step: what was sent at one time.
 #[derive(Clone, Debug)]
 pub(super) struct Shown {
+    /// Counted from one.
+    pub(super) number: usize,
     pub(super) what: String,
     pub(super) together: Together,
     pub(super) requests: Vec<Sent>,
@@ -58,32 +61,37 @@ pub(super) struct Read {
 }
 
 impl Sequence {
-    pub(super) fn of(finding: &Finding, report: &Report) -> Self {
+    pub(super) fn of(finding: &Finding, report: &Report, most: usize) -> Self {
         let hidden = Hidden::new(&report.credentials);
-        let left_out = finding.steps.len().saturating_sub(STEPS_MAX);
-        let steps =
-            finding.steps.iter().skip(left_out).map(|step| Shown::of(step, report, &hidden)).collect();
-        Self { left_out, steps }
+        let left_out = finding.steps.len().saturating_sub(most);
+        // The end decided it, so the beginning gets the smaller part.
+        let beginning = most / 3;
+        let is_shown = |at: &usize| *at < beginning || *at >= beginning + left_out;
+        let steps = (0..).zip(&finding.steps).filter(|(at, _)| is_shown(at));
+        Self { left_out, steps: steps.map(|(at, step)| Shown::of(at + 1, step, report, &hidden)).collect() }
+    }
+
+    /// The steps, each with how many before it are left out.
+    pub(super) fn gaps(&self) -> impl Iterator<Item = (usize, &Shown)> {
+        let before = std::iter::once(0).chain(self.steps.iter().map(|step| step.number));
+        before.zip(&self.steps).map(|(before, step)| (step.number - before - 1, step))
     }
 
     /// The script.
     pub(super) fn script(&self) -> String {
         let mut script = String::new();
-        if self.left_out > 0 {
-            let _ = writeln!(script, "# {} earlier steps are left out", self.left_out);
-        }
-        for (number, step) in self.steps.iter().enumerate() {
-            step.write(number + 1 + self.left_out, &mut script);
-        }
-        if self.steps.iter().any(|step| step.together == Together::Meanwhile) {
-            script.push_str("wait\n");
+        for (left_out, step) in self.gaps() {
+            if left_out > 0 {
+                let _ = writeln!(script, "# … {left_out} steps are left out here …");
+            }
+            step.write(&mut script);
         }
         script
     }
 }
 
 impl Shown {
-    fn of(step: &Step, report: &Report, hidden: &Hidden) -> Self {
+    fn of(number: usize, step: &Step, report: &Report, hidden: &Hidden) -> Self {
         let mut groups: Vec<(&Request, Vec<&Outcome>)> = Vec::new();
         for (request, outcome) in &step.exchanges {
             match groups.iter_mut().find(|(known, _)| is_same(known, request)) {
@@ -100,32 +108,47 @@ impl Shown {
                 answers: Came::all(&outcomes, report, hidden),
             }
         });
-        Self { what: hidden.text(&step.what), together: step.together, requests: requests.collect() }
+        let (what, together) = (hidden.text(&step.what), step.together);
+        Self { number, what, together, requests: requests.collect() }
     }
 
-    fn write(&self, number: usize, script: &mut String) {
-        let at_once = self.requests.iter().map(|sent| sent.times).sum::<usize>();
-        let how = if at_once > 1 { format!(" ({at_once} at once)") } else { String::new() };
-        let _ = writeln!(script, "# {number}. {}{how}", self.what);
+    /// How many requests went out at once.
+    pub(super) fn at_once(&self) -> usize {
+        self.requests.iter().map(|sent| sent.times).sum()
+    }
+
+    /// What a shell is told.
+    pub(super) fn commands(&self) -> String {
+        let mut commands = String::new();
         for sent in self.requests.iter().take(LISTED_MAX) {
             let _ = match sent.times {
-                1 => writeln!(script, "{}", sent.curl),
-                times => writeln!(script, "for i in $(seq {times}); do {} done", sent.curl),
+                1 => writeln!(commands, "{}", sent.curl),
+                times => writeln!(commands, "for i in $(seq {times}); do {} done", sent.curl),
             };
         }
         if let Some(more) = self.requests.len().checked_sub(LISTED_MAX).filter(|more| *more > 0) {
-            let _ = writeln!(script, "# … and {more} more like these");
+            let _ = writeln!(commands, "# … and {more} more like these");
         }
         if self.together == Together::WithOthers {
-            script.push_str("wait\n");
+            commands.push_str("wait\n");
         }
+        commands
+    }
+
+    fn write(&self, script: &mut String) {
+        let how = match self.at_once() {
+            0 | 1 => String::new(),
+            many => format!(" ({many} at once)"),
+        };
+        let _ = writeln!(script, "# {}. {}{how}", self.number, self.what);
+        script.push_str(&self.commands());
         for came in self.came() {
             let _ = writeln!(script, "#    {came}");
         }
     }
 
     /// The answers in a line each, with how often each came.
-    fn came(&self) -> Vec<String> {
+    pub(super) fn came(&self) -> Vec<String> {
         let mut lines: Vec<(String, usize)> = Vec::new();
         for came in self.requests.iter().flat_map(|sent| &sent.answers) {
             let line = came.line();

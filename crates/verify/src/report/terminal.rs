@@ -5,7 +5,11 @@
 
 use std::io::{self, Write};
 
-use super::{Finding, Report, hidden::Hidden, sequence::Sequence};
+use super::{
+    Finding, Report,
+    hidden::Hidden,
+    sequence::{AT_A_GLANCE, Sequence},
+};
 use crate::{
     check::Level,
     verdict::{Verdict, bound_95},
@@ -157,7 +161,14 @@ impl Page<'_> {
             _ => Ink::Green,
         };
         let line = self.inked(ink, &line);
-        writeln!(self.out, "\n{line}")
+        writeln!(self.out, "\n{line}")?;
+        // What stands at the top of a long report has scrolled away.
+        let failed = self.report.that(|finding| matches!(finding.verdict, Verdict::Fail { .. }));
+        let failed: Vec<_> = failed.map(|finding| finding.check.id).collect();
+        match failed.as_slice() {
+            [] => Ok(()),
+            failed => self.hanging("Failed: ", 8, &failed.join(", "), self.style.width.saturating_sub(8)),
+        }
     }
 
     fn title(&mut self, title: &str, findings: &[&Finding]) -> io::Result<()> {
@@ -183,7 +194,7 @@ impl Page<'_> {
 
     fn script(&mut self, finding: &Finding) -> io::Result<()> {
         writeln!(self.out)?;
-        for line in Sequence::of(finding, self.report).script().lines() {
+        for line in Sequence::of(finding, self.report, AT_A_GLANCE).script().lines() {
             let line = if line.starts_with('#') { self.inked(Ink::Dim, line) } else { line.to_owned() };
             writeln!(self.out, "    {line}")?;
         }
