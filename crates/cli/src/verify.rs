@@ -5,6 +5,7 @@
 
 mod asked;
 mod consent;
+mod fixture;
 mod list;
 mod progress;
 mod rehearsal;
@@ -12,7 +13,7 @@ mod reports;
 
 use std::io::{self, IsTerminal};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use onlyonce_verify::{
     Run,
     report::{Report, Style},
@@ -30,7 +31,10 @@ use crate::{
 const WIDTH: usize = 100;
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     #[command(flatten)]
     asked: Asked,
     /// Only this check, or all of this subject; may be given more than once
@@ -56,6 +60,13 @@ pub(crate) struct Arguments {
     no_color: bool,
 }
 
+#[derive(Subcommand)]
+enum Command {
+    /// Serve one of the verifier's own fixtures
+    #[command(hide = true)]
+    Fixture(fixture::Arguments),
+}
+
 /// Why nothing was verified.
 enum Failure {
     /// How it ends, and what was wrong.
@@ -64,7 +75,11 @@ enum Failure {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Exit {
-    match verify(&arguments).await {
+    let ended = match &arguments.command {
+        Some(Command::Fixture(arguments)) => fixture::run(arguments).await,
+        None => verify(&arguments).await,
+    };
+    match ended {
         Ok(exit) => exit,
         Err(Failure::Told(exit, text)) => {
             complain(&text);

@@ -110,17 +110,17 @@ impl Report {
     #[must_use]
     pub fn summary_line(&self) -> String {
         let Summary { passed, failed, failed_should, deviating, not_observable } = self.summary();
-        let mut parts = vec![format!("{passed} hold")];
+        let mut parts = vec![format!("{passed} held")];
         let mut tell = |count: usize, text: &str| {
             if count > 0 {
                 parts.push(format!("{count} {text}"));
             }
         };
-        tell(failed, "do not and must");
-        tell(failed_should, "do not and should");
-        tell(deviating, "are done otherwise by design");
+        tell(failed, "broken that must hold");
+        tell(failed_should, "broken that should");
+        tell(deviating, "otherwise by design");
         tell(not_observable, "cannot be told");
-        tell(self.not_tried, "were not tried: it was interrupted");
+        tell(self.not_tried, "not tried (interrupted)");
         let (checks, requests) = (self.findings.len() + self.not_tried, self.requests);
         let seconds = self.took.as_secs_f32();
         format!("{checks} checks: {}. {requests} requests in {seconds:.1} s.", parts.join(", "))

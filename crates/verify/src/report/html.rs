@@ -73,8 +73,8 @@ impl Page<'_> {
         match (summary.failed, summary.failed_should) {
             _ if told == 0 => "Nothing could be told".to_owned(),
             (0, 0) => "What was tried holds".to_owned(),
-            (0, 1) => "It acts once; one thing could be better".to_owned(),
-            (0, should) => format!("It acts once; {should} things could be better"),
+            (0, 1) => "What must hold does; one thing could be better".to_owned(),
+            (0, should) => format!("What must hold does; {should} things could be better"),
             (1, _) => "One thing that must hold does not".to_owned(),
             (must, _) => format!("{must} things that must hold do not"),
         }

@@ -140,7 +140,7 @@ impl Shown {
             0 | 1 => String::new(),
             many => format!(" ({many} at once)"),
         };
-        let _ = writeln!(script, "# {}. {}{how}", self.number, self.what);
+        let _ = writeln!(script, "# {}. {}{how}", self.number, one_line(&self.what));
         script.push_str(&self.commands());
         for came in self.came() {
             let _ = writeln!(script, "#    {came}");
@@ -186,7 +186,7 @@ impl Came {
     fn line(&self) -> String {
         match &self.answer {
             Ok(read) => read.line(),
-            Err(lost) => lost.clone(),
+            Err(lost) => one_line(lost),
         }
     }
 }
@@ -210,8 +210,7 @@ impl Read {
     }
 
     fn line(&self) -> String {
-        let words = self.body.split_whitespace().collect::<Vec<_>>().join(" ");
-        format!("{} {}", self.status, shortened(&words, COMMENT_SHOWN)).trim_end().to_owned()
+        format!("{} {}", self.status, shortened(&one_line(&self.body), COMMENT_SHOWN)).trim_end().to_owned()
     }
 }
 
@@ -222,6 +221,11 @@ fn is_same(one: &Request, other: &Request) -> bool {
         && one.headers == other.headers
         && one.body == other.body
         && of(one) == of(other)
+}
+
+/// What stands in a comment must not end it: the next line would be a command.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn shortened(text: &str, most: usize) -> String {

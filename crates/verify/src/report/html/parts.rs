@@ -61,7 +61,7 @@ impl Page<'_> {
                     }
                 }
                 @if self.report.not_tried > 0 {
-                    li.untold { b { (self.report.not_tried) } " " span { "not tried: it was interrupted" } }
+                    li.untold { b { (self.report.not_tried) } " " span { "not tried (interrupted)" } }
                 }
             }
             table.overview {
