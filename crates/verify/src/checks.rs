@@ -8,6 +8,7 @@ mod failure;
 mod forward;
 mod hangup;
 mod held;
+mod key;
 mod lost;
 mod mismatch;
 mod overlap;
@@ -25,6 +26,7 @@ use crate::check::Check;
 const SUBJECTS: &[&[Check]] = &[
     replay::CHECKS,
     mismatch::CHECKS,
+    key::CHECKS,
     sameness::CHECKS,
     apart::CHECKS,
     unkeyed::CHECKS,

@@ -100,8 +100,13 @@ impl<'a> Trial<'a> {
     /// # Errors
     /// If its body has no place for a key.
     pub fn keyed(&self, request: Request, key: &str) -> Result<Request, Stop> {
-        let form = self.plan.key.form.unwrap_or(self.profile.form);
-        self.keyed_as(request, key, form)
+        self.keyed_as(request, key, self.form())
+    }
+
+    /// How keys are written: as the plan says, or else the profile.
+    #[must_use]
+    pub fn form(&self) -> Form {
+        self.plan.key.form.unwrap_or(self.profile.form)
     }
 
     /// The same request under this key, written so.

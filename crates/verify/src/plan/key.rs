@@ -68,12 +68,18 @@ impl Carrier {
                 };
                 request.headers.insert(name, HeaderValue::from_bytes(written.as_bytes()).ok()?);
             }
-            Self::Body(pointer) => {
-                request.body = within(&request.body, pointer, key)?;
-                if let Some(changed) = &request.changed {
-                    request.changed = Some(within(changed, pointer, key)?);
-                }
-            }
+            Self::Body(_) => return self.put_value(request, key.into()),
+        }
+        Some(request)
+    }
+
+    /// Puts any value in the place of a key into a body; `None`: there is no place for it.
+    #[must_use]
+    pub fn put_value(&self, mut request: Request, key: Value) -> Option<Request> {
+        let Self::Body(pointer) = self else { return None };
+        request.body = within(&request.body, pointer, &key)?;
+        if let Some(changed) = &request.changed {
+            request.changed = Some(within(changed, pointer, &key)?);
         }
         Some(request)
     }
@@ -100,9 +106,9 @@ fn without(body: &[u8], pointer: &str) -> Option<Bytes> {
 }
 
 /// A JSON body with the key as a member; `None`: there is no place for it.
-fn within(body: &[u8], pointer: &str, key: &str) -> Option<Bytes> {
+fn within(body: &[u8], pointer: &str, key: &Value) -> Option<Bytes> {
     let mut body: Value = serde_json::from_slice(body).ok()?;
     let (parent, member) = pointer.rsplit_once('/')?;
-    body.pointer_mut(parent)?.as_object_mut()?.insert(member.to_owned(), key.into());
+    body.pointer_mut(parent)?.as_object_mut()?.insert(member.to_owned(), key.clone());
     Some(body.to_string().into())
 }
