@@ -2,6 +2,7 @@
 
 mod apart;
 mod broken;
+mod crash;
 mod down;
 mod errors;
 mod failure;
@@ -43,6 +44,7 @@ const SUBJECTS: &[&[Check]] = &[
     broken::CHECKS,
     status::CHECKS,
     down::CHECKS,
+    crash::CHECKS,
 ];
 
 /// All of them.

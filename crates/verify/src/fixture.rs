@@ -17,7 +17,11 @@ use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
 
 use crate::{call::Origin, plan::Plan};
 use layer::Layer;
@@ -226,6 +230,15 @@ impl Defect {
     ];
 }
 
+impl Defect {
+    /// The one of that name, written as here or in small letters with hyphens.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let plain = name.replace('-', "").to_ascii_lowercase();
+        Self::ALL.iter().find(|defect| format!("{defect:?}").to_ascii_lowercase() == plain).copied()
+    }
+}
+
 impl Fixture {
     /// Starts one on a free port of the loopback; `None`: the correct one.
     ///
@@ -298,8 +311,22 @@ impl Fixture {
 /// If it cannot listen there, or the journal cannot be opened.
 pub async fn serve(defect: Option<Defect>, listen: SocketAddr, journal: &Path) -> io::Result<()> {
     let layer = Layer::on(defect, journal)?;
-    serve_on(TcpListener::bind(listen).await?, layer).await;
+    serve_on(bind(listen).await?, layer).await;
     Ok(())
+}
+
+/// Listens there; not at once if the one before has just been killed, and its port is not free yet.
+async fn bind(listen: SocketAddr) -> io::Result<TcpListener> {
+    const LONGEST: Duration = Duration::from_secs(5);
+    let started = Instant::now();
+    loop {
+        match TcpListener::bind(listen).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && started.elapsed() < LONGEST => {
+                sleep(Duration::from_millis(10)).await;
+            }
+            bound => return bound,
+        }
+    }
 }
 
 /// A plan that asks everything of a fixture that listens there; it has no commands.

@@ -25,6 +25,7 @@ pub mod trial;
 pub mod upstream;
 pub mod verdict;
 
+mod commands;
 mod proxy;
 mod random;
 mod rehearsal;

@@ -84,6 +84,8 @@ pub struct Commands {
     pub pause: Option<String>,
     /// Lets it go on.
     pub resume: Option<String>,
+    /// How long it stays stopped: longer than it may hold a key without being heard of. `None`: 5 s.
+    pub pause_for: Option<Duration>,
 }
 
 /// Bounds of what the verifier itself does.

@@ -2,6 +2,7 @@
 
 mod begun;
 mod change;
+mod commands;
 mod settled;
 mod upstream;
 

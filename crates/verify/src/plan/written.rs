@@ -101,6 +101,7 @@ struct Commands_ {
     restart: Option<String>,
     pause: Option<String>,
     resume: Option<String>,
+    pause_for: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -159,7 +160,7 @@ impl Written {
             resource: self.resource.map(Resource_::resource),
             counter: self.counter.map(Counter_::counter).transpose()?,
             retention: self.retention.map(|text| duration::parse("retention", &text)).transpose()?,
-            commands: self.commands.commands(),
+            commands: self.commands.commands()?,
             upstream: self.upstream.map(Upstream_::upstream).transpose()?,
             bounds: self.bounds.bounds()?,
         })
@@ -208,9 +209,10 @@ impl Resource_ {
 }
 
 impl Commands_ {
-    fn commands(self) -> Commands {
-        let Self { kill, restart, pause, resume } = self;
-        Commands { kill, restart, pause, resume }
+    fn commands(self) -> Result<Commands, PlanError> {
+        let Self { kill, restart, pause, resume, pause_for } = self;
+        let pause_for = pause_for.map(|text| duration::parse("commands.pause_for", &text)).transpose()?;
+        Ok(Commands { kill, restart, pause, resume, pause_for })
     }
 }
 

@@ -1,5 +1,7 @@
 //! The verifier is held to its own standard: each check passes on the correct fixture, and fails on a broken one.
 
+mod process;
+
 use std::{future::pending, sync::Arc};
 
 use onlyonce_verify::{
@@ -11,6 +13,7 @@ use onlyonce_verify::{
     run::{Observer, Run, Selection, run},
     upstream::Application,
 };
+use process::Process;
 use tokio::{sync::Semaphore, task::JoinSet};
 
 struct Silent;
@@ -78,6 +81,10 @@ where
 async fn found(case: Case, wanted: fn(&Verdict) -> bool) -> Verdict {
     if case.check.needs.contains(&Need::UpstreamView) {
         return found_behind(case).await;
+    }
+    if case.check.needs.iter().any(|need| matches!(need, Need::Kill | Need::Pause)) {
+        let process = Process::start(case.defect);
+        return verdict(&process.plan().await, case.check).await;
     }
     let fixture = Fixture::start(case.defect).await.expect("the loopback has a free port");
     let mut last = Verdict::not_observable("there is no plan");

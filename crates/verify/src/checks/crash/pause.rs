@@ -1,0 +1,45 @@
+//! What is stopped for a while, and does not know it.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::{
+    trial::Trial,
+    verdict::{Stop, Verdict},
+};
+
+/// How long it is stopped, if the plan does not say.
+const PAUSE: Duration = Duration::from_secs(5);
+/// So much later than the first request it is stopped: it has been taken up by then.
+const TAKEN_UP: Duration = Duration::from_millis(50);
+
+pub(super) async fn runs_again(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
+    let plan = trial.plan();
+    let operation = plan.operations.slow.as_ref().unwrap_or(&plan.operations.create);
+    let request = trial.keyed_anew(&trial.unkeyed(operation))?;
+    let paused = plan.commands.pause_for.unwrap_or(PAUSE);
+    let before = trial.count().await?;
+    let first = trial.begin("a first request", vec![request.clone()])?;
+    sleep(TAKEN_UP).await;
+    let missed = first.is_over();
+    trial.command("stop", plan.commands.pause.as_ref()).await?;
+    // Whatever comes of it: nothing is left stopped.
+    let repeat = trial.begin("its repeat, while nobody runs", vec![request.clone()]);
+    sleep(paused).await;
+    trial.command("resume", plan.commands.resume.as_ref()).await?;
+    trial.finish(first).await;
+    trial.finish(repeat?).await;
+    trial.until_it_answers().await?;
+    let last = trial.until_settled("the same request again, after all", &request).await?;
+    let after = format!("a request, a stop of {:.1} s, and repeats", paused.as_secs_f32());
+    trial.one_effect_since(before, &after).await?;
+    match missed {
+        true => Err(Stop::not_observable(
+            "the request was over before it could be stopped: add [operations.slow] to the plan",
+        )),
+        false => {
+            Ok(Verdict::pass(format!("one effect after {after}; the last one: {}", last.status.as_u16())))
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! One kill.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    call::{Outcome, Request},
+    random,
+    trial::{Begun, Count, Trial},
+    verdict::Stop,
+};
+
+/// What one kill has shown.
+pub(super) struct Round {
+    /// Whether it came after the effect and before the answer.
+    pub(super) between: bool,
+    /// How many effects there are after the repeat.
+    pub(super) effects: i64,
+    /// What the repeat was told, once it started again.
+    pub(super) repeat: Outcome,
+}
+
+/// Longest time between the first sight of the effect and the kill.
+const JITTER_MAX: Duration = Duration::from_millis(10);
+
+/// Sends a request, kills at the first sight of its effect, starts again, and repeats the request.
+pub(super) async fn round(trial: &mut Trial<'_>) -> Result<Round, Stop> {
+    let request = request(trial)?;
+    let before = trial.count().await?;
+    let first = trial.begin("a first request", vec![request.clone()])?;
+    let seen = first_sight(trial, before, &first).await?;
+    sleep(jitter()).await;
+    let commands = &trial.plan().commands;
+    trial.command("kill", commands.kill.as_ref()).await?;
+    let answered = trial.finish(first).await.pop().is_some_and(|outcome| outcome.is_ok());
+    trial.until_it_is_gone().await?;
+    trial.command("start", commands.restart.as_ref()).await?;
+    trial.until_it_answers().await?;
+    let repeat = match trial.until_settled("the same request again, after the crash", &request).await {
+        Ok(answer) => Ok(answer),
+        Err(Stop::Lost { lost, .. }) => Err(lost),
+        Err(stop) => return Err(stop),
+    };
+    let effects = trial.effects_since(before, 1).await?;
+    Ok(Round { between: seen && !answered, effects, repeat })
+}
+
+/// The one that takes long where there is one: its answer comes long after its effect, or may.
+fn request(trial: &Trial<'_>) -> Result<Request, Stop> {
+    let operations = &trial.plan().operations;
+    trial.keyed_anew(&trial.unkeyed(operations.slow.as_ref().unwrap_or(&operations.create)))
+}
+
+/// Waits for the first effect since `before`, or for the answer if that is sooner; whether there was an effect.
+async fn first_sight(trial: &mut Trial<'_>, before: Count, first: &Begun) -> Result<bool, Stop> {
+    let started = Instant::now();
+    // bounded: by the first request's patience. The longer it takes, the less often it is looked at: so that a slow
+    // operation does not cost thousands of requests.
+    while !first.is_over() {
+        if trial.glance(before).await? > 0 {
+            return Ok(true);
+        }
+        sleep(started.elapsed() / 50).await;
+    }
+    Ok(trial.glance(before).await? > 0)
+}
+
+fn jitter() -> Duration {
+    let most = u64::try_from(JITTER_MAX.as_micros()).unwrap_or(u64::MAX);
+    Duration::from_micros(random::number() % (most + 1))
+}

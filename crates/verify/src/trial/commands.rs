@@ -1,0 +1,96 @@
+//! What is done to the API itself.
+
+use std::time::Duration;
+
+use tokio::{
+    net::TcpStream,
+    time::{Instant, sleep},
+};
+
+use super::{Step, Trial};
+use crate::{
+    call::{Lost, Together},
+    commands,
+    verdict::Stop,
+};
+
+/// How long it may take to answer after it was started, and to be gone after it was killed.
+const UP: Duration = Duration::from_secs(30);
+const GONE: Duration = Duration::from_secs(2);
+/// How often it is looked whether it is.
+const LOOK: Duration = Duration::from_millis(20);
+
+impl Trial<'_> {
+    /// Runs one of the plan's commands.
+    ///
+    /// # Errors
+    /// If there is none, or it fails: then nothing can be seen.
+    pub async fn command(&mut self, what: &str, command: Option<&String>) -> Result<(), Stop> {
+        let command = command.ok_or_else(|| Stop::not_observable(format!("no command to {what} it")))?;
+        let what = format!("{what} it: {command}");
+        commands::run(command).await.map_err(|why| Stop::not_observable(format!("{what}: {why}")))?;
+        self.steps.push(Step { what, exchanges: Vec::new(), together: Together::Alone });
+        Ok(())
+    }
+
+    /// Waits until nobody answers any more; not for long, as something may start it again by itself.
+    ///
+    /// # Errors
+    /// If the run's requests are spent.
+    pub async fn until_it_is_gone(&mut self) -> Result<(), Stop> {
+        let started = Instant::now();
+        while started.elapsed() < GONE {
+            match self.looked().await {
+                Err(Stop::Lost { lost: Lost::NotReached(_), .. }) => return Ok(()),
+                Ok(()) | Err(Stop::Lost { .. }) => sleep(LOOK).await,
+                Err(stop) => return Err(stop),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the counter answers.
+    ///
+    /// # Errors
+    /// If it does not within half a minute, or the run's requests are spent.
+    pub async fn until_it_answers(&mut self) -> Result<(), Stop> {
+        let started = Instant::now();
+        loop {
+            match self.looked().await {
+                Ok(()) => return Ok(()),
+                Err(Stop::Lost { lost, .. }) if started.elapsed() > UP => {
+                    let seconds = UP.as_secs();
+                    let why = format!("{seconds} s after it was started it does not answer: {lost}");
+                    return Err(Stop::not_observable(why));
+                }
+                // What starts may refuse everything until it is ready.
+                Err(stop) if started.elapsed() > UP => return Err(stop),
+                Err(_) => sleep(LOOK).await,
+            }
+        }
+    }
+
+    /// One look that stands in no report: whether it takes a connection, and its counter answers.
+    async fn looked(&mut self) -> Result<(), Stop> {
+        let target = &self.plan.target;
+        // In the upstream view the count is ours, and says nothing about it.
+        if let Err(error) = TcpStream::connect((target.host.as_str(), target.port)).await {
+            return Err(Stop::Lost { step: "look for it".into(), lost: Lost::NotReached(error.to_string()) });
+        }
+        let steps = self.steps.len();
+        let looked = self.count().await;
+        self.steps.truncate(steps);
+        looked.map(drop)
+    }
+
+    /// How many effects there have been since `before`, in one look that stands in no report.
+    ///
+    /// # Errors
+    /// As for [`Trial::count`].
+    pub(crate) async fn glance(&mut self, before: super::Count) -> Result<i64, Stop> {
+        let steps = self.steps.len();
+        let now = self.count().await;
+        self.steps.truncate(steps);
+        Ok(self.between(before, now?))
+    }
+}

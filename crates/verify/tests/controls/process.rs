@@ -1,0 +1,98 @@
+//! A fixture that is killed for real: this very program, started once more.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use onlyonce_verify::{
+    Plan,
+    fixture::{self, Defect},
+};
+use tempfile::TempDir;
+
+/// What a process is told: defect, address and journal.
+const TOLD: &str = "ONLYONCE_FIXTURE";
+
+/// A fixture as a process of its own, with commands to kill and to stop it.
+pub(crate) struct Process {
+    listen: SocketAddr,
+    start: String,
+    directory: TempDir,
+}
+
+impl Process {
+    pub(crate) fn start(defect: Option<Defect>) -> Self {
+        let directory = tempfile::tempdir().expect("there is room for a directory");
+        let free = TcpListener::bind(("127.0.0.1", 0)).expect("the loopback has a free port");
+        let listen = free.local_addr().expect("it is bound");
+        let program = std::env::current_exe().expect("a test knows its program");
+        let defect = defect.map_or("none".to_owned(), |defect| format!("{defect:?}"));
+        let start = format!(
+            "{TOLD}='{defect} {listen} {}' '{}' --exact process::serves_when_it_is_told_to >/dev/null 2>&1 & echo $! > '{}'",
+            directory.path().join("journal").display(),
+            program.display(),
+            pid(&directory).display(),
+        );
+        drop(free);
+        let process = Self { listen, start, directory };
+        process.shell(&process.start);
+        process
+    }
+
+    pub(crate) async fn plan(&self) -> Plan {
+        let mut plan = fixture::plan(self.listen);
+        let signal =
+            |signal: &str| Some(format!("kill -{signal} $(cat '{}')", pid(&self.directory).display()));
+        plan.commands.kill = signal("KILL");
+        plan.commands.restart = Some(self.start.clone());
+        plan.commands.pause = signal("STOP");
+        plan.commands.resume = signal("CONT");
+        plan.commands.pause_for = Some(Duration::from_millis(300));
+        self.until_it_listens().await;
+        plan
+    }
+
+    async fn until_it_listens(&self) {
+        let connected = async {
+            while tokio::net::TcpStream::connect(self.listen).await.is_err() {
+                // bounded: by the time-out below.
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), connected).await.expect("a fixture starts");
+    }
+
+    fn shell(&self, command: &str) {
+        let status = Command::new("sh").arg("-c").arg(command).status().expect("there is a shell");
+        assert!(status.success(), "{command}: {status}");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let kill = format!("kill -KILL $(cat '{}')", pid(&self.directory).display());
+        drop(Command::new("sh").arg("-c").arg(kill).status());
+    }
+}
+
+fn pid(directory: &TempDir) -> PathBuf {
+    directory.path().join("pid")
+}
+
+/// Not a test of its own: what a [`Process`] runs.
+#[test]
+fn serves_when_it_is_told_to() {
+    #[expect(clippy::disallowed_methods, reason = "a process that was started by a test is told by it")]
+    let Ok(told) = std::env::var(TOLD) else { return };
+    let [defect, listen, journal] = told.splitn(3, ' ').collect::<Vec<_>>()[..] else {
+        panic!("{TOLD}: {told}");
+    };
+    let listen = listen.parse().expect("an address");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads can be started");
+    let served = runtime.block_on(fixture::serve(Defect::named(defect), listen, Path::new(journal)));
+    served.expect("it can listen, and write its journal");
+}
