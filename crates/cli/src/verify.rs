@@ -6,6 +6,7 @@
 mod asked;
 mod consent;
 mod fixture;
+mod init;
 mod list;
 mod progress;
 mod rehearsal;
@@ -41,8 +42,14 @@ pub(crate) struct Arguments {
     #[arg(long = "check", value_name = "ID|SUBJECT")]
     checks: Vec<String>,
     /// List all checks: level, what has to hold, who says so, what it needs
-    #[arg(long)]
-    list: bool,
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "text"
+    )]
+    list: Option<list::Format>,
     /// Say what would be sent, and which checks could not be tried; send nothing
     #[arg(long)]
     dry_run: bool,
@@ -62,6 +69,8 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Write a plan with every key and a word on each, to a file or to stdout
+    Init(init::Arguments),
     /// Serve one of the verifier's own fixtures
     #[command(hide = true)]
     Fixture(fixture::Arguments),
@@ -76,6 +85,7 @@ enum Failure {
 
 pub(crate) async fn run(arguments: Arguments) -> Exit {
     let ended = match &arguments.command {
+        Some(Command::Init(arguments)) => init::run(arguments),
         Some(Command::Fixture(arguments)) => fixture::run(arguments).await,
         None => verify(&arguments).await,
     };
@@ -96,9 +106,9 @@ pub(crate) async fn run(arguments: Arguments) -> Exit {
 
 async fn verify(arguments: &Arguments) -> Result<Exit, Failure> {
     let selection = Selection(arguments.checks.clone());
-    if arguments.list {
+    if let Some(format) = arguments.list {
         let checks = selection.checks().map_err(|error| Failure::usage(error.to_string()))?;
-        list::write(&checks, &mut io::stdout().lock())?;
+        list::write(format, &checks, &mut io::stdout().lock())?;
         return Ok(Exit::Done);
     }
     let plan = arguments.asked.plan()?;

@@ -13,6 +13,7 @@ mod key;
 mod lost;
 mod mismatch;
 mod overlap;
+mod page;
 mod race;
 mod replay;
 mod sameness;
@@ -22,6 +23,8 @@ mod stored;
 mod unkeyed;
 
 use crate::check::Check;
+
+pub use page::page;
 
 /// Subjects, in the order in which they are tried: what is cheap and says most comes first.
 const SUBJECTS: &[&[Check]] = &[

@@ -6,6 +6,7 @@
 mod behind;
 mod duration;
 mod key;
+mod mistake;
 mod one_line;
 mod operation;
 mod resource;
@@ -62,6 +63,11 @@ pub struct Upstream {
     pub listen: SocketAddr,
     /// How long the system keeps a key for a request that runs, if it is known and short enough to wait for.
     pub lease: Option<Duration>,
+}
+
+impl Plan {
+    /// A plan with every key, its default where it has one, and a word on each.
+    pub const COMMENTED: &str = include_str!("plan/commented.toml");
 }
 
 /// What shows who asks: headers.
@@ -158,6 +164,11 @@ pub fn credential(line: &str) -> Result<HeaderMap, PlanError> {
 impl PlanError {
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(text.into())
+    }
+
+    /// With the key that it is about.
+    pub(crate) fn within(self, key: &str) -> Self {
+        Self(format!("{key}: {self}"))
     }
 }
 

@@ -1,20 +1,23 @@
 //! The plan that the command line means: a request or a file, and the flags over it.
 
-use std::{net::SocketAddr, path::Path};
+use std::{fmt::Display, net::SocketAddr, path::Path};
 
 use clap::{Args, ValueEnum};
+use http::HeaderMap;
 use onlyonce_verify::{
     Plan,
+    call::{Origin, OriginError},
     counter::Counter,
     plan::{Carrier, Form, OneLine, PlanError, credential},
 };
 
 use super::Failure;
-use crate::exit::Exit;
+use crate::{environment, exit::Exit};
 
 #[derive(Args)]
 pub(super) struct Asked {
-    /// A request, 'POST http://127.0.0.1:8080/transfers', or the file of a plan
+    /// A request, 'POST http://127.0.0.1:8080/transfers', or the file of a plan; with --upstream-listen, the URL of a
+    /// gateway is enough
     #[arg(value_name = "REQUEST|PLAN", required_unless_present = "list")]
     what: Option<String>,
     /// The request's body, as JSON; {{fresh}}, {{uuid}} and {{number}} stand for values that are new each time
@@ -45,7 +48,7 @@ pub(super) struct Asked {
     /// Whose expectations count where systems differ: ietf, stripe, lenient [default: ietf]
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// Be the application behind what is verified, and listen here
+    /// Be the application behind what is verified: let that forward to this address
     #[arg(long, value_name = "ADDRESS")]
     upstream_listen: Option<SocketAddr>,
 }
@@ -60,11 +63,13 @@ impl Asked {
     /// The plan.
     pub(super) fn plan(&self) -> Result<Plan, Failure> {
         let what = self.what.as_deref().unwrap_or_default();
-        let mut plan = match what.contains("://") {
-            true => self.one_line(what).plan().map_err(|error| Failure::usage(error.to_string()))?,
-            false => self.read(Path::new(what))?,
+        let usage = |error: PlanError| Failure::usage(error.to_string());
+        let mut plan = match (what.contains("://"), self.upstream_listen) {
+            (true, Some(listen)) if !what.contains(' ') => Plan::upstream(&target(what)?, listen),
+            (true, _) => self.one_line(what).plan().map_err(usage)?,
+            (false, _) => self.read(Path::new(what))?,
         };
-        self.put_over(&mut plan).map_err(|error| Failure::usage(error.to_string()))?;
+        self.put_over(&mut plan).map_err(usage)?;
         Ok(plan)
     }
 
@@ -89,7 +94,11 @@ impl Asked {
                 path.display()
             ))
         })?;
-        Plan::parse(&text).map_err(|error| config(format!("{}: {error}", path.display())))
+        let told = |error: &dyn Display| config(format!("{}: {error}", path.display()));
+        let mut plan = Plan::parse(&text).map_err(|error| told(&error))?;
+        from_environment(&mut plan.credentials.first).map_err(|error| told(&error))?;
+        plan.credentials.second.as_mut().map_or(Ok(()), from_environment).map_err(|error| told(&error))?;
+        Ok(plan)
     }
 
     /// Flags win.
@@ -123,4 +132,19 @@ impl Asked {
         }
         Ok(())
     }
+}
+
+fn target(url: &str) -> Result<Origin, Failure> {
+    url.parse().map_err(|error: OriginError| Failure::usage(error.to_string()))
+}
+
+/// Puts what the environment says in the place of `env:NAME`: a plan may be read by more people than a credential.
+fn from_environment(credentials: &mut HeaderMap) -> Result<(), String> {
+    for (header, value) in credentials.iter_mut() {
+        let Some(name) = value.to_str().ok().and_then(|text| text.strip_prefix("env:")) else { continue };
+        let text = environment(name)?
+            .ok_or_else(|| format!("{header}: the environment variable {name} is not set, or empty"))?;
+        *value = text.parse().map_err(|_| format!("{header}: what {name} says is no value of a header"))?;
+    }
+    Ok(())
 }

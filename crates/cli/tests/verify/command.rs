@@ -14,8 +14,13 @@ pub(crate) struct Ended {
 
 /// `onlyonce verify` with these arguments and nobody at the keyboard.
 pub(crate) async fn verify(arguments: &[&str]) -> Ended {
+    verify_with("NO_COLOR", "", arguments).await
+}
+
+/// The same with a variable in its environment.
+pub(crate) async fn verify_with(name: &str, value: &str, arguments: &[&str]) -> Ended {
     let mut command = Command::new(env!("CARGO_BIN_EXE_onlyonce"));
-    command.arg("verify").args(arguments).env_remove("NO_COLOR").stdin(Stdio::null());
+    command.arg("verify").args(arguments).env(name, value).stdin(Stdio::null());
     let Output { status, stdout, stderr } = command.output().await.unwrap();
     Ended {
         code: status.code().unwrap(),

@@ -1,6 +1,6 @@
 //! What is refused before anything is sent.
 
-use crate::command::{asked, verify, verify_and};
+use crate::command::{asked, verify, verify_and, verify_with};
 
 #[tokio::test]
 async fn another_host_is_not_asked_without_a_terminal_or_a_word_that_it_may() {
@@ -66,4 +66,37 @@ async fn mistakes_name_what_was_written_and_what_would_be_right() {
             assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
         }
     }
+}
+
+#[tokio::test]
+async fn a_plan_is_printed_or_made_and_never_written_over() {
+    let printed = verify(&["init"]).await;
+    assert_eq!(printed.code, 0, "{}", printed.stderr);
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("plan.toml");
+    let path = file.to_str().unwrap();
+    assert_eq!(verify(&["init", path]).await.code, 0);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), printed.stdout);
+    std::fs::write(&file, "mine").unwrap();
+    assert_eq!(verify(&["init", path]).await.code, 1);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
+}
+
+#[tokio::test]
+async fn a_credential_may_stand_in_the_environment() {
+    let directory = tempfile::tempdir().unwrap();
+    let plan = directory.path().join("plan.toml");
+    let (fixture, _) = asked(None).await;
+    let text = format!(
+        "target = \"{}\"\n[operations.create]\nrequest = \"POST /transfers\"\njson = '{{}}'\n\
+         [credentials.first]\nauthorization = \"env:ONLYONCE_TEST_CREDENTIAL\"\n",
+        fixture.plan().target
+    );
+    std::fs::write(&plan, text).unwrap();
+    let arguments = [plan.to_str().unwrap(), "--check", "replay/status-differs"];
+    let unset = verify(&arguments).await;
+    assert_eq!(unset.code, 3, "{}", unset.stderr);
+    assert!(unset.stderr.contains("ONLYONCE_TEST_CREDENTIAL"), "{}", unset.stderr);
+    let set = verify_with("ONLYONCE_TEST_CREDENTIAL", "Bearer of-the-first-caller", &arguments).await;
+    assert_eq!(set.code, 0, "{}{}", set.stdout, set.stderr);
 }

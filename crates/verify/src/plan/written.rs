@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     Bounds, Carrier, Commands, Credentials, Form, KeyRule, Operation, Operations, Part, Plan, PlanError,
-    Resource, Template, Upstream, duration, operation::parse_header,
+    Resource, Template, Upstream, duration, mistake,
 };
 use crate::{
     call::Origin,
@@ -20,7 +20,7 @@ impl Plan {
     /// # Errors
     /// Names the key, the value, and what would be valid.
     pub fn parse(text: &str) -> Result<Self, PlanError> {
-        let written: Written = toml::from_str(text).map_err(|error| PlanError::new(error.to_string()))?;
+        let written: Written = toml::from_str(text).map_err(|error| mistake::told(text, &error))?;
         let plan = written.plan()?;
         match plan.upstream {
             Some(_) => plan.operations.are_known_again().map(|()| plan),
@@ -147,8 +147,8 @@ impl Written {
         let mut credentials = Credentials::default();
         for (caller, written) in &self.credentials {
             match caller {
-                Caller::First => credentials.first = headers(written)?,
-                Caller::Second => credentials.second = Some(headers(written)?),
+                Caller::First => credentials.first = headers("credentials.first", written)?,
+                Caller::Second => credentials.second = Some(headers("credentials.second", written)?),
             }
         }
         Ok(Plan {
@@ -174,23 +174,27 @@ impl Key {
             Form_::Quoted => Form::Quoted,
             Form_::Bare => Form::Bare,
         });
-        let carrier = self.carrier.as_deref().map(Carrier::parse).transpose()?.unwrap_or(usual.carrier);
+        let carrier = self.carrier.as_deref().map(Carrier::parse).transpose();
+        let carrier = carrier.map_err(|error| error.within("key.carrier"))?.unwrap_or(usual.carrier);
         Ok(KeyRule { carrier, form, required: self.required })
     }
 }
 
 impl Operations_ {
     fn operations(self) -> Result<Operations, PlanError> {
-        let optional = |written: Option<Operation_>, part| {
-            written.map(|written| Ok(written.operation()?.in_part(part))).transpose()
+        let optional = |name: &str, written: Option<Operation_>, part| {
+            written.map(|written| Ok(written.operation(name)?.in_part(part))).transpose()
         };
-        let read = |line: &String| Ok(Operation::parse(line)?.in_part(Part::Read));
+        let read = |line: &String| {
+            let read = Operation::parse(line).map_err(|error| error.within("operations.reads"))?;
+            Ok(read.in_part(Part::Read))
+        };
         Ok(Operations {
-            create: self.create.operation()?,
-            slow: optional(self.slow, Part::Slow)?,
-            fails: optional(self.fails, Part::Fails)?,
-            refused: optional(self.refused, Part::Refused)?,
-            large: optional(self.large, Part::Large)?,
+            create: self.create.operation("operations.create")?,
+            slow: optional("operations.slow", self.slow, Part::Slow)?,
+            fails: optional("operations.fails", self.fails, Part::Fails)?,
+            refused: optional("operations.refused", self.refused, Part::Refused)?,
+            large: optional("operations.large", self.large, Part::Large)?,
             reads: self.reads.iter().map(read).collect::<Result<_, _>>()?,
         })
     }
@@ -224,18 +228,17 @@ impl Upstream_ {
 }
 
 impl Operation_ {
-    fn operation(self) -> Result<Operation, PlanError> {
-        let mut operation = Operation::parse(&self.request)?;
+    fn operation(self, name: &str) -> Result<Operation, PlanError> {
+        let request = Operation::parse(&self.request);
+        let mut operation = request.map_err(|error| error.within(&format!("{name}.request")))?;
         match (self.json, self.body) {
             (Some(_), Some(_)) => {
-                return Err(PlanError::new(format!("{}: write json or body, not both", self.request)));
+                return Err(PlanError::new(format!("{name}: write json or body, not both")));
             }
             (Some(json), None) => operation = operation.with_json(json),
             (None, body) => operation.body = Template::new(body.unwrap_or_default()),
         }
-        for (name, value) in headers(&self.headers)? {
-            operation.headers.extend(name.map(|name| (name, value)));
-        }
+        operation.headers.extend(headers(&format!("{name}.headers"), &self.headers)?);
         operation.changed = self.changed.map(Template::new);
         Ok(operation)
     }
@@ -243,7 +246,7 @@ impl Operation_ {
 
 impl Counter_ {
     fn counter(self) -> Result<Counter, PlanError> {
-        let operation = Operation::parse(&self.request)?;
+        let operation = Operation::parse(&self.request).map_err(|error| error.within("counter.request"))?;
         let reading = match (self.length, self.number) {
             (length, None) => Reading::Length(length.unwrap_or_default()),
             (None, Some(pointer)) => Reading::Number { pointer, step: self.step.unwrap_or(1) },
@@ -266,6 +269,14 @@ impl Bounds_ {
     }
 }
 
-fn headers(written: &BTreeMap<String, String>) -> Result<HeaderMap, PlanError> {
-    written.iter().map(|(name, value)| parse_header(&format!("{name}: {value}"))).collect()
+fn headers(at: &str, written: &BTreeMap<String, String>) -> Result<HeaderMap, PlanError> {
+    let header = |(name, value): (&String, &String)| {
+        let header =
+            name.parse().map_err(|_| PlanError::new(format!("{at}: {name:?} is no name of a header")))?;
+        // What it says may be a credential.
+        let value =
+            value.parse().map_err(|_| PlanError::new(format!("{at}.{name}: it is no value of a header")))?;
+        Ok((header, value))
+    };
+    written.iter().map(header).collect()
 }

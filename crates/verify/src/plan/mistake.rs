@@ -1,0 +1,96 @@
+//! A mistake in the file of a plan, told with its line, its key and what would be valid.
+
+use toml::de::Error;
+
+use super::PlanError;
+
+/// Names that are less alike than this are no slip of the pen (Jaro-Winkler; one is the same).
+const ALIKE: f64 = 0.8;
+
+/// What a parser or a deserializer found wrong. A deserializer names what it does not know and what it does, each between
+/// backticks. The line itself is not shown: a credential may stand in it.
+pub(super) fn told(text: &str, error: &Error) -> PlanError {
+    let message = error.message();
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let what = if message.starts_with("unknown field") || message.starts_with("unknown variant") {
+        let name = quoted.next().unwrap_or_default();
+        let valid: Vec<&str> = quoted.collect();
+        format!("there is no `{name}`{}", nearest(name, &valid))
+    } else {
+        // Some are told with their whole line below.
+        message.lines().next().unwrap_or_default().to_owned()
+    };
+    match error.span() {
+        Some(span) => {
+            let before = text.get(..span.start).unwrap_or(text);
+            PlanError::new(format!("line {}: {what}", before.matches('\n').count() + 1))
+        }
+        None => PlanError::new(what),
+    }
+}
+
+/// The likeliest of the valid names, or all of them.
+fn nearest(name: &str, valid: &[&str]) -> String {
+    let likeness = |other: &str| strsim::jaro_winkler(name, other);
+    let best = valid.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    match best.filter(|best| likeness(best) >= ALIKE) {
+        Some(best) => format!("; did you mean `{best}`?"),
+        None => format!("; there are {}", valid.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Plan;
+
+    const REST: &str = "[operations.create]\nrequest = \"POST /transfers\"\n";
+
+    #[test]
+    fn a_mistake_is_told_with_its_line_its_key_and_what_would_be_valid() {
+        for (before, after, told) in [
+            (
+                "target = \"http://h\"\nretantion = \"2s\"\n",
+                "",
+                "line 2: there is no `retantion`; did you mean `retention`?",
+            ),
+            ("target = \"http://h\"\n", "jsn = '{}'\n", "line 4: there is no `jsn`; did you mean `json`?"),
+            (
+                "target = \"http://h\"\n",
+                "[key]\nform = \"plain\"\n",
+                "line 5: there is no `plain`; there are quoted, bare",
+            ),
+            ("target = \"http://h\"\n", "[bounds]\nrequests = \"many\"\n", "line 5: invalid type"),
+            ("target = \"ftp://h\"\n", "", "target: \"ftp://h\" is no URL such as http://127.0.0.1:8080"),
+            (
+                "target = \"http://h\"\n",
+                "[key]\ncarrier = \"cookie:key\"\n",
+                "key.carrier: \"cookie:key\" carries no key",
+            ),
+            (
+                "target = \"http://h\"\n",
+                "[operations.slow]\nrequest = \"transfers\"\n",
+                "operations.slow.request: \"transfers\" is no request",
+            ),
+            (
+                "target = \"http://h\"\n",
+                "[counter]\nrequest = \"GET\"\n",
+                "counter.request: \"GET\" is no request",
+            ),
+            (
+                "target = \"http://h\"\n",
+                "[bounds]\nsettle = \"soon\"\n",
+                "bounds.settle: \"soon\" is no length of time",
+            ),
+            (
+                "target = \"http://h\"\n",
+                "[credentials.first]\n\"a b\" = \"secret\"\n",
+                "credentials.first: \"a b\" is no name of a header",
+            ),
+            ("profile = \"ietf\"\n", "", "missing field `target`"),
+        ] {
+            let error = Plan::parse(&format!("{before}{REST}{after}")).unwrap_err().to_string();
+            assert!(error.contains(told), "{error}\nand not\n{told}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+}
