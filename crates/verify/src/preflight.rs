@@ -62,7 +62,7 @@ async fn counted(trial: &mut Trial<'_>) -> Result<Count, Obstacle> {
             });
         }
     }
-    trial.count().await.map_err(|stop| told(trial, stop))
+    trial.count().await.map_err(|stop| Obstacle { cure: COUNTER.into(), ..told(trial, stop) })
 }
 
 /// Whether the same, with a key that is written bare, is a success.
@@ -93,6 +93,8 @@ async fn one_effect(trial: &mut Trial<'_>, before: Count, answer: &Answer) -> Re
     }
 }
 
+const COUNTER: &str = "count with a GET that is answered with 200 and JSON: `--count 'GET /path length'` for a list, \
+                       `'GET /path /items length'` for a list in it, `'GET /path /balance -100'` for a number";
 const CREDENTIAL: &str =
     "say who asks: `--credential 'Authorization: Bearer …'`, or [credentials.first] in a plan";
 

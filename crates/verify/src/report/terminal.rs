@@ -229,7 +229,7 @@ impl Page<'_> {
 /// What so many tries without a fault say.
 pub(super) fn bound(tries: u32) -> String {
     let most = bound_95(tries) * 100.0;
-    format!("{tries} tries: it goes wrong in less than {most:.1} % of cases, with 95 % confidence")
+    format!("{tries} tries, so wrong in less than {most:.1} % of cases (95 % confidence)")
 }
 
 /// Lines of at most `room` characters, broken between words; a longer word has a line of its own. At least one line.
