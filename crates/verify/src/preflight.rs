@@ -56,8 +56,7 @@ async fn counted(trial: &mut Trial<'_>) -> Result<Count, Obstacle> {
                 seen: format!("the counter, {}, was answered with {answer}", counter.operation),
                 cure: match answer.status {
                     StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => CREDENTIAL.into(),
-                    _ => "count with a GET that is answered with 200 and JSON: `--count 'GET /path length'`"
-                        .into(),
+                    _ => COUNTER.into(),
                 },
             });
         }
