@@ -1,4 +1,4 @@
-//! The tests of the Python example, by Python's own test runner.
+//! The tests of what is written in Python, by Python's own test runner.
 //!
 //! Invariant: no test at all is a failure; older Pythons call that a success.
 
@@ -12,9 +12,12 @@ use crate::{console, process, workspace};
 /// What the runner prints when it found nothing to run.
 const NOTHING_RAN: &str = "Ran 0 tests";
 
-/// Runs the tests of `examples/python`.
+/// The directories that have tests in Python.
+const DIRECTORIES: &[&str] = &["examples/python", "benches/field"];
+
+/// Runs the tests of all of them.
 pub(super) fn run() -> Result<(), Failure> {
-    run_in(&workspace::root().join("examples/python"))
+    DIRECTORIES.iter().try_for_each(|directory| run_in(&workspace::root().join(directory)))
 }
 
 fn run_in(directory: &Path) -> Result<(), Failure> {
