@@ -9,7 +9,7 @@ pub(super) const PROFILE: Profile = Profile {
     form: Form::Bare,
     missing: Expect { statuses: &[400, 401, 403, 409, 412, 422, 428], source: "any refusal", elsewhere: &[] },
     invalid: Expect { statuses: &[400, 409, 412, 413, 414, 422, 431], source: "any refusal", elsewhere: &[] },
-    mismatch: Expect { statuses: &[400, 403, 409, 412, 422], source: "any refusal", elsewhere: &[] },
+    mismatch: Expect { statuses: &[400, 403, 409, 412, 417, 422], source: "any refusal", elsewhere: &[] },
     in_progress: Expect {
         statuses: &[202, 409, 423, 425, 429, 503],
         source: "any refusal that asks for patience",
