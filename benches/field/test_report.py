@@ -1,0 +1,121 @@
+"""The page says what the reports say, and no more. Run with `python3 -m unittest -v` in this folder."""
+
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+import report
+
+SYSTEM = """
+name = "once-more"
+from = "a registry"
+version = "1.2.3"
+what = "A layer."
+configuration = ["once.py"]
+
+[[process]]
+command = ["serve", "--port", "{port}"]
+env = { SCOPE = "all" }
+
+[[by_design]]
+checks = ["race/two", "limits"]
+says = "It is a safety net, it says."
+where = "README"
+"""
+
+
+def finding(check, verdict, level="must", **more):
+    return {"check": check, "level": level, "verdict": verdict, "requirement": "It holds.", "source": "RFC 0", **more}
+
+
+FAIL = {
+    "expected": "one effect",
+    "actual": "two <effects> | at 127.0.0.1:4711",
+    "script": "curl http://127.0.0.1:4711/transfers\n#    201 ```",
+    "steps": [{}],
+}
+
+
+class Page(unittest.TestCase):
+    def page(self, *findings, system=SYSTEM):
+        with tempfile.TemporaryDirectory() as directory:
+            here, results = Path(directory, "field"), Path(directory, "reports")
+            (here / "once-more").mkdir(parents=True)
+            results.mkdir()
+            (here / "once-more" / "system.toml").write_text(system)
+            (here / "once-more" / "plan.toml").write_text('target = "http://127.0.0.1:{port}"\n')
+            (here / "once-more" / "once.py").write_text("protect = True\n")
+            found = {"began": "2026-01-02T03:04:05Z", "profile": "lenient", "view": "client", "findings": list(findings)}
+            (results / "once-more.json").write_text(json.dumps(found))
+            return report.page(here, results)
+
+    def cell(self, page, check):
+        """The cell of the one system in the row of a check."""
+        (line,) = [line for line in page.splitlines() if line.startswith(f"| `{check}` |")]
+        return line.split(" | ")[2].strip(" |")
+
+    def test_each_verdict_has_its_cell(self):
+        page = self.page(
+            finding("replay/runs-again", "pass"),
+            finding("replay/body-differs", "fail", **FAIL),
+            finding("mismatch/status", "deviates", expected="422", actual="409", like="Increase", steps=[{}]),
+            finding("crash/effect", "not-observable", why="too few kills", steps=[{}]),
+            finding("scope/other", "not-observable", why="there is one caller only", steps=[]),
+        )
+        self.assertEqual(self.cell(page, "replay/runs-again"), "pass")
+        self.assertEqual(self.cell(page, "replay/body-differs"), "**fail**")
+        self.assertEqual(self.cell(page, "mismatch/status"), "deviates")
+        self.assertEqual(self.cell(page, "crash/effect"), "n. o.")
+        self.assertEqual(self.cell(page, "scope/other"), "–")
+        self.assertIn("| 1 | 1 | 0 | 1 | 1 | 1 |", page)
+        self.assertIn("on 2026-01-02", page)
+
+    def test_what_is_not_promised_deviates_and_says_where_that_is_written(self):
+        page = self.page(
+            finding("race/two", "fail", **FAIL), finding("limits/large", "fail", **FAIL), finding("race/ten", "fail", **FAIL)
+        )
+        self.assertEqual(self.cell(page, "race/two"), "deviates")
+        self.assertEqual(self.cell(page, "limits/large"), "deviates")
+        self.assertEqual(self.cell(page, "race/ten"), "**fail**")
+        self.assertIn("It is a safety net, it says. (README)", page)
+
+    def test_a_pass_stays_one_although_it_is_not_promised(self):
+        self.assertEqual(self.cell(self.page(finding("race/two", "pass")), "race/two"), "pass")
+
+    def test_a_failed_check_is_told_with_its_sequence_and_without_the_machine(self):
+        page = self.page(finding("replay/body-differs", "fail", **FAIL))
+        self.assertIn("- expected: one effect", page)
+        self.assertIn("curl http://127.0.0.1:8080/transfers", page)
+        self.assertNotIn("4711", page)
+
+    def test_what_a_system_sent_is_neither_markup_nor_the_end_of_a_block(self):
+        page = self.page(finding("replay/body-differs", "fail", **FAIL))
+        self.assertIn("two &lt;effects&gt; \\|", page)
+        self.assertEqual(page.count("```") % 2, 0)
+        self.assertNotIn("201 ```", page)
+
+    def test_configuration_and_plan_are_printed(self):
+        page = self.page(finding("replay/runs-again", "pass"))
+        self.assertIn("protect = True", page)
+        self.assertIn("SCOPE=all", page)
+        self.assertIn("serve --port {port}", page)
+        self.assertIn('target = "http://127.0.0.1:{port}"', page)
+        self.assertIn("No check failed.", page)
+
+
+class Systems(unittest.TestCase):
+    def test_each_has_a_plan_and_names_files_that_are_there(self):
+        here = Path(__file__).resolve().parent
+        systems = list(here.glob("*/system.toml"))
+        self.assertGreaterEqual(len(systems), 7)
+        for path in systems:
+            system = report.System(path.parent, here)
+            for name in system.written.get("configuration", []):
+                self.assertTrue((path.parent / name).exists(), f"{path}: {name}")
+            for name in system.written.get("applications", []):
+                self.assertTrue((here / "applications" / name).exists(), f"{path}: {name}")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,5 @@
+"""Nothing at all: the application as it is."""
+
+
+def protect(app):
+    pass
