@@ -3,6 +3,7 @@
 mod begun;
 mod change;
 mod commands;
+mod recognised;
 mod settled;
 mod upstream;
 

@@ -3,7 +3,6 @@
 mod other;
 
 use crate::{
-    call::{Answer, Request},
     check::{Check, Level, Need},
     fixture::Defect,
     trial::Trial,
@@ -107,7 +106,7 @@ async fn status(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
 }
 
 async fn original_lost(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
-    let (request, first) = known(trial).await?;
+    let (request, first) = trial.recognised().await?;
     let other = trial.changed(&request)?;
     trial.send("the same key with another body", &other).await?;
     let before = trial.count().await?;
@@ -117,16 +116,4 @@ async fn original_lost(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
         true => Verdict::pass("the first request's answer, and no effect"),
         false => Verdict::fail(format!("{first}, and no effect"), format!("{repeat}, and {effects} effects")),
     })
-}
-
-/// A request whose key is known: it was carried out, and its repeat was recognised.
-async fn known(trial: &mut Trial<'_>) -> Result<(Request, Answer), Stop> {
-    let request = trial.operation()?;
-    let before = trial.count().await?;
-    let first = trial.carried_out("a first request", &request).await?;
-    let repeat = trial.send("its repeat", &request).await?;
-    match trial.effects_since(before, 1).await? == 1 && first.is_same(&repeat) {
-        true => Ok((request, first)),
-        false => Err(Stop::not_observable("a plain repeat is not recognised: see replay/runs-again")),
-    }
 }

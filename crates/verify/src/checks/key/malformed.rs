@@ -85,13 +85,12 @@ fn with_lines(mut request: Request, name: &HeaderName, lines: &[Vec<u8>]) -> Req
 
 pub(super) async fn accepted(trial: &mut Trial<'_>, malformed: Malformed) -> Result<Verdict, Stop> {
     let spoilt = malformed.put(trial, trial.operation()?)?;
-    let good = trial.operation()?;
-    trial.carried_out("a request with a key as it should be", &good).await?;
+    trial.recognised().await?;
     let what = malformed.what();
     let answer = trial.send(&format!("a request with {what}"), &spoilt).await?;
     let expect = &trial.profile().invalid;
     if !answer.is_success() {
-        return Ok(expect.judge(what, answer.status));
+        return Ok(expect.judge(&format!("a request with {what}"), answer.status));
     }
     let (expected, actual) = (expect.listed(), format!("it was carried out: {answer}"));
     Ok(match trial.form() {
@@ -103,6 +102,7 @@ pub(super) async fn accepted(trial: &mut Trial<'_>, malformed: Malformed) -> Res
 }
 
 pub(super) async fn ignored(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
+    trial.recognised().await?;
     let (mut refused, mut taken) = (0, 0);
     for malformed in Malformed::TAKEN_FOR_KEYS {
         let Ok(request) = malformed.put(trial, trial.operation()?) else { continue };

@@ -5,7 +5,6 @@
 
 use http::{HeaderValue, Method, header};
 
-use super::known;
 use crate::{
     call::Request,
     random,
@@ -53,7 +52,7 @@ async fn answered_as_the_first(
     how: &str,
     other: impl FnOnce(Request) -> Request,
 ) -> Result<Verdict, Stop> {
-    let (request, first) = known(trial).await?;
+    let (request, first) = trial.recognised().await?;
     let before = trial.count().await?;
     let answer = trial.send(&format!("the same key {how}"), &other(request)).await?;
     let effects = trial.effects_since(before, 0).await?;

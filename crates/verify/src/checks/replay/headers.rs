@@ -10,7 +10,8 @@ use crate::{
 };
 
 pub(super) async fn differ(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
-    let (first, repeat) = twice(trial).await?;
+    let (request, first) = trial.recognised().await?;
+    let repeat = trial.send("another repeat", &request).await?;
     let speaks = |name: &&HeaderName| !is_of_the_exchange(name.as_str()) && !is_about_keeping(name.as_str());
     Ok(
         match first.headers.keys().filter(speaks).find(|name| differs(name, &first.headers, &repeat.headers))
@@ -22,8 +23,7 @@ pub(super) async fn differ(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
 }
 
 pub(super) async fn volatile(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
-    let request = trial.operation()?;
-    trial.carried_out("a first request", &request).await?;
+    let (request, _) = trial.recognised().await?;
     let one = trial.send("a repeat", &request).await?;
     let two = trial.send("another repeat", &request).await?;
     let stays = |name: &&HeaderName| !is_of_the_exchange(name.as_str());

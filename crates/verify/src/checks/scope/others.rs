@@ -62,8 +62,7 @@ pub(super) async fn unauthenticated(trial: &mut Trial<'_>) -> Result<Verdict, St
 }
 
 pub(super) async fn taken_over(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
-    let request = trial.operation()?;
-    let first = trial.carried_out("the first caller's request", &request).await?;
+    let (request, first) = trial.recognised().await?;
     let other = trial.of(&request, Who::Second);
     trial.send("the same request and key by the second caller", &other).await?;
     let repeat = trial.send("a repeat by the first caller", &request).await?;
