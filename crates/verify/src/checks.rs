@@ -5,11 +5,13 @@ mod broken;
 mod crash;
 mod down;
 mod errors;
+mod expiry;
 mod failure;
 mod forward;
 mod hangup;
 mod held;
 mod key;
+mod limits;
 mod lost;
 mod mismatch;
 mod overlap;
@@ -40,6 +42,8 @@ const SUBJECTS: &[&[Check]] = &[
     lost::CHECKS,
     hangup::CHECKS,
     failure::CHECKS,
+    limits::CHECKS,
+    expiry::CHECKS,
     forward::CHECKS,
     stored::CHECKS,
     overlap::CHECKS,

@@ -2,7 +2,7 @@
 
 mod process;
 
-use std::{future::pending, sync::Arc};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use onlyonce_verify::{
     Check, Plan, Verdict,
@@ -32,6 +32,15 @@ struct Case {
 
 /// How many are tried at once: each has a fixture of its own, and most of them wait.
 const AT_ONCE: usize = 4;
+/// How long results are kept where that is looked at: longer than a request takes on a busy machine.
+const RETENTION: Duration = Duration::from_millis(1_500);
+
+#[test]
+fn every_broken_fixture_is_told_by_a_check() {
+    let told = |defect: &Defect| checks::all().any(|check| check.controls.contains(defect));
+    let silent: Vec<_> = Defect::ALL.iter().filter(|defect| !told(defect)).collect();
+    assert!(silent.is_empty(), "no check fails on {silent:?}");
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_check_passes_on_the_correct_fixture() {
@@ -86,7 +95,11 @@ async fn found(case: Case, wanted: fn(&Verdict) -> bool) -> Verdict {
         let process = Process::start(case.defect);
         return verdict(&process.plan().await, case.check).await;
     }
-    let fixture = Fixture::start(case.defect).await.expect("the loopback has a free port");
+    let started = match case.check.needs.contains(&Need::Retention) {
+        true => Fixture::start_keeping(case.defect, RETENTION).await,
+        false => Fixture::start(case.defect).await,
+    };
+    let fixture = started.expect("the loopback has a free port");
     let mut last = Verdict::not_observable("there is no plan");
     for plan in fixture.plans() {
         last = verdict(&plan, case.check).await;
