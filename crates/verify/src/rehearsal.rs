@@ -2,7 +2,7 @@
 
 use crate::{
     call::{Request, Together, curl},
-    plan::{Operation, Plan},
+    plan::{Operation, Plan, Resource, Template},
     trial::Trial,
 };
 
@@ -40,8 +40,26 @@ pub(crate) fn lines(plan: &Plan, trial: &Trial<'_>) -> Vec<(&'static str, String
     for read in &operations.reads {
         tell("only reads", &trial.unkeyed(read));
     }
+    for (what, operation) in plan.resource.iter().flat_map(of_a_resource) {
+        tell(what, &trial.unkeyed(&operation));
+    }
     if let Some(counter) = &plan.counter {
         tell("counts effects, again and again", &trial.unkeyed(&counter.operation));
     }
     lines
+}
+
+/// How a resource is read, replaced and removed.
+fn of_a_resource(resource: &Resource) -> Vec<(&'static str, Operation)> {
+    let path = resource.path.as_str();
+    let operation = |method: &str| Operation::parse(&format!("{method} {path}")).ok();
+    let put = |json: &Template| operation("PUT").map(|put| put.with_json(json.as_str()));
+    let all = [
+        ("replaces a resource", put(&resource.json)),
+        ("replaces it by another", put(&resource.changed)),
+        ("replaces it without one of its members", resource.part.as_ref().and_then(put)),
+        ("reads it", operation("GET")),
+        ("removes it", operation("DELETE").filter(|_| resource.removable)),
+    ];
+    all.into_iter().filter_map(|(what, operation)| Some((what, operation?))).collect()
 }

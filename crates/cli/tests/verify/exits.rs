@@ -1,6 +1,13 @@
 //! How a run ends.
 
+use std::process::Stdio;
+
 use onlyonce_verify::fixture::Defect;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
 
 use crate::command::{asked, verify, verify_and};
 
@@ -77,4 +84,46 @@ async fn a_first_answer_that_is_no_success_ends_with_8_and_the_cure() {
         assert_eq!(ended.code, 8, "{}", ended.stderr);
         assert!(ended.stderr.contains(cure), "{cure}: {}", ended.stderr);
     }
+}
+
+#[tokio::test]
+async fn interrupted_it_writes_the_report_so_far_and_ends_with_1() {
+    let (_fixture, mut arguments) = asked(None).await;
+    // All checks, so that there is something left to interrupt.
+    arguments.truncate(arguments.len() - 2);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_onlyonce"));
+    command.arg("verify").args(&arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = command.spawn().unwrap();
+    let mut lines = BufReader::new(running.stderr.take().unwrap()).lines();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if line.starts_with("[1/") {
+            let pid = Pid::from_raw(running.id().unwrap().try_into().unwrap()).unwrap();
+            kill_process(pid, Signal::INT).unwrap();
+            break;
+        }
+    }
+    // What it still says has somewhere to go.
+    let said = tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    let ended = running.wait_with_output().await.unwrap();
+    said.await.unwrap();
+    let stdout = String::from_utf8(ended.stdout).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{stdout}");
+    assert!(stdout.contains("replay/runs-again") && stdout.contains("not tried (interrupted)"), "{stdout}");
+}
+
+#[tokio::test]
+async fn reports_go_where_they_are_sent_and_one_on_stdout_stands_alone() {
+    let (_fixture, arguments) = asked(None).await;
+    let directory = tempfile::tempdir().unwrap();
+    let page = directory.path().join("report.html");
+    let html = format!("html={}", page.display());
+    let ended = verify_and(&arguments, &["--report", &html, "--report", "json=-"]).await;
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(std::fs::read_to_string(page).unwrap().starts_with("<!DOCTYPE html>"));
+    let document: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(document.pointer("/format"), Some(&serde_json::json!(1)));
+    let nowhere = format!("html={}", directory.path().join("no/such/place").display());
+    let ended = verify_and(&arguments, &["--report", &nowhere]).await;
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert!(!ended.stderr.contains("[1/"), "nothing was sent: {}", ended.stderr);
 }
