@@ -191,7 +191,7 @@ fn bare(value: &[u8]) -> Result<String, InvalidKind> {
     let refused =
         value.iter().find(|byte| matches!(byte, b'"' | b',' | b';' | b'\\') || !byte.is_ascii_graphic());
     match refused {
-        None => Ok(value.iter().copied().map(char::from).collect()),
+        None => str::from_utf8(value).map(ToOwned::to_owned).map_err(|_| InvalidKind::Character),
         Some(b',') => Err(InvalidKind::List),
         Some(_) => Err(InvalidKind::Character),
     }

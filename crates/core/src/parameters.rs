@@ -66,11 +66,12 @@ struct Document<'a> {
 
 impl Document<'_> {
     fn text(&mut self, name: &str, text: &str, limit: usize) {
-        let mut shown = Vec::with_capacity(text.len() + 2);
-        write_string(text, &mut shown);
-        if shown.len() <= limit {
-            self.member(name, &shown);
-        } else {
+        let before = self.out.len();
+        self.name(name);
+        let begin = self.out.len();
+        write_string(text, &mut self.out);
+        if self.out.len() - begin > limit {
+            self.out.truncate(before);
             self.digest(name, text.len(), |fields| fields.text(text));
         }
     }
@@ -94,10 +95,14 @@ impl Document<'_> {
     }
 
     fn member(&mut self, name: &str, value: &[u8]) {
+        self.name(name);
+        self.out.extend_from_slice(value);
+    }
+
+    fn name(&mut self, name: &str) {
         self.out.push(if self.out.is_empty() { b'{' } else { b',' });
         write_string(name, &mut self.out);
         self.out.push(b':');
-        self.out.extend_from_slice(value);
     }
 
     fn finish(mut self) -> Vec<u8> {

@@ -8,6 +8,9 @@ use std::io::Write as _;
 
 use super::{Value, parse, string};
 
+/// Bytes of a usual body.
+const USUAL_LEN: usize = 256;
+
 /// The canonical form of a JSON text: equal bytes for equal values, other bytes for others.
 ///
 /// `None` if the text must be taken as raw bytes: it is not valid JSON, or two parsers may read it differently.
@@ -18,7 +21,7 @@ pub fn canonical(body: &[u8]) -> Option<Vec<u8>> {
 impl Value<'_> {
     /// The canonical form: equal bytes for equal values, other bytes for others.
     pub fn to_canonical(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(USUAL_LEN);
         self.write(&mut out);
         out
     }

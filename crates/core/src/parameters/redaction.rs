@@ -49,7 +49,13 @@ impl Redaction {
 
     /// Whether a member of that name is hidden.
     pub(super) fn hides(&self, name: &str) -> bool {
-        name.split(['[', ']', '.']).any(|part| self.names.iter().any(|hidden| is_comparable_to(part, hidden)))
+        name.split(['[', ']', '.']).any(|part| {
+            // Most names are told apart by their first letter.
+            let first = comparable(part).next();
+            let is_this =
+                |hidden: &String| hidden.chars().next() == first && hidden.chars().eq(comparable(part));
+            self.names.iter().any(is_this)
+        })
     }
 
     /// A query with the values of hidden names masked. Some servers separate by `;` as well, so both separate here.
@@ -80,17 +86,6 @@ impl fmt::Debug for Redaction {
 
 fn comparable(name: &str) -> impl Iterator<Item = char> {
     name.chars().filter(|character| !matches!(character, '-' | '_')).flat_map(char::to_lowercase)
-}
-
-/// Whether a name is this one, in the form in which they are compared.
-fn is_comparable_to(name: &str, hidden: &str) -> bool {
-    if name.is_ascii() {
-        // Its comparable form is no longer than itself: most names are told apart by that, and by their first letter.
-        let bytes = || name.bytes().filter(|byte| !matches!(byte, b'-' | b'_'));
-        return hidden.len() <= name.len()
-            && hidden.bytes().eq(bytes().map(|byte| byte.to_ascii_lowercase()));
-    }
-    hidden.chars().eq(comparable(name))
 }
 
 /// A name as a server reads it: `p%61ssword` hides like `password`.
