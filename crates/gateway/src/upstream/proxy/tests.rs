@@ -1,5 +1,7 @@
 //! One request at a time against upstreams that close, speak out of turn, or frame their answers twice.
 
+use std::io::{Read as _, Write as _};
+
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use onlyonce_testbed::{
@@ -147,6 +149,49 @@ async fn a_connection_that_another_worker_left_is_used_before_one_is_opened() {
         worker.handle().spawn(answered).await.unwrap();
     }
     assert_eq!((upstream.arrivals(), upstream.connections()), (4, 1));
+}
+
+/// Nobody waits for the judgement of an answer to a request without a key, and nobody drives the connection until it is
+/// used again.
+#[tokio::test]
+async fn what_follows_an_answer_that_nobody_judged_is_not_the_answer_to_the_next_request() {
+    let answer = |body: &str| format!("HTTP/1.1 201 Created\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let pool = pool(listener.local_addr().unwrap());
+    let (judge, judged) = std::sync::mpsc::channel();
+    let (speak, spoken) = tokio::sync::oneshot::channel();
+    // A thread of its own: if it waits in vain, the test does not wait for it.
+    std::thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        read(&mut peer);
+        peer.write_all(answer("ok").as_bytes()).unwrap();
+        judged.recv().unwrap();
+        peer.write_all(answer("forged").as_bytes()).unwrap();
+        speak.send(()).unwrap();
+        let (mut peer, _) = listener.accept().unwrap();
+        read(&mut peer);
+        peer.write_all(answer("next").as_bytes()).unwrap();
+    });
+    let proxy = Proxy::new(Arc::clone(&pool));
+    let mut body = proxy.clone().forward(request()).await.into_body();
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "ok");
+    // As hyper's server does: it has what was announced, and asks for no more.
+    drop(body);
+    assert!(!pool.is_empty(), "it is kept");
+    judge.send(()).unwrap();
+    spoken.await.unwrap();
+    let next = proxy.forward(request()).await.into_body().collect().await.unwrap();
+    assert_eq!(next.to_bytes(), "next");
+}
+
+/// One request of [`request`].
+fn read(peer: &mut std::net::TcpStream) {
+    let mut read = Vec::new();
+    while !read.ends_with(b"\r\n\r\nhi") {
+        let mut byte = [0];
+        peer.read_exact(&mut byte).unwrap();
+        read.extend(byte);
+    }
 }
 
 /// The first answer came with the upstream's version and reason, the replay with ours.
