@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use onlyonce_core::{
     Owner, Record, RecordId, Refusal, State, Timestamp,
     event::Unknown,
@@ -427,19 +427,4 @@ pub(crate) fn announce(headers: &mut HeaderMap, trailers: Option<&HeaderMap>) {
     for name in trailers.into_iter().flat_map(HeaderMap::keys) {
         headers.append(header::TRAILER, HeaderValue::from(name.clone()));
     }
-}
-
-/// What is between the inner service and the layer only.
-const BETWEEN: [HeaderName; 6] = [
-    headers::OUTCOME,
-    headers::STATUS,
-    headers::EXPIRES,
-    headers::REPLAYED,
-    headers::SETTLED,
-    header::TRANSFER_ENCODING,
-];
-
-/// Takes it away.
-pub(crate) fn strip(headers: &mut HeaderMap) {
-    headers::remove(headers, &BETWEEN);
 }

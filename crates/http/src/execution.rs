@@ -280,7 +280,7 @@ fn give<R>(
     status: Status,
     until: Option<Timestamp>,
 ) -> Response<Body<R>> {
-    answer::strip(&mut parts.headers);
+    headers::remove(&mut parts.headers, &headers::BETWEEN);
     parts.extensions.remove::<Outcome>();
     let mut answer = Response::from_parts(parts, body);
     answer::mark(&mut answer, status, until);

@@ -26,6 +26,10 @@ pub const EARLY_DATA: HeaderName = HeaderName::from_static("early-data");
 /// What only a layer says, to the service within it or to nobody: from a client it would be a claim to be believed.
 pub const OURS: [HeaderName; 3] = [OPERATION, ATTEMPT, OUTCOME];
 
+/// Of an answer, what is between the inner service and the layer only.
+pub(crate) const BETWEEN: [HeaderName; 6] =
+    [OUTCOME, STATUS, EXPIRES, REPLAYED, SETTLED, header::TRANSFER_ENCODING];
+
 /// Hop-by-hop by nature (RFC 9110, section 7.6.1), whether or not `Connection` names them. `Trailer` is not: without it
 /// the trailers that it announces would not be sent on.
 pub const HOP_BY_HOP: &[&str] = &[
