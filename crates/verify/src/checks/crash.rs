@@ -62,7 +62,7 @@ async fn runs_again(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
         refused = refused.or(repeat.ok().filter(|answer| !answer.is_success()));
     }
     if landed < LANDED_MIN {
-        return Err(too_few(landed, ROUNDS));
+        return Err(too_few(landed, LANDED_MIN));
     }
     let repeats = match refused {
         Some(answer) => format!("some repeats are refused: {answer}"),
@@ -93,12 +93,12 @@ async fn wedged(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
             Err(lost) => Verdict::fail("an answer, or a refusal for the time being", lost.to_string()),
         });
     }
-    Err(too_few(0, ROUNDS))
+    Err(too_few(0, 1))
 }
 
-fn too_few(landed: u32, rounds: u32) -> Stop {
+fn too_few(landed: u32, needed: u32) -> Stop {
     Stop::not_observable(format!(
-        "{landed} of {rounds} kills came between effect and answer, and {LANDED_MIN} are needed: add [operations.slow] \
+        "{landed} of {ROUNDS} kills came between effect and answer, and it takes {needed}: add [operations.slow] \
          that works on after its effect, or a faster `kill`"
     ))
 }
