@@ -12,8 +12,8 @@ use std::{
 };
 
 use crate::{
-    check::Check,
-    checks,
+    check::{Check, Need},
+    checks, commands,
     plan::Plan,
     preflight::{self, Obstacle},
     profile::Profile,
@@ -162,7 +162,10 @@ impl<'a> Run<'a> {
             observer.begins(check, number + 1, self.checks.len());
             let finding = tokio::select! {
                 biased;
-                () = &mut interrupted => break,
+                () = &mut interrupted => {
+                    resume(check, self.plan).await;
+                    break;
+                }
                 finding = carry_out(check, self.trial()) => finding,
             };
             observer.ended(&finding);
@@ -172,6 +175,14 @@ impl<'a> Run<'a> {
         report.requests = self.spent.load(Ordering::Relaxed);
         report.took = started.elapsed();
         report
+    }
+}
+
+/// Whoever interrupts a check that has stopped the API finds it running: to let it go on does no harm where it does.
+async fn resume(check: &Check, plan: &Plan) {
+    if let (true, Some(command)) = (check.needs.contains(&Need::Pause), &plan.commands.resume) {
+        // There is nobody left to tell; the report says where it ended.
+        let _ = commands::run(command).await;
     }
 }
 
