@@ -3,8 +3,10 @@
 mod apart;
 mod broken;
 mod crash;
+mod delete;
 mod down;
 mod errors;
+mod etag;
 mod expiry;
 mod failure;
 mod forward;
@@ -16,8 +18,10 @@ mod lost;
 mod mismatch;
 mod overlap;
 mod page;
+mod put;
 mod race;
 mod replay;
+mod safe;
 mod sameness;
 mod scope;
 mod status;
@@ -44,6 +48,10 @@ const SUBJECTS: &[&[Check]] = &[
     failure::CHECKS,
     limits::CHECKS,
     expiry::CHECKS,
+    safe::CHECKS,
+    put::CHECKS,
+    delete::CHECKS,
+    etag::CHECKS,
     forward::CHECKS,
     stored::CHECKS,
     overlap::CHECKS,

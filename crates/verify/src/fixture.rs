@@ -12,6 +12,7 @@ mod journal;
 mod key;
 mod layer;
 mod records;
+mod shelf;
 
 use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
@@ -151,6 +152,20 @@ pub enum Defect {
     RefusalsStick,
     /// Refusals of the application are told as its own.
     RefusalsHidden,
+    /// Numbers that are put are added to those that are there.
+    PutAdds,
+    /// What a PUT leaves out stays.
+    PutMerges,
+    /// Removing what is gone is a failure.
+    DeleteFails,
+    /// What is removed is still there.
+    DeleteKeeps,
+    /// `If-Match` is not looked at.
+    IfMatchIgnored,
+    /// Reading has an effect.
+    GetActs,
+    /// Reading uses up what writing is limited by.
+    GetEatsQuota,
 }
 
 /// A fixture that serves, until it is dropped.
@@ -227,6 +242,13 @@ impl Defect {
         Self::KeptAsText,
         Self::RefusalsStick,
         Self::RefusalsHidden,
+        Self::PutAdds,
+        Self::PutMerges,
+        Self::DeleteFails,
+        Self::DeleteKeeps,
+        Self::IfMatchIgnored,
+        Self::GetActs,
+        Self::GetEatsQuota,
     ];
 }
 

@@ -27,6 +27,7 @@ pub use key::{Carrier, Form, KeyRule};
 pub use one_line::OneLine;
 pub use operation::{Operation, Operations, Part};
 pub use resource::Resource;
+pub(crate) use template::Fresh;
 pub use template::Template;
 
 /// A plan that can be carried out.
@@ -63,6 +64,8 @@ pub struct Upstream {
     pub listen: SocketAddr,
     /// How long the system keeps a key for a request that runs, if it is known and short enough to wait for.
     pub lease: Option<Duration>,
+    /// Whether whoever asks has to show it to the application as well: what stands between hands credentials on.
+    pub credentials: bool,
 }
 
 impl Plan {

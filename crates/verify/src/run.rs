@@ -115,7 +115,9 @@ impl<'a> Run<'a> {
     /// With an application that listens already, wherever that is.
     #[must_use]
     pub fn before(mut self, application: Arc<Application>) -> Self {
-        application.demand(&self.plan.credentials.first);
+        if self.plan.upstream.is_none_or(|upstream| upstream.credentials) {
+            application.demand(&self.plan.credentials.first);
+        }
         self.application = Some(application);
         self
     }

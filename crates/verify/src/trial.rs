@@ -4,6 +4,7 @@ mod begun;
 mod change;
 mod commands;
 mod recognised;
+mod resource;
 mod settled;
 mod upstream;
 
@@ -22,6 +23,7 @@ use crate::{
 };
 
 pub use begun::Begun;
+pub use resource::Document;
 pub use upstream::Held;
 
 /// One check's time with the API.

@@ -22,4 +22,5 @@ mod tests;
 
 pub use application::Application;
 pub use arrival::Arrival;
+pub(crate) use documents::Documents;
 pub use script::{Act, Barrier, Script, Stage};

@@ -109,6 +109,7 @@ struct Commands_ {
 struct Upstream_ {
     listen: SocketAddr,
     lease: Option<String>,
+    credentials: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -223,7 +224,7 @@ impl Commands_ {
 impl Upstream_ {
     fn upstream(self) -> Result<Upstream, PlanError> {
         let lease = self.lease.map(|text| duration::parse("upstream.lease", &text)).transpose()?;
-        Ok(Upstream { listen: self.listen, lease })
+        Ok(Upstream { listen: self.listen, lease, credentials: self.credentials.unwrap_or(true) })
     }
 }
 

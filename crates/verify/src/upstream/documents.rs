@@ -19,7 +19,7 @@ const KEPT_MAX: usize = 1_000;
 
 impl Documents {
     /// Reads, replaces or removes the one at this path; judged by `If-Match` first (RFC 9110, section 13.1.1).
-    pub(super) fn serve(&mut self, arrival: &Arrival) -> (StatusCode, HeaderMap, Bytes) {
+    pub(crate) fn serve(&mut self, arrival: &Arrival) -> (StatusCode, HeaderMap, Bytes) {
         let path = arrival.place();
         let present = self.kept.get(path).cloned();
         let current = present.as_ref().map(|(version, _)| tag(*version));
@@ -44,6 +44,11 @@ impl Documents {
             }
             _ => (StatusCode::METHOD_NOT_ALLOWED, HeaderMap::new(), Bytes::new()),
         }
+    }
+
+    /// The one at this path.
+    pub(crate) fn get(&self, path: &str) -> Option<Bytes> {
+        self.kept.get(path).map(|(_, body)| body.clone())
     }
 
     fn put(&mut self, path: &str, body: &Bytes) -> u64 {
