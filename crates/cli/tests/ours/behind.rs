@@ -20,7 +20,6 @@ async fn nothing_fails_in_the_upstream_view_of_the_gateway() {
     let plan = Plan {
         target: gateway.port.url().parse().unwrap(),
         upstream: Some(Upstream { listen: application.address(), lease: Some(LEASE), credentials: true }),
-        commands: gateway.commands(),
         ..plan("gateway")
     };
     let report = verified(&plan, Some(Arc::new(application)), Selection::default()).await;

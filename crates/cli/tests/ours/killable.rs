@@ -43,12 +43,10 @@ impl Killable {
 
     pub(crate) fn commands(&self) -> Commands {
         let at = self.directory.path().display();
-        let signal = |signal: &str| Some(format!("kill -{signal} $(cat {at}/pid)"));
         Commands {
-            kill: signal("KILL"),
+            kill: Some(format!("kill -KILL $(cat {at}/pid)")),
             restart: Some(format!("sh {}", self.script().display())),
-            pause: signal("STOP"),
-            resume: signal("CONT"),
+            ..Commands::default()
         }
     }
 

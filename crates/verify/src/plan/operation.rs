@@ -31,6 +31,18 @@ impl Operations {
         Self { create, slow: None, fails: None, refused: None, large: None, reads: Vec::new() }
     }
 
+    /// A request that changes nothing.
+    pub(crate) fn look(&self) -> Operation {
+        self.reads.first().cloned().unwrap_or_else(|| Operation {
+            part: Part::Read,
+            method: Method::GET,
+            path: Template::new("/"),
+            headers: HeaderMap::new(),
+            body: Template::new(""),
+            changed: None,
+        })
+    }
+
     /// Whether the application behind the system can tell each of them from all others.
     ///
     /// # Errors
