@@ -1,7 +1,8 @@
-//! `cargo xtask screenshot`: plays the double-click in the demo and writes `docs/demo.png`.
+//! `cargo xtask screenshot`: plays the double-click in the demo and writes `docs/demo.png`; verifies the demo's naive bank and
+//! writes the report's page as `docs/verify.png`.
 //!
-//! Invariant: the picture shows what the released program does, drawn by a browser that can reach nothing but
-//! loopback; the old picture stays until the new one is complete. Both processes are stopped by pid.
+//! Invariant: the pictures show what the released program does, drawn by a browser that can reach nothing but
+//! loopback; an old picture stays until the new one is complete. All processes are stopped by pid.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -16,8 +17,9 @@ use crate::process::Running;
 use crate::tools::{self, Tool};
 use crate::{console, metadata, process, workspace};
 
-/// Where the picture goes.
-const PICTURE: &str = "docs/demo.png";
+/// Where the pictures go.
+const DEMO: &str = "docs/demo.png";
+const REPORT: &str = "docs/verify.png";
 /// The demo's page plays both double-clicks by itself under this query.
 const STORY: &str = "?story=double-click";
 /// How long the demo has to print its address.
@@ -26,8 +28,15 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 const DRAW_LIMIT: Duration = Duration::from_secs(60);
 /// The page's own time in which the story must be over, in milliseconds.
 const STORY_BUDGET_MS: u32 = 8_000;
-/// Window size in CSS pixels.
-const WINDOW: &str = "1280,1000";
+/// Window sizes in CSS pixels.
+const DEMO_WINDOW: &str = "1280,1000";
+const REPORT_WINDOW: &str = "1060,800";
+/// How long the verifier has to find the bank's faults.
+const VERIFY_LIMIT: Duration = Duration::from_secs(120);
+/// The verifier has found what must not be.
+const FAULTY: i32 = 7;
+/// How the demo says where the bank without a gateway is.
+const TWIN: &str = "naive twin";
 /// Every PNG begins so.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
@@ -51,13 +60,35 @@ pub(crate) fn run() -> Result<(), Failure> {
     let browser = Tool::Chromium.find().ok_or_else(|| Failure::new("Chromium was there a moment ago"))?;
     process::run(&mut workspace::cargo(["build", "--release", "-p", "onlyonce-cli"]))?;
     let target = metadata::target_directory()?;
+    let program = target.join("release/onlyonce");
     let scratch = Scratch::new(&target)?;
-    let (_demo, page) = start_demo(&target.join("release/onlyonce"))?;
-    draw(browser, &format!("{page}{STORY}"), &scratch.path)?;
-    let picture = workspace::root().join(PICTURE);
-    publish(&scratch.picture(), &picture)?;
-    console::note(format_args!("wrote {PICTURE}"));
-    Ok(())
+    let (_demo, addresses) = start_demo(&program)?;
+    draw(browser, &format!("{}{STORY}", addresses.page), DEMO_WINDOW, &scratch.path)?;
+    publish(&scratch.picture(), DEMO)?;
+    let report = verify(&program, &addresses.twin, &scratch.path)?;
+    draw(browser, &format!("file://{}", report.display()), REPORT_WINDOW, &scratch.path)?;
+    publish(&scratch.picture(), REPORT)
+}
+
+/// Where the demo's parts are.
+struct Addresses {
+    page: String,
+    twin: String,
+}
+
+/// Verifies the bank that moves money each time it is asked; the report's page.
+fn verify(program: &Path, twin: &str, scratch: &Path) -> Result<PathBuf, Failure> {
+    let page = scratch.join("report.html");
+    let mut command = Command::new(program);
+    command.arg("verify").arg(format!("POST {twin}/transfers"));
+    command.args(["--json", r#"{"from":"ana","to":"luis","amount":1}"#, "--count", "GET /transfers length"]);
+    command.arg("--report").arg(format!("html={}", page.display()));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let ended = Running::start(&mut command)?.wait(VERIFY_LIMIT);
+    match ended.and_then(|status| status.code()) {
+        Some(FAULTY) => Ok(page),
+        _ => Err(Failure::new(format!("`{}` did not end with {FAULTY}", process::line(&command)))),
+    }
 }
 
 /// A directory for the browser's profile and the unfinished picture, removed in the end.
@@ -74,7 +105,7 @@ impl Scratch {
     }
 
     fn picture(&self) -> PathBuf {
-        self.path.join("demo.png")
+        self.path.join("picture.png")
     }
 }
 
@@ -85,8 +116,8 @@ impl Drop for Scratch {
     }
 }
 
-/// Starts the demo and waits until it has printed the address of its page.
-fn start_demo(program: &Path) -> Result<(Running, String), Failure> {
+/// Starts the demo and waits until it has printed the addresses of its page and of the bank without a gateway.
+fn start_demo(program: &Path) -> Result<(Running, Addresses), Failure> {
     let mut command = Command::new(program);
     command.arg("demo").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut demo = Running::start(&mut command)?;
@@ -94,9 +125,11 @@ fn start_demo(program: &Path) -> Result<(Running, String), Failure> {
     forward(demo.child().stdout.take(), &sender);
     forward(demo.child().stderr.take(), &sender);
     drop(sender);
-    let page = page_address(&lines, START_LIMIT)?;
+    let page =
+        printed(&lines, START_LIMIT, "address of its page", |line| address_in(line).map(str::to_owned))?;
+    let twin = printed(&lines, START_LIMIT, TWIN, twin_in)?;
     console::note(format_args!("demo: {page}"));
-    Ok((demo, page))
+    Ok((demo, Addresses { page, twin }))
 }
 
 /// Sends on each line, and goes on reading when nobody listens, so that the child never blocks.
@@ -110,16 +143,27 @@ fn forward(output: Option<impl Read + Send + 'static>, sender: &Sender<String>) 
     });
 }
 
-fn page_address(lines: &Receiver<String>, limit: Duration) -> Result<String, Failure> {
+/// What `find` finds in one of the lines.
+fn printed(
+    lines: &Receiver<String>,
+    limit: Duration,
+    what: &str,
+    find: fn(&str) -> Option<String>,
+) -> Result<String, Failure> {
     let end = Instant::now() + limit;
     let mut printed = Vec::new();
     while let Ok(line) = lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
-        if let Some(page) = address_in(&line) {
-            return Ok(page.to_owned());
+        if let Some(found) = find(&line) {
+            return Ok(found);
         }
         printed.push(line);
     }
-    Err(Failure::new(format!("the demo printed no address of its page, only:\n{}", printed.join("\n"))))
+    Err(Failure::new(format!("the demo printed no {what}, only:\n{}", printed.join("\n"))))
+}
+
+/// `naive twin    http://127.0.0.1:PORT   …`
+fn twin_in(line: &str) -> Option<String> {
+    line.strip_prefix(TWIN)?.split_whitespace().next().map(str::to_owned)
 }
 
 /// The first `http://127.0.0.1:PORT/` that is a page by itself and not the beginning of a longer address.
@@ -132,12 +176,12 @@ fn address_in(line: &str) -> Option<&str> {
     })
 }
 
-fn draw(browser: &str, page: &str, scratch: &Path) -> Result<(), Failure> {
+fn draw(browser: &str, page: &str, window: &str, scratch: &Path) -> Result<(), Failure> {
     let mut command = Command::new(browser);
-    command.args(QUIET).arg(format!("--window-size={WINDOW}"));
+    command.args(QUIET).arg(format!("--window-size={window}"));
     command.arg(format!("--user-data-dir={}", scratch.join("profile").display()));
     command.arg(format!("--virtual-time-budget={STORY_BUDGET_MS}"));
-    command.arg(format!("--screenshot={}", scratch.join("demo.png").display())).arg(page);
+    command.arg(format!("--screenshot={}", scratch.join("picture.png").display())).arg(page);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let ended = Running::start(&mut command)?.wait(DRAW_LIMIT);
     match ended {
@@ -149,14 +193,17 @@ fn draw(browser: &str, page: &str, scratch: &Path) -> Result<(), Failure> {
 }
 
 /// Puts a complete picture in the place of the old one.
-fn publish(new: &Path, place: &Path) -> Result<(), Failure> {
+fn publish(new: &Path, name: &str) -> Result<(), Failure> {
+    let place = workspace::root().join(name);
     let bytes =
         fs::read(new).map_err(|error| Failure::new(format!("the browser left no picture: {error}")))?;
     if !bytes.starts_with(PNG) {
         return Err(Failure::new("what the browser left is no PNG"));
     }
-    fs::write(place, bytes)
-        .map_err(|error| Failure::new(format!("failed to write {}: {error}", place.display())))
+    fs::write(&place, bytes)
+        .map_err(|error| Failure::new(format!("failed to write {}: {error}", place.display())))?;
+    console::note(format_args!("wrote {name}"));
+    Ok(())
 }
 
 #[cfg(test)]
@@ -177,11 +224,18 @@ mod tests {
     }
 
     #[test]
+    fn the_twin_is_told_from_the_bank_behind_the_gateway() {
+        let line = "naive twin    http://127.0.0.1:4712   the same bank without a gateway";
+        assert_eq!(twin_in(line).as_deref(), Some("http://127.0.0.1:4712"));
+        assert_eq!(twin_in("its bank      http://127.0.0.1:4711   naive: moves money"), None);
+    }
+
+    #[test]
     fn a_demo_that_never_says_where_it_is_fails_with_what_it_said() {
         let (sender, lines) = mpsc::channel();
         sender.send("error: port in use".to_owned()).unwrap();
         drop(sender);
-        let failure = page_address(&lines, START_LIMIT).unwrap_err().to_string();
+        let failure = printed(&lines, START_LIMIT, TWIN, twin_in).unwrap_err().to_string();
         assert!(failure.contains("error: port in use"), "{failure}");
     }
 }
