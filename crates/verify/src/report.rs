@@ -123,7 +123,8 @@ impl Report {
         tell(self.not_tried, "not tried (interrupted)");
         let (checks, requests) = (self.findings.len() + self.not_tried, self.requests);
         let seconds = self.took.as_secs_f32();
-        format!("{checks} checks: {}. {requests} requests in {seconds:.1} s.", parts.join(", "))
+        let checks = if checks == 1 { "1 check".to_owned() } else { format!("{checks} checks") };
+        format!("{checks}: {}. {requests} requests in {seconds:.1} s.", parts.join(", "))
     }
 }
 
