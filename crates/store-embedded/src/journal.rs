@@ -9,6 +9,9 @@
 //!
 //! A batch's sequence number is the one thing that no checksum of fjall's covers.
 //!
+//! Where there is no journal at all, fjall would begin one, and number its rows from zero: at the next start it would take
+//! them for older than what lies in files, and drop them all. There always is one, so its absence is damage.
+//!
 //! Layout (`fjall/src/journal/entry.rs`), little-endian: start = 1, count u32, seqno u64; item = 2, value type,
 //! compression, keyspace u64, key length u16, value length u32, stored length u32, key, value; clear = 4, keyspace
 //! u64; end = 3, xxh3 of all between start and end, `FJL` 3.
@@ -42,13 +45,15 @@ pub(crate) fn check(data: &Path) -> Result<(), OpenError> {
     let failed = |error| OpenError::io(data, "its journals could not be read", error);
     let mut journals = journals(data).map_err(failed)?;
     journals.sort();
-    let last = journals.last().map(|(number, _)| *number);
+    let Some(last) = journals.last().map(|(number, _)| *number) else {
+        return Err(OpenError::damaged(data, "it has no journal"));
+    };
     for (number, path) in journals {
         let bytes = fs::read(&path).map_err(failed)?;
         let written = without_unused(&bytes);
         let Some(at) = first_bad(written) else { continue };
         let rest = written.get(at..).unwrap_or_default();
-        if Some(number) != last || whole_batch_within(rest) {
+        if number != last || whole_batch_within(rest) {
             return Err(OpenError::damaged(&path, format_args!("the journal is damaged at byte {at}")));
         }
         cut(&path, at as u64).map_err(failed)?;

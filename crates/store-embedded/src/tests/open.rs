@@ -75,6 +75,21 @@ async fn a_damaged_journal_is_refused() {
 }
 
 /// What a kill or a power cut leaves of a batch that was never acknowledged.
+/// Without any, fjall would begin one whose rows it drops at the start after the next: each claim in it would be granted
+/// again.
+#[tokio::test]
+async fn a_journal_that_is_missing_is_damage_and_not_made_anew() {
+    let (_place, path) = written().await;
+    let store = open(&path);
+    store.spaces().records.rotate_memtable_and_wait().unwrap();
+    drop(store);
+    let journal = path.join("data/0.jnl");
+    fs::remove_file(&journal).unwrap();
+    let text = refused(&path, OpenErrorKind::Damaged);
+    assert!(text.contains("no journal") && text.contains("backup"), "{text}");
+    assert!(!journal.exists());
+}
+
 #[tokio::test]
 async fn a_torn_tail_of_the_journal_costs_nothing_acknowledged() {
     let (_place, path) = written().await;
