@@ -36,10 +36,10 @@ pub(crate) struct Ahead {
     piece: Box<[u8]>,
 }
 
+/// Opened anew each time: a journal that is held open keeps its room on the disk when fjall has removed it.
 #[derive(Debug)]
 struct Journal {
     number: u64,
-    file: File,
     /// Where the next room is made.
     next: u64,
 }
@@ -64,29 +64,29 @@ impl Ahead {
 
     fn make(&mut self) -> io::Result<()> {
         let Some((number, path)) = journals(&self.data)?.into_iter().max() else { return Ok(()) };
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
         if self.journal.as_ref().is_none_or(|journal| journal.number != number) {
-            let file = OpenOptions::new().read(true).write(true).open(path)?;
-            self.journal = Some(Journal { number, next: end_of_rows(&file)?, file });
+            self.journal = Some(Journal { number, next: end_of_rows(&file)? });
         }
         match &mut self.journal {
-            Some(journal) => journal.make(&mut self.piece),
+            Some(journal) => journal.make(&file, &mut self.piece),
             None => Ok(()),
         }
     }
 }
 
 impl Journal {
-    fn make(&mut self, piece: &mut [u8]) -> io::Result<()> {
-        let len = self.file.metadata()?.len();
+    fn make(&mut self, file: &File, piece: &mut [u8]) -> io::Result<()> {
+        let len = file.metadata()?.len();
         for _ in 0..LOOKS_AT {
             let (at, end) = (self.next, self.next + PIECE as u64);
             if end > len {
                 return Ok(());
             }
-            self.file.read_exact_at(piece, at)?;
+            file.read_exact_at(piece, at)?;
             self.next = end;
             if is_unused(piece) {
-                return self.file.write_all_at(piece, at);
+                return file.write_all_at(piece, at);
             }
         }
         Ok(())
@@ -158,6 +158,19 @@ mod tests {
             }
             assert_eq!(fs::metadata(&path).unwrap().len(), (PIECE + extra) as u64);
         }
+    }
+
+    /// Or a disk that is nearly full would get nothing back when fjall removes it.
+    #[test]
+    fn a_journal_is_not_held_open() {
+        let (place, path) = journal(4, &[]);
+        let mut ahead = Ahead::new(place.path().to_owned());
+        ahead.of(PIECE);
+        assert!(ahead.journal.is_some());
+        let handles = fs::read_dir("/proc/self/fd")
+            .unwrap()
+            .filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
+        assert_eq!(handles.filter(|file| *file == path).count(), 0);
     }
 
     #[test]
