@@ -10,6 +10,7 @@ mod fault;
 mod origin;
 mod request;
 
+pub(crate) use answer::told;
 pub use answer::{Answer, Lost, Outcome};
 pub(crate) use connection::exchange;
 pub use curl::{Together, curl};

@@ -1,5 +1,6 @@
 //! What a check works with: requests, effects, and a record of both.
 
+mod aside;
 mod begun;
 mod change;
 mod commands;
@@ -22,6 +23,7 @@ use crate::{
     verdict::Stop,
 };
 
+pub use aside::Aside;
 pub use begun::Begun;
 pub use resource::Document;
 pub use upstream::Held;

@@ -66,6 +66,11 @@ impl Answer {
     }
 }
 
+/// What became of a request, in one line.
+pub(crate) fn told(outcome: &Outcome) -> String {
+    outcome.as_ref().map_or_else(ToString::to_string, ToString::to_string)
+}
+
 impl fmt::Display for Answer {
     /// In one line: status, and the beginning of the body.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -143,7 +143,7 @@ async fn large_answer(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     let request = trial.keyed_anew(&trial.unkeyed(operation))?;
     let before = trial.count().await?;
     let first = trial.carried_out("a request with a large answer", &request).await?;
-    let repeat = trial.until_settled("its repeat", &request).await?;
+    let repeat = trial.until_unlocked("its repeat", &request).await?;
     trial.one_effect_since(before, "a request with a large answer, and its repeat").await?;
     let size = first.body.len();
     Ok(match (repeat.is_same(&first), repeat.is_success()) {

@@ -12,6 +12,8 @@ use crate::{
 
 /// How long before a request that was told to wait is sent again, at least and at most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// After so many leases a lock that was left behind has ended.
+const LEASES: u32 = 3;
 
 impl Trial<'_> {
     /// Exactly one effect since `before`, or the check ends here.
@@ -43,8 +45,34 @@ impl Trial<'_> {
     /// # Errors
     /// As for [`Trial::send`].
     pub async fn until_settled(&mut self, what: &str, request: &Request) -> Result<Answer, Stop> {
-        let started = Instant::now();
-        // bounded: by the plan's patience, and by the requests of the run.
+        self.settled_by(what, request, Instant::now() + self.plan.bounds.patience).await
+    }
+
+    /// The same where nothing runs any more, and a lock can only have been left behind: then no longer than
+    /// [`Trial::lock_max`].
+    ///
+    /// # Errors
+    /// As for [`Trial::send`].
+    pub async fn until_unlocked(&mut self, what: &str, request: &Request) -> Result<Answer, Stop> {
+        self.settled_by(what, request, Instant::now() + self.lock_max()).await
+    }
+
+    /// How long a key is taken to be locked at most once nothing runs: longer than the lease where the plan names it,
+    /// otherwise as long as an answer may take.
+    #[must_use]
+    pub fn lock_max(&self) -> Duration {
+        let (patience, lease) =
+            (self.plan.bounds.patience, self.plan.upstream.and_then(|upstream| upstream.lease));
+        lease.map_or(patience, |lease| patience.min(lease.saturating_mul(LEASES)))
+    }
+
+    pub(super) async fn settled_by(
+        &mut self,
+        what: &str,
+        request: &Request,
+        by: Instant,
+    ) -> Result<Answer, Stop> {
+        // bounded: by that time, and by the requests of the run.
         loop {
             let answer = self.send(what, request).await?;
             if !self.profile.in_progress.knows(answer.status) {
@@ -52,7 +80,7 @@ impl Trial<'_> {
             }
             let asked = answer.header("retry-after").and_then(|text| text.parse().ok());
             let pause = asked.map_or(PAUSE.0, Duration::from_secs).clamp(PAUSE.0, PAUSE.1);
-            if started.elapsed() + pause > self.plan.bounds.patience {
+            if Instant::now() + pause > by {
                 return Ok(answer);
             }
             sleep(pause).await;

@@ -17,8 +17,10 @@ pub(super) struct Round {
     pub(super) between: bool,
     /// How many effects there are after the repeat.
     pub(super) effects: i64,
-    /// What the repeat was told, once it started again.
+    /// What the repeat was told, once it started again: it may be to wait.
     pub(super) repeat: Outcome,
+    /// What was sent, and sent again.
+    pub(super) request: Request,
 }
 
 /// Longest time between the first sight of the effect and the kill.
@@ -37,13 +39,14 @@ pub(super) async fn round(trial: &mut Trial<'_>) -> Result<Round, Stop> {
     trial.until_it_is_gone().await?;
     trial.command("start", commands.restart.as_ref()).await?;
     trial.until_it_answers().await?;
-    let repeat = match trial.until_settled("the same request again, after the crash", &request).await {
-        Ok(answer) => Ok(answer),
-        Err(Stop::Lost { lost, .. }) => Err(lost),
-        Err(stop) => return Err(stop),
-    };
-    let effects = trial.effects_since(before, 1).await?;
-    Ok(Round { between: seen && !answered, effects, repeat })
+    let mut repeat = trial.attempt("the same request again, after the crash", &request).await?;
+    let mut effects = trial.effects_since(before, 1).await?;
+    if effects == 0 && trial.is_to_wait(&repeat) {
+        // Its effect may still come, and would be counted for the next one.
+        let settled = trial.until_unlocked("the same request again, until it is settled", &request).await;
+        (repeat, effects) = (Trial::outcome(settled)?, trial.effects_since(before, 1).await?);
+    }
+    Ok(Round { between: seen && !answered, effects, repeat, request })
 }
 
 /// The one that takes long where there is one: its answer comes long after its effect, or may.
