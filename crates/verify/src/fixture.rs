@@ -337,6 +337,21 @@ pub async fn serve(defect: Option<Defect>, listen: SocketAddr, journal: &Path) -
     Ok(())
 }
 
+/// The same in front of an application: in `journal` stands what it has begun and what it was answered.
+///
+/// # Errors
+/// As for [`serve`].
+pub async fn serve_in_front_of(
+    application: SocketAddr,
+    defect: Option<Defect>,
+    listen: SocketAddr,
+    journal: &Path,
+) -> io::Result<()> {
+    let layer = Layer::on(defect, journal)?.in_front_of(application);
+    serve_on(bind(listen).await?, layer).await;
+    Ok(())
+}
+
 /// Listens there; not at once if the one before has just been killed, and its port is not free yet.
 async fn bind(listen: SocketAddr) -> io::Result<TcpListener> {
     const LONGEST: Duration = Duration::from_secs(5);

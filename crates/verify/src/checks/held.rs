@@ -1,5 +1,7 @@
 //! What becomes of a request while the application still has it.
 
+mod crash;
+
 use crate::{
     call::Who,
     check::{Check, Level, Need, Running},
@@ -36,6 +38,15 @@ pub(super) const CHECKS: &[Check] = &[
         needs: &[Need::UpstreamView],
         controls: &[Defect::LostOnHangUp, Defect::NoDeduplication],
         run: |trial| Box::pin(abandoned(trial, Stage::MidAnswer)),
+    },
+    Check {
+        id: "held/forgotten-at-crash",
+        level: Level::Must,
+        requirement: "What is killed while the application has a request does not send it again: there is one effect.",
+        source: "draft-ietf-httpapi-idempotency-key-header-07, sections 1 and 2.6",
+        needs: &[Need::UpstreamView, Need::Kill],
+        controls: &[Defect::ForgottenAtCrash, Defect::NoDeduplication],
+        run: |trial| Box::pin(crash::forgotten(trial)),
     },
     Check {
         id: "held/callers-mixed-up",

@@ -88,10 +88,11 @@ where
 
 /// What the check finds by the first of the fixture's plans that is wanted; otherwise what it finds by the last.
 async fn found(case: Case, wanted: fn(&Verdict) -> bool) -> Verdict {
+    let killed = case.check.needs.iter().any(|need| matches!(need, Need::Kill | Need::Pause));
     if case.check.needs.contains(&Need::UpstreamView) {
-        return found_behind(case).await;
+        return if killed { found_behind_process(case).await } else { found_behind(case).await };
     }
-    if case.check.needs.iter().any(|need| matches!(need, Need::Kill | Need::Pause)) {
+    if killed {
         let process = Process::start(case.defect);
         return verdict(&process.plan().await, case.check).await;
     }
@@ -112,11 +113,27 @@ async fn found(case: Case, wanted: fn(&Verdict) -> bool) -> Verdict {
 
 /// What the check finds in the upstream view of a fixture that stands in front of the verifier.
 async fn found_behind(case: Case) -> Verdict {
-    let free = "127.0.0.1:0".parse().expect("it is an address");
-    let application = Application::listen(free).await.expect("there is a free port");
+    let application = listening().await;
     let fixture = Fixture::in_front_of(application.address(), case.defect).await;
     let plan = fixture.as_ref().expect("and another one").upstream_plan().expect("it stands in front");
-    let run = Run::new(&plan, &Selection(vec![case.check.id.to_owned()])).expect("the check exists");
+    verdict_before(application, &plan, case.check).await
+}
+
+/// The same of one that can be killed.
+async fn found_behind_process(case: Case) -> Verdict {
+    let application = listening().await;
+    let process = Process::in_front_of(application.address(), case.defect);
+    let plan = process.upstream_plan(application.address()).await;
+    verdict_before(application, &plan, case.check).await
+}
+
+async fn listening() -> Application {
+    let free = "127.0.0.1:0".parse().expect("it is an address");
+    Application::listen(free).await.expect("there is a free port")
+}
+
+async fn verdict_before(application: Application, plan: &Plan, check: &Check) -> Verdict {
+    let run = Run::new(plan, &Selection(vec![check.id.to_owned()])).expect("the check exists");
     let run = run.before(Arc::new(application));
     run.carry_out(&mut Silent, pending()).await.findings.remove(0).verdict
 }

@@ -10,11 +10,16 @@ use std::{
 use onlyonce_verify::{
     Plan,
     fixture::{self, Defect},
+    plan::Upstream,
 };
 use tempfile::TempDir;
 
-/// What a process is told: defect, address and journal.
+/// What a process is told: defect, address, the application in front of which it stands or that it stands in front of
+/// none, and journal.
 const TOLD: &str = "ONLYONCE_FIXTURE";
+
+/// How long a request that was told to wait is asked for again, three times as long as this.
+const LEASE: Duration = Duration::from_millis(200);
 
 /// A fixture as a process of its own, with commands to kill and to stop it.
 pub(crate) struct Process {
@@ -25,13 +30,22 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(defect: Option<Defect>) -> Self {
+        Self::started(defect, "none")
+    }
+
+    /// One that does nothing itself, and stands in front of an application.
+    pub(crate) fn in_front_of(application: SocketAddr, defect: Option<Defect>) -> Self {
+        Self::started(defect, &application.to_string())
+    }
+
+    fn started(defect: Option<Defect>, application: &str) -> Self {
         let directory = tempfile::tempdir().expect("there is room for a directory");
         let free = TcpListener::bind(("127.0.0.1", 0)).expect("the loopback has a free port");
         let listen = free.local_addr().expect("it is bound");
         let program = std::env::current_exe().expect("a test knows its program");
         let defect = defect.map_or("none".to_owned(), |defect| format!("{defect:?}"));
         let start = format!(
-            "{TOLD}='{defect} {listen} {}' '{}' --exact process::serves_when_it_is_told_to >/dev/null 2>&1 & echo $! > '{}'",
+            "{TOLD}='{defect} {listen} {application} {}' '{}' --exact process::serves_when_it_is_told_to >/dev/null 2>&1 & echo $! > '{}'",
             directory.path().join("journal").display(),
             program.display(),
             pid(&directory).display(),
@@ -43,7 +57,18 @@ impl Process {
     }
 
     pub(crate) async fn plan(&self) -> Plan {
-        let mut plan = fixture::plan(self.listen);
+        self.with_commands(fixture::plan(self.listen)).await
+    }
+
+    /// The plan of the upstream view; it names a lease, since what a crash leaves behind here is never locked.
+    pub(crate) async fn upstream_plan(&self, application: SocketAddr) -> Plan {
+        let target = format!("http://{}", self.listen).parse().expect("it is an address");
+        let mut plan = Plan::upstream(&target, application);
+        plan.upstream = plan.upstream.map(|upstream| Upstream { lease: Some(LEASE), ..upstream });
+        self.with_commands(plan).await
+    }
+
+    async fn with_commands(&self, mut plan: Plan) -> Plan {
         let signal =
             |signal: &str| Some(format!("kill -{signal} $(cat '{}')", pid(&self.directory).display()));
         plan.commands.kill = signal("KILL");
@@ -87,12 +112,16 @@ fn pid(directory: &TempDir) -> PathBuf {
 fn serves_when_it_is_told_to() {
     #[expect(clippy::disallowed_methods, reason = "a process that was started by a test is told by it")]
     let Ok(told) = std::env::var(TOLD) else { return };
-    let [defect, listen, journal] = told.splitn(3, ' ').collect::<Vec<_>>()[..] else {
+    let [defect, listen, application, journal] = told.splitn(4, ' ').collect::<Vec<_>>()[..] else {
         panic!("{TOLD}: {told}");
     };
     let listen = listen.parse().expect("an address");
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads can be started");
-    let served = runtime.block_on(fixture::serve(Defect::named(defect), listen, Path::new(journal)));
+    let (defect, journal) = (Defect::named(defect), Path::new(journal));
+    let served = match application.parse() {
+        Ok(application) => runtime.block_on(fixture::serve_in_front_of(application, defect, listen, journal)),
+        Err(_) => runtime.block_on(fixture::serve(defect, listen, journal)),
+    };
     served.expect("it can listen, and write its journal");
 }
