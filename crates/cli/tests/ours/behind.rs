@@ -20,9 +20,11 @@ async fn nothing_fails_in_the_upstream_view_of_the_gateway() {
     let plan = Plan {
         target: gateway.port.url().parse().unwrap(),
         upstream: Some(Upstream { listen: application.address(), lease: Some(LEASE), credentials: true }),
+        commands: gateway.commands(),
         ..plan("gateway")
     };
     let report = verified(&plan, Some(Arc::new(application)), Selection::default()).await;
     assert_nothing_failed(&report);
     of_these(&report, &["forward", "stored", "overlap", "held", "broken", "status", "down"]);
+    of_these(&report, &["crash/runs-again", "held/forgotten-at-crash"]);
 }
