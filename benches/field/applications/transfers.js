@@ -6,21 +6,23 @@ const { appendFileSync, existsSync, readFileSync } = require("node:fs");
 const { randomUUID } = require("node:crypto");
 const { setTimeout: sleep } = require("node:timers/promises");
 
-// What each path does: how long it works, with which status it answers, how long its receipt is.
+// What each path does: how long it works before its effect and after it, with which status it answers, and how long its
+// receipt is.
 const WAYS = {
-  "/transfers": { works: 30, status: 201, receipt: 0 },
-  "/slow": { works: 1500, status: 201, receipt: 0 },
-  "/fails": { works: 0, status: 500, receipt: 0 },
-  "/large": { works: 0, status: 201, receipt: 2 * 1024 * 1024 },
+  "/transfers": { before: 30, after: 0, status: 201, receipt: 0 },
+  "/slow": { before: 750, after: 750, status: 201, receipt: 0 },
+  "/fails": { before: 0, after: 0, status: 500, receipt: 0 },
+  "/large": { before: 0, after: 0, status: 201, receipt: 2 * 1024 * 1024 },
 };
 
-/** Works, takes effect, and answers: status, location and what to send as JSON. */
+/** Works, takes effect, works on, and answers: status, location and what to send as JSON. */
 async function transfer(path, asked) {
   if (path === "/refused") return { status: 422, body: { error: "there is no such account" } };
-  const { works, status, receipt } = WAYS[path];
-  await sleep(works);
+  const { before, after, status, receipt } = WAYS[path];
+  await sleep(before);
   const effect = { id: randomUUID(), to: asked.to, amount: asked.amount };
   appendFileSync(process.env.EFFECTS, JSON.stringify(effect) + "\n");
+  await sleep(after);
   return { status, location: `/transfers/${effect.id}`, body: { ...effect, receipt: "x".repeat(receipt) } };
 }
 

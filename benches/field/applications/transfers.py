@@ -10,24 +10,26 @@ import uuid
 
 MEGABYTE = 1024 * 1024
 
-# What each path does: how long it works in seconds, with which status it answers, how long its receipt is.
+# What each path does: how long it works before its effect and after it, in seconds, with which status it answers, and how
+# long its receipt is.
 WAYS = {
-    "/transfers": (0.03, 201, 0),
-    "/slow": (1.5, 201, 0),
-    "/fails": (0, 500, 0),
-    "/large": (0, 201, 2 * MEGABYTE),
+    "/transfers": (0.03, 0, 201, 0),
+    "/slow": (0.75, 0.75, 201, 0),
+    "/fails": (0, 0, 500, 0),
+    "/large": (0, 0, 201, 2 * MEGABYTE),
 }
 
 
 def transfer(path, asked):
-    """Works, takes effect, and answers: status, headers and what to send as JSON."""
+    """Works, takes effect, works on, and answers: status, headers and what to send as JSON."""
     if path == "/refused":
         return 422, {}, {"error": "there is no such account"}
-    works, status, receipt = WAYS[path]
-    time.sleep(works)
+    before, after, status, receipt = WAYS[path]
+    time.sleep(before)
     effect = {"id": str(uuid.uuid4()), "to": asked["to"], "amount": asked["amount"]}
     with open(os.environ["EFFECTS"], "a", encoding="utf-8") as effects:
         effects.write(json.dumps(effect) + "\n")
+    time.sleep(after)
     return status, {"Location": "/transfers/" + effect["id"]}, {**effect, "receipt": "x" * receipt}
 
 

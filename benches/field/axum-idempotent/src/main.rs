@@ -25,25 +25,32 @@ use uuid::Uuid;
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let keyed = Router::new()
-        .route("/transfers", post(|Json(asked)| transfer(asked, Duration::from_millis(30), StatusCode::CREATED, "")))
-        .route("/slow", post(|Json(asked)| transfer(asked, Duration::from_millis(1500), StatusCode::CREATED, "")))
-        .route("/fails", post(|Json(asked)| transfer(asked, Duration::ZERO, StatusCode::INTERNAL_SERVER_ERROR, "")))
-        .route("/refused", post(|| async { (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({"error": "no such account"}))) }))
-        .route("/large", post(|Json(asked)| async {
-            let receipt = "x".repeat(2 * 1024 * 1024);
-            transfer(asked, Duration::ZERO, StatusCode::CREATED, &receipt).await
-        }));
+        .route("/transfers", post(|Json(asked)| transfer(asked, (30, 0), StatusCode::CREATED, "")))
+        .route("/slow", post(|Json(asked)| transfer(asked, (750, 750), StatusCode::CREATED, "")))
+        .route("/fails", post(|Json(asked)| transfer(asked, (0, 0), StatusCode::INTERNAL_SERVER_ERROR, "")))
+        .route(
+            "/refused",
+            post(|| async { (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({"error": "no such account"}))) }),
+        )
+        .route(
+            "/large",
+            post(|Json(asked)| async {
+                let receipt = "x".repeat(2 * 1024 * 1024);
+                transfer(asked, (0, 0), StatusCode::CREATED, &receipt).await
+            }),
+        );
     let open = Router::new().route("/transfers", get(transfers)).route("/login", post(login));
     let listener = TcpListener::bind(format!("127.0.0.1:{}", env::var("PORT").expect("PORT is set"))).await?;
     axum::serve(listener, once::once(keyed, open)).await
 }
 
-/// Works for a while, has its effect, and answers.
-async fn transfer(asked: Value, works: Duration, status: StatusCode, receipt: &str) -> Response {
-    sleep(works).await;
+/// Works so many milliseconds before its effect and after it, and answers.
+async fn transfer(asked: Value, (before, after): (u64, u64), status: StatusCode, receipt: &str) -> Response {
+    sleep(Duration::from_millis(before)).await;
     let effect = json!({"id": Uuid::new_v4().to_string(), "to": asked["to"], "amount": asked["amount"]});
     let mut file = fs::OpenOptions::new().append(true).create(true).open(effects()).expect("the file opens");
     file.write_all(format!("{effect}\n").as_bytes()).expect("the effect is written");
+    sleep(Duration::from_millis(after)).await;
     let location = format!("/transfers/{}", effect["id"].as_str().unwrap_or_default());
     let mut answer = effect;
     answer["receipt"] = receipt.into();
