@@ -107,7 +107,7 @@ def table(systems):
     lines = ["## Checks\n", row(["check", "level", *heads]), "|---" * (len(heads) + 2) + "|"]
     for check, level in checks.items():
         lines.append(row([f"`{check}`", level, *(CELLS[system.verdict(check)] for system in systems)]))
-    return "\n".join(lines) + "\n\n" + "What each check demands, and who says so: `onlyonce verify --list`.\n"
+    return "\n".join(lines) + "\n\n" + "What each check demands, and who says so: [the checks](checks.md).\n"
 
 
 def section(system):
