@@ -11,6 +11,8 @@ import tomllib
 
 CELLS = {"pass": "pass", "fail": "**fail**", "deviates": "deviates", "not-observable": "n. o.", "not-asked": "–"}
 
+DIRECTORIES = {}  # of this machine, and what they are called on any
+
 HEAD = """\
 # Field report
 
@@ -40,6 +42,7 @@ all of them.
 
 def page(here, results):
     """The whole page, from the systems below `here` and the verifier's reports in `results`."""
+    DIRECTORIES.update({str(results.parent): "target/field", str(here): "benches/field"})
     systems = [System(path.parent, results) for path in here.glob("*/system.toml")]
     systems = sorted((system for system in systems if system.report), key=lambda system: system.place)
     if not systems:
@@ -61,7 +64,8 @@ class System:
         self.plan = (source / "plan.toml").read_text().strip()
         self.by_design = {check: rule for rule in written.get("by_design", []) for check in rule["checks"]}
         result = results / f"{source.name}.json"
-        self.report = json.loads(result.read_text()) if result.exists() else None
+        # One that is empty is still being written.
+        self.report = json.loads(result.read_text()) if result.exists() and result.stat().st_size else None
         self.findings = {found["check"]: found for found in (self.report or {}).get("findings", [])}
 
     def verdict(self, check):
@@ -193,8 +197,9 @@ def short(text, most=100):
 
 def portable(text):
     """Without the ports and directories of the machine that it was run on."""
-    text = re.sub(r"(127\.0\.0\.1|localhost):\d+", r"\1:8080", text)
-    return re.sub(r"/[\w./-]*/target/field/", "target/field/", text)
+    for directory, name in DIRECTORIES.items():
+        text = text.replace(directory, name)
+    return re.sub(r"(127\.0\.0\.1|localhost):\d+", r"\1:8080", text)
 
 
 def row(cells):

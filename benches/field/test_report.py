@@ -32,7 +32,7 @@ def finding(check, verdict, level="must", **more):
 FAIL = {
     "expected": "one effect",
     "actual": "two <effects> | at 127.0.0.1:4711",
-    "script": "curl http://127.0.0.1:4711/transfers\n#    201 ```",
+    "script": "curl http://127.0.0.1:4711/transfers\n#    201 ```\n# start it: {here}/run",
     "steps": [{}],
 }
 
@@ -47,6 +47,7 @@ class Page(unittest.TestCase):
             (here / "once-more" / "plan.toml").write_text('target = "http://127.0.0.1:{port}"\n')
             (here / "once-more" / "once.py").write_text("protect = True\n")
             found = {"began": "2026-01-02T03:04:05Z", "profile": "lenient", "view": "client", "findings": list(findings)}
+            found = json.loads(json.dumps(found).replace("{here}", str(here)))
             (results / "once-more.json").write_text(json.dumps(found))
             return report.page(here, results)
 
@@ -88,6 +89,7 @@ class Page(unittest.TestCase):
         self.assertIn("- expected: one effect", page)
         self.assertIn("curl http://127.0.0.1:8080/transfers", page)
         self.assertNotIn("4711", page)
+        self.assertIn("# start it: benches/field/run", page)
 
     def test_what_a_system_sent_is_neither_markup_nor_the_end_of_a_block(self):
         page = self.page(finding("replay/body-differs", "fail", **FAIL))
