@@ -197,7 +197,8 @@ def short(text, most=100):
 
 def portable(text):
     """Without the ports and directories of the machine that it was run on."""
-    for directory, name in DIRECTORIES.items():
+    # One may lie in the other: the longer first.
+    for directory, name in sorted(DIRECTORIES.items(), reverse=True):
         text = text.replace(directory, name)
     return re.sub(r"(127\.0\.0\.1|localhost):\d+", r"\1:8080", text)
 
