@@ -75,7 +75,7 @@ impl Process {
         plan.commands.restart = Some(self.start.clone());
         plan.commands.pause = signal("STOP");
         plan.commands.resume = signal("CONT");
-        plan.commands.pause_for = Some(Duration::from_millis(300));
+        plan.commands.pause_for = Some(Duration::from_millis(150));
         self.until_it_listens().await;
         plan
     }
