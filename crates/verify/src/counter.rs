@@ -90,11 +90,18 @@ impl Counter {
     }
 
     /// How many effects lie between two counts.
-    pub(crate) const fn between(&self, before: i64, after: i64) -> i64 {
-        match self.reading {
-            Reading::Length(_) => after - before,
-            Reading::Number { step, .. } => (after - before) / step,
-        }
+    ///
+    /// Part of one is one: what moved must not be lost in a division.
+    pub(crate) fn between(&self, before: i64, after: i64) -> i64 {
+        let step = match self.reading {
+            Reading::Length(_) => 1,
+            Reading::Number { step, .. } => i128::from(step),
+        };
+        // The API may say any number: in more bits nothing overflows.
+        let moved = i128::from(after) - i128::from(before);
+        let part = if moved % step == 0 { 0 } else { moved.signum() * step.signum() };
+        let effects = moved / step + part;
+        i64::try_from(effects).unwrap_or(if effects > 0 { i64::MAX } else { i64::MIN })
     }
 }
 
@@ -114,8 +121,17 @@ mod tests {
         let balance = Counter::parse("GET /account /balance -100").unwrap();
         assert_eq!(balance.read(&json!({"balance": 700})), Ok(700));
         assert_eq!(balance.between(1000, 700), 3);
+        assert_eq!(balance.between(1000, 850), 2, "the second moved less than the first");
+        assert_eq!(balance.between(850, 1000), -2);
         for wrong in ["", "GET", "GET /x", "GET /x size", "GET /x /a b", "GET x length", "GET /x /a 0"] {
             assert!(Counter::parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn between_any_two_numbers_there_is_a_count() {
+        let balance = Counter::parse("GET /account /balance -1").unwrap();
+        assert_eq!(balance.between(i64::MIN, i64::MAX), i64::MIN);
+        assert_eq!(balance.between(0, i64::MIN), i64::MAX);
     }
 }
