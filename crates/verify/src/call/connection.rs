@@ -33,6 +33,10 @@ pub(crate) async fn exchange(origin: &Origin, request: &Request, patience: Durat
     let started = Instant::now();
     let talked = async {
         let tcp = TcpStream::connect((origin.host.as_str(), origin.port)).await.map_err(not_reached)?;
+        // Nobody was asked about another machine, whatever this one's names say.
+        if origin.is_loopback() && !tcp.peer_addr().map_err(not_reached)?.ip().is_loopback() {
+            return Err(not_reached(format!("{} is another machine here", origin.host)));
+        }
         // A request is one thing; nothing is gained by waiting for more of it.
         tcp.set_nodelay(true).map_err(not_reached)?;
         if origin.tls {

@@ -47,8 +47,14 @@ impl Origin {
             _ => return Err(wrong()),
         };
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(wrong)?;
+        // A port that is none, such as 99999, must not become another one; nor is a credential in a URL passed over.
+        let authority = uri.authority().map_or("", http::uri::Authority::as_str);
+        let usual = if tls { 443 } else { 80 };
+        let port = match authority.strip_prefix(host).ok_or_else(wrong)?.strip_prefix(':') {
+            None | Some("") => usual,
+            Some(port) => port.parse().map_err(|_| wrong())?,
+        };
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
         let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
         Ok((Self { tls, host, port }, path))
     }
@@ -92,5 +98,14 @@ mod tests {
         assert!(!Origin::split("https://example.com/").unwrap().0.is_loopback());
         assert!(Origin::split("/transfers").is_err());
         assert!("http://localhost/x".parse::<Origin>().is_err());
+    }
+
+    /// Another port than the one that was written is somebody else's.
+    #[test]
+    fn a_port_that_is_none_is_no_other_one() {
+        for wrong in ["http://127.0.0.1:99999/", "http://127.0.0.1:x/", "http://ana:secret@127.0.0.1:8080/"] {
+            assert!(Origin::split(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(Origin::split("https://[::1]/").unwrap().0.port, 443);
     }
 }
