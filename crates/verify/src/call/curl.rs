@@ -27,13 +27,20 @@ pub fn curl(origin: &Origin, request: &Request, secret: impl Fn(&str) -> bool, t
         Manner::Half => line.push_str(" --limit-rate 1 --max-time 0.5"),
         Manner::Slow(_) => line.push_str(" --limit-rate 50"),
     }
+    if request.path.contains(['[', ']', '{', '}']) {
+        line.push_str(" -g");
+    }
     let _ = write!(line, " -X {} {}", request.method, quoted(&format!("{origin}{}", request.path)));
     for (name, value) in &request.headers {
         let value = match secret(name.as_str()) {
             true => variable(request.who, name.as_str()),
             false => String::from_utf8_lossy(value.as_bytes()).into_owned(),
         };
-        let header = format!("{name}: {value}");
+        let header = match value.is_empty() {
+            // What curl leaves out if it is written with a colon.
+            true => format!("{name};"),
+            false => format!("{name}: {value}"),
+        };
         let _ = match secret(name.as_str()) {
             true => write!(line, " -H \"{header}\""),
             false => write!(line, " -H {}", quoted(&header)),
@@ -115,6 +122,15 @@ mod tests {
             "curl -sS -i -X POST 'http://127.0.0.1:8080/transfers' -H \"authorization: $SECOND_AUTHORIZATION\" \
              -H 'idempotency-key: \"it'\\''s\"' --data-raw '{}'"
         );
+    }
+
+    #[test]
+    fn what_curl_would_leave_out_or_read_otherwise_goes_out() {
+        let origin = "http://127.0.0.1:8080".parse().unwrap();
+        let mut request = Request { path: "/transfers?ids[]=1".into(), ..request() };
+        request.headers.insert("idempotency-key", HeaderValue::from_static(""));
+        let line = curl(&origin, &request, |_| false, Together::Alone);
+        assert!(line.contains(" -g ") && line.contains(" -H 'idempotency-key;'"), "{line}");
     }
 
     #[test]
