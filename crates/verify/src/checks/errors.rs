@@ -14,7 +14,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "errors/no-problem-document",
         level: Level::Should,
-        requirement: "A refusal is a problem document, or links to one.",
+        requirement: "A refusal is a problem document, or links to what explains it.",
         source: "draft-ietf-httpapi-idempotency-key-header-07, section 2.7; RFC 9457, section 3",
         needs: &[],
         controls: &[Defect::PlainErrors],
@@ -24,7 +24,7 @@ pub(super) const CHECKS: &[Check] = &[
         id: "errors/problem-disagrees",
         level: Level::Should,
         requirement: "What a problem document says agrees with the status of its answer.",
-        source: "RFC 9457, sections 3.1.1 to 3.1.3 and 4.2.1",
+        source: "RFC 9457, sections 3.1.1 to 3.1.4 and 4.2.1",
         needs: &[],
         controls: &[Defect::ProblemDisagrees],
         run: |trial| Box::pin(problem::disagrees(trial)),

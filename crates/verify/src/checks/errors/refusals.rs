@@ -8,6 +8,9 @@ use crate::{
     verdict::{Stop, Verdict},
 };
 
+/// What is asked without a credential.
+pub(super) const NO_CREDENTIAL: &str = "no credential";
+
 /// A refusal, and of what.
 pub(super) type Refusal = (&'static str, Answer);
 
@@ -23,7 +26,7 @@ pub(super) async fn all(trial: &mut Trial<'_>) -> Result<Vec<Refusal>, Stop> {
         asked.push(("no key", trial.without_key(&request)));
     }
     if !trial.plan().credentials.first.is_empty() {
-        asked.push(("no credential", trial.of(&request, Who::Nobody)));
+        asked.push((NO_CREDENTIAL, trial.of(&request, Who::Nobody)));
     }
     let mut refusals = Vec::new();
     for (what, request) in asked {

@@ -26,7 +26,7 @@ pub(super) async fn volatile(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     let (request, _) = trial.recognised().await?;
     let one = trial.send("a repeat", &request).await?;
     let two = trial.send("another repeat", &request).await?;
-    let stays = |name: &&HeaderName| !is_of_the_exchange(name.as_str());
+    let stays = |name: &&HeaderName| !is_of_the_exchange(name.as_str()) && name.as_str() != "expires";
     let mut names = one.headers.keys().chain(two.headers.keys()).filter(stays);
     Ok(match names.find(|name| differs(name, &one.headers, &two.headers)) {
         None => Verdict::pass("two repeats have the same headers"),
@@ -87,10 +87,11 @@ fn shown(name: &HeaderName, headers: &HeaderMap) -> String {
 /// Whether it tells of this very exchange: its time, its connection, its trace, its caller's quota; or of a replay, or
 /// is a credential. Two answers to one operation may differ in these.
 fn is_of_the_exchange(name: &str) -> bool {
-    const NAMES: [&str; 22] = [
+    const NAMES: [&str; 25] = [
         "age",
         "alt-svc",
         "connection",
+        "content-security-policy",
         "content-length",
         "date",
         "keep-alive",
@@ -110,11 +111,24 @@ fn is_of_the_exchange(name: &str) -> bool {
         "x-response-time",
         "x-runtime",
         "x-served-by",
+        "x-timer",
+        "x-vercel-id",
     ];
-    const BEGIN: [&str; 7] =
-        ["access-control-", "cf-", "fly-", "idempoten", "ratelimit", "x-amz", "x-ratelimit"];
-    const HAVE: [&str; 7] =
-        ["request-id", "correlation-id", "trace-id", "token", "secret", "session", "credential"];
+    const BEGIN: [&str; 6] = ["access-control-", "cf-", "fly-", "ratelimit", "x-amz", "x-ratelimit"];
+    // Each names its marker in its own way: `X-Idempotency-Status`, `X-Idempotent-Replay`.
+    const HAVE: [&str; 11] = [
+        "request-id",
+        "correlation-id",
+        "trace",
+        "latency",
+        "service-time",
+        "token",
+        "secret",
+        "session",
+        "credential",
+        "idempoten",
+        "replay",
+    ];
     NAMES.contains(&name)
         || BEGIN.iter().any(|begin| name.starts_with(begin))
         || HAVE.iter().any(|part| name.contains(part))
