@@ -128,6 +128,12 @@ async fn verify(arguments: &Arguments) -> Result<Exit, Failure> {
     if report.not_tried > 0 {
         tell("interrupted: this is the report so far");
     }
+    if report.unreached > 0 {
+        let many = report.unreached;
+        tell(&format!(
+            "the API went away: {many} checks could not be tried, and what it has not been asked is not proven"
+        ));
+    }
     arguments.publish(&report, reports)?;
     Ok(arguments.judged(&report))
 }
@@ -151,6 +157,7 @@ impl Arguments {
         match () {
             () if summary.failed > 0 || self.strict && summary.failed_should > 0 => Exit::Faulty,
             () if report.not_tried > 0 => Exit::Failure,
+            () if report.unreached > 0 => Exit::Unverified,
             () if summary.passed + summary.deviating + summary.failed_should == 0 => Exit::Unverified,
             () => Exit::Done,
         }

@@ -71,6 +71,20 @@ pub struct Upstream {
 impl Plan {
     /// A plan with every key, its default where it has one, and a word on each.
     pub const COMMENTED: &str = include_str!("plan/commented.toml");
+
+    /// Whose values stand in no report: those of the callers, and what stands beside them in the headers of operations.
+    pub(crate) fn secrets(&self) -> Credentials {
+        let mut secrets = self.credentials.clone();
+        let counted = self.counter.iter().map(|counter| &counter.operation);
+        for operation in self.operations.all().chain(counted) {
+            for (name, value) in &operation.headers {
+                if self.credentials.is_secret(name.as_str()) {
+                    secrets.first.append(name, value.clone());
+                }
+            }
+        }
+        secrets
+    }
 }
 
 /// What shows who asks: headers.

@@ -10,6 +10,7 @@ use crate::{
     call::{Answer, Lost},
     plan::{Carrier, Form},
     random,
+    report::Hidden,
     trial::{Count, Trial},
     verdict::{Stop, Verdict},
 };
@@ -24,7 +25,14 @@ pub struct Obstacle {
 }
 
 /// Sends the plan's first operation under a fresh key, and counts its effect where effects are counted.
-pub(crate) async fn try_once(mut trial: Trial<'_>) -> Result<(), Obstacle> {
+///
+/// What it tells is read on a terminal: the API's words go there as they go into reports.
+pub(crate) async fn try_once(trial: Trial<'_>) -> Result<(), Obstacle> {
+    let hidden = Hidden::new(&trial.plan().secrets());
+    tried(trial).await.map_err(|Obstacle { seen, cure }| Obstacle { seen: hidden.text(&seen), cure })
+}
+
+async fn tried(mut trial: Trial<'_>) -> Result<(), Obstacle> {
     let plan = trial.plan();
     let counts = plan.counter.is_some() || plan.upstream.is_some();
     let before = match counts {
@@ -40,6 +48,7 @@ pub(crate) async fn try_once(mut trial: Trial<'_>) -> Result<(), Obstacle> {
             false => refused(&trial, &answer),
         });
     }
+    trial.saw_usual(answer.status);
     match before {
         Some(before) => one_effect(&mut trial, before, &answer).await,
         None => Ok(()),

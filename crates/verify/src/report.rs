@@ -17,6 +17,7 @@ use crate::{
     verdict::Verdict,
 };
 
+pub(crate) use hidden::Hidden;
 pub use terminal::Style;
 
 /// All that one run has found.
@@ -36,6 +37,8 @@ pub struct Report {
     pub requests: u32,
     /// One for each check, in their order.
     pub findings: Vec<Finding>,
+    /// How many checks could not be tried to their end because the API was not there any more.
+    pub unreached: usize,
     /// How many checks were left when somebody interrupted it.
     pub not_tried: usize,
     /// Whether the verifier was the application behind what was verified.
@@ -51,6 +54,8 @@ pub struct Finding {
     pub check: &'static Check,
     /// What came out.
     pub verdict: Verdict,
+    /// Whether the API was not there any more.
+    pub unreached: bool,
     /// What was sent for it.
     pub steps: Vec<Step>,
     /// How long it took.
@@ -83,9 +88,10 @@ impl Report {
             took: Duration::ZERO,
             requests: 0,
             findings: Vec::new(),
+            unreached: 0,
             not_tried: 0,
             upstream_view: plan.upstream.is_some(),
-            credentials: plan.credentials.clone(),
+            credentials: plan.secrets(),
         }
     }
 

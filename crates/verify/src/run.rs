@@ -1,17 +1,9 @@
 //! Carries out the checks, one after another.
 
-use std::{
-    fmt,
-    future::pending,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Instant,
-};
+use std::{fmt, future::pending, pin::pin, sync::Arc, time::Instant};
 
 use crate::{
+    call::Lost,
     check::{Check, Need},
     checks, commands,
     plan::Plan,
@@ -19,7 +11,7 @@ use crate::{
     profile::Profile,
     rehearsal,
     report::{Finding, Report},
-    trial::Trial,
+    trial::{Learnt, Trial},
     upstream::Application,
     verdict::{Stop, Verdict},
 };
@@ -35,7 +27,7 @@ pub struct Run<'a> {
     profile: &'static Profile,
     checks: Vec<&'static Check>,
     /// Requests sent so far.
-    spent: AtomicU32,
+    learnt: Learnt,
     /// What is behind the API, in the upstream view.
     application: Option<Arc<Application>>,
 }
@@ -94,8 +86,8 @@ impl<'a> Run<'a> {
             let known: Vec<&str> = Profile::ALL.iter().map(|profile| profile.name).collect();
             RunError(format!("there is no profile {:?}{}", plan.profile, nearest(&plan.profile, &known)))
         })?;
-        let (checks, spent) = (selection.checks()?, AtomicU32::new(0));
-        Ok(Self { plan, profile, checks, spent, application: None })
+        let (checks, learnt) = (selection.checks()?, Learnt::default());
+        Ok(Self { plan, profile, checks, learnt, application: None })
     }
 
     /// In the upstream view, the application behind what is verified listens from here on; in the client's view this
@@ -123,7 +115,7 @@ impl<'a> Run<'a> {
     }
 
     fn trial(&self) -> Trial<'_> {
-        Trial::new(self.plan, self.profile, &self.spent).before(self.application.as_deref())
+        Trial::new(self.plan, self.profile, &self.learnt).before(self.application.as_deref())
     }
 
     /// What is expected.
@@ -165,7 +157,7 @@ impl<'a> Run<'a> {
             let finding = tokio::select! {
                 biased;
                 () = &mut interrupted => {
-                    resume(check, self.plan).await;
+                    self.leave_alive(check).await;
                     break;
                 }
                 finding = carry_out(check, self.trial()) => finding,
@@ -173,18 +165,23 @@ impl<'a> Run<'a> {
             observer.ended(&finding);
             report.findings.push(finding);
         }
+        report.unreached = report.findings.iter().filter(|finding| finding.unreached).count();
         report.not_tried = self.checks.len() - report.findings.len();
-        report.requests = self.spent.load(Ordering::Relaxed);
+        report.requests = self.learnt.spent();
         report.took = started.elapsed();
         report
     }
-}
 
-/// Whoever interrupts a check that has stopped the API finds it running: to let it go on does no harm where it does.
-async fn resume(check: &Check, plan: &Plan) {
-    if let (true, Some(command)) = (check.needs.contains(&Need::Pause), &plan.commands.resume) {
-        // There is nobody left to tell; the report says where it ended.
-        let _ = commands::run(command).await;
+    /// Whoever interrupts a check that has stopped the API, or killed it, finds it running: to let it go on does no harm
+    /// where it does.
+    async fn leave_alive(&self, check: &Check) {
+        let plan = &self.plan.commands;
+        let resume = plan.resume.as_ref().filter(|_| check.needs.contains(&Need::Pause));
+        let restart = plan.restart.as_ref().filter(|_| self.learnt.is_dead());
+        for command in resume.into_iter().chain(restart) {
+            // There is nobody left to tell; the report says where it ended.
+            let _ = commands::run(command).await;
+        }
     }
 }
 
@@ -192,14 +189,23 @@ fn lacks(check: &Check, plan: &Plan) -> Result<(), &'static str> {
     check.needs.iter().try_for_each(|need| need.met_by(plan))
 }
 
+async fn tried(check: &Check, trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
+    if check.needs.contains(&Need::Counter) {
+        trial.at_rest().await?;
+    }
+    (check.run)(trial).await
+}
+
 async fn carry_out(check: &'static Check, mut trial: Trial<'_>) -> Finding {
     let started = Instant::now();
-    let verdict = match lacks(check, trial.plan()) {
-        Err(lack) => Verdict::not_observable(lack),
-        Ok(()) => (check.run)(&mut trial).await.unwrap_or_else(Stop::into_verdict),
+    let seen = match lacks(check, trial.plan()) {
+        Err(lack) => Err(Stop::not_observable(lack)),
+        Ok(()) => tried(check, &mut trial).await,
     };
+    let unreached = matches!(seen, Err(Stop::Lost { lost: Lost::NotReached(_), .. }));
+    let verdict = seen.unwrap_or_else(Stop::into_verdict);
     trial.turn().await;
-    Finding { check, verdict, steps: trial.into_steps(), took: started.elapsed() }
+    Finding { check, verdict, unreached, steps: trial.into_steps(), took: started.elapsed() }
 }
 
 /// The name that may have been meant.

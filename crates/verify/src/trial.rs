@@ -4,12 +4,13 @@ mod aside;
 mod begun;
 mod change;
 mod commands;
+mod learnt;
 mod recognised;
 mod resource;
 mod settled;
 mod upstream;
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
@@ -20,11 +21,12 @@ use crate::{
     profile::Profile,
     proxy, random,
     upstream::Application,
-    verdict::Stop,
+    verdict::{COUNTING, Stop},
 };
 
 pub use aside::Aside;
 pub use begun::Begun;
+pub(crate) use learnt::Learnt;
 pub use resource::Document;
 pub use upstream::Held;
 
@@ -33,8 +35,8 @@ pub use upstream::Held;
 pub struct Trial<'a> {
     plan: &'a Plan,
     profile: &'static Profile,
-    /// Requests of the whole run.
-    spent: &'a AtomicU32,
+    /// What it shares with the other trials of its run.
+    learnt: &'a Learnt,
     steps: Vec<Step>,
     /// What is behind the API, in the upstream view.
     application: Option<&'a Application>,
@@ -56,14 +58,14 @@ pub struct Step {
 pub struct Count(i64);
 
 /// How long nothing may change before a count is believed.
-const QUIET: std::time::Duration = std::time::Duration::from_millis(60);
+const QUIET: Duration = Duration::from_millis(60);
 /// How often it is looked at.
-const LOOK: std::time::Duration = std::time::Duration::from_millis(15);
+const LOOK: Duration = Duration::from_millis(15);
 
 impl<'a> Trial<'a> {
-    /// One that spends from the requests of its run.
-    pub(crate) const fn new(plan: &'a Plan, profile: &'static Profile, spent: &'a AtomicU32) -> Self {
-        Self { plan, profile, spent, steps: Vec::new(), application: None }
+    /// One of a run.
+    pub(crate) const fn new(plan: &'a Plan, profile: &'static Profile, learnt: &'a Learnt) -> Self {
+        Self { plan, profile, learnt, steps: Vec::new(), application: None }
     }
 
     /// What is asked of which API.
@@ -205,7 +207,7 @@ impl<'a> Trial<'a> {
     /// # Errors
     /// If the run's requests are spent, or these are more than it may send at once.
     pub async fn at_once(&mut self, what: &str, requests: Vec<Request>) -> Result<Vec<Outcome>, Stop> {
-        self.spend(requests.len())?;
+        self.spend(requests.iter().map(Request::times).sum())?;
         let (origin, patience) = (self.plan.target.clone(), self.plan.bounds.patience);
         let outcomes = match requests.as_slice() {
             [request] => vec![proxy::carry(&origin, request, patience).await],
@@ -242,9 +244,14 @@ impl<'a> Trial<'a> {
             return Err(Stop::not_observable("nothing counts effects"));
         };
         let question = self.unkeyed(&counter.operation);
-        let answer = self.send("count the effects", &question).await?;
+        let answer = self.send(COUNTING, &question).await?;
         let body = answer.json().ok_or_else(|| Stop::not_observable("the counter's answer is no JSON"))?;
         counter.read(&body).map(Count).map_err(|why| Stop::not_observable(format!("the counter: {why}")))
+    }
+
+    /// This is how a request that is carried out is answered.
+    pub(crate) fn saw_usual(&self, status: http::StatusCode) {
+        self.learnt.saw_usual(status);
     }
 
     /// How many effects there have been since `before`, once they have had the time that the plan gives them: it waits
@@ -253,23 +260,47 @@ impl<'a> Trial<'a> {
     /// # Errors
     /// As for [`Trial::count`].
     pub async fn effects_since(&mut self, before: Count, expected: i64) -> Result<i64, Stop> {
+        let (last, lag) = self.settled(before, expected).await?;
+        self.learnt.saw_lag(lag);
+        Ok(last)
+    }
+
+    /// As [`Trial::effects_since`], while requests still run: it tells nothing of how late effects are.
+    pub(crate) async fn effects_meanwhile(&mut self, before: Count, expected: i64) -> Result<i64, Stop> {
+        self.settled(before, expected).await.map(|(last, _)| last)
+    }
+
+    /// Waits for the effects of what was sent before this check, where they are known to follow their answers.
+    pub(crate) async fn at_rest(&mut self) -> Result<(), Stop> {
+        if self.learnt.lag() > QUIET {
+            let now = self.count().await?;
+            self.settled(now, 0).await?;
+            self.steps.clear();
+        }
+        Ok(())
+    }
+
+    /// Effects since `before`, and after which time the last of them was seen.
+    async fn settled(&mut self, before: Count, expected: i64) -> Result<(i64, Duration), Stop> {
+        let settle = self.plan.bounds.settle;
+        let quiet = self.learnt.lag().min(settle).max(QUIET);
         let started = Instant::now();
         let first = self.steps.len();
         let now = self.count().await?;
-        let mut last = self.between(before, now);
+        let (mut last, mut lag) = (self.between(before, now), Duration::ZERO);
         let mut since = Instant::now();
-        // bounded: by the plan's time to settle.
-        while since.elapsed() < QUIET || last < expected && started.elapsed() < self.plan.bounds.settle {
+        // bounded: by the plan's time to settle; a count that never rests is looked at no longer.
+        while (since.elapsed() < quiet || last < expected) && started.elapsed() < settle.max(quiet * 2) {
             sleep(LOOK).await;
             let now = self.count().await?;
             let now = self.between(before, now);
             if now != last {
-                (last, since) = (now, Instant::now());
+                (last, lag, since) = (now, started.elapsed(), Instant::now());
             }
             // Of all these looks the report needs the last.
             self.steps.drain(first..self.steps.len().saturating_sub(1).max(first));
         }
-        Ok(last)
+        Ok((last, lag))
     }
 
     /// How many effects lie between two counts: the application's own, or those of the plan's counter.
@@ -290,7 +321,7 @@ impl<'a> Trial<'a> {
                 "it needs {count} requests at once, and bounds.at_once of the plan allows {most}"
             )));
         }
-        if self.spent.fetch_add(count, Ordering::Relaxed).saturating_add(count) > bounds.requests {
+        if !self.learnt.spend(count, bounds.requests) {
             let most = bounds.requests;
             return Err(Stop::not_observable(format!(
                 "the {most} requests that bounds.requests of the plan allows are spent"

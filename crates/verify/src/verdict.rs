@@ -91,6 +91,9 @@ pub fn bound_95(tries: u32) -> f64 {
     1.0 - 0.05_f64.powf(1.0 / f64::from(tries.max(1)))
 }
 
+/// What a step is called that counts effects.
+pub(crate) const COUNTING: &str = "count the effects";
+
 impl Stop {
     /// It cannot be told from here.
     pub fn not_observable(why: impl Into<String>) -> Self {
@@ -103,6 +106,10 @@ impl Stop {
             Self::Verdict(verdict) => verdict,
             // Without the API there is nothing to judge.
             Self::Lost { step, lost: lost @ Lost::NotReached(_) } => {
+                Verdict::not_observable(format!("{step}: {lost}"))
+            }
+            // What counts is not what is judged.
+            Self::Lost { step, lost } if step == COUNTING => {
                 Verdict::not_observable(format!("{step}: {lost}"))
             }
             Self::Lost { step, lost } => Verdict::fail(format!("{step}: an answer"), lost.to_string()),

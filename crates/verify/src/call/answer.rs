@@ -62,7 +62,8 @@ impl Answer {
     /// Whether it says that the request was carried out.
     #[must_use]
     pub fn is_success(&self) -> bool {
-        self.status.is_success() || self.status.is_redirection()
+        // 304, 307 and 308 leave it to the client to ask elsewhere, or say that nothing is new: nothing was done.
+        self.status.is_success() || matches!(self.status.as_u16(), 301..=303)
     }
 }
 

@@ -87,6 +87,11 @@ impl Request {
         self
     }
 
+    /// How often it goes out.
+    pub(crate) fn times(&self) -> usize {
+        if self.fault == Fault::Duplicated { 2 } else { 1 }
+    }
+
     /// Whether its body is JSON, by its content type.
     #[must_use]
     pub fn is_json(&self) -> bool {

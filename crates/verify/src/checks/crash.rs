@@ -58,6 +58,13 @@ async fn runs_again(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
         if effects > 1 {
             return Ok(twice(effects, number, &repeat));
         }
+        // Without this, an API that forgets everything would seem to have done nothing twice.
+        if effects < i64::from(between) {
+            return Err(Stop::not_observable(format!(
+                "what counts effects did not outlive kill {number}: after the repeat it stands at {effects} from before the \
+                 request; count something that is stored"
+            )));
+        }
         landed += u32::from(between);
         if effects == 1 && trial.is_to_wait(&repeat) {
             waiting.push((number, trial.set_aside(&request)));
@@ -105,7 +112,7 @@ async fn wedged(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
         let tried = trial.lock_max().as_secs_f32();
         return Ok(match repeat {
             Ok(answer) if answer.is_success() => Verdict::pass(format!("answered: {answer}")),
-            Ok(answer) if trial.profile().in_progress.knows(answer.status) => Verdict::Deviates {
+            Ok(answer) if trial.is_told_to_wait(&answer) => Verdict::Deviates {
                 expected: "the answer of the request that was interrupted".into(),
                 actual: format!("refused for the {tried} s that it was tried: {answer}"),
                 like: "systems that leave an outcome which nobody knows to an operator, or whose locks outlive a crash"

@@ -71,10 +71,7 @@ async fn after_sending(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
         hang_up(trial, &request, delay).await?;
         let repeat = trial.until_settled("the same request again", &request).await?;
         let after = format!("a request whose client hung up within {} ms, and its repeat", told_ms(delay));
-        trial.one_effect_since(before, &after).await?;
-        if !repeat.is_success() {
-            return Ok(Verdict::fail("an answer for the repeat", repeat.to_string()));
-        }
+        trial.one_effect_and_answer(before, &after, &repeat).await?;
     }
     let tries = u32::try_from(HANG_UPS.len()).unwrap_or(u32::MAX);
     Ok(Verdict::pass_in(tries, "one effect and an answer, whenever the client hung up"))
@@ -90,11 +87,9 @@ async fn while_it_runs(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
         return Err(Stop::not_observable(why));
     }
     let repeat = trial.until_settled("the same request again", &request).await?;
-    trial.one_effect_since(before, "a request whose client hung up while it ran, and its repeat").await?;
-    Ok(match repeat.is_success() {
-        true => Verdict::pass(format!("one effect, and its answer: {}", repeat.status.as_u16())),
-        false => Verdict::fail("the answer that the client did not wait for", repeat.to_string()),
-    })
+    let after = "a request whose client hung up while it ran, and its repeat";
+    trial.one_effect_and_answer(before, after, &repeat).await?;
+    Ok(Verdict::pass(format!("one effect, and its answer: {}", repeat.status.as_u16())))
 }
 
 async fn half_body(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {

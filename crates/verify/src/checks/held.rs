@@ -67,7 +67,7 @@ async fn abandoned(trial: &mut Trial<'_>, stage: Stage) -> Result<Verdict, Stop>
     let held = trial.hold(stage).await?;
     let request = trial.abandon(held).await;
     let repeat = trial.send("the same again, after the client had hung up", &request).await?;
-    let later = trial.send("and once more", &request).await?;
+    let later = trial.until_settled("and once more", &request).await?;
     let (arrivals, effects) =
         (application.arrivals_of(&request.token).len(), application.effects_of(&request.token));
     Ok(match (effects, later.is_success()) {

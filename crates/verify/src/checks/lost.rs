@@ -79,11 +79,8 @@ async fn runs_again(trial: &mut Trial<'_>, fault: Fault) -> Result<Verdict, Stop
     let before = trial.count().await?;
     lose(trial, &request, fault).await?;
     let repeat = trial.until_settled("the same request again", &request).await?;
-    trial.one_effect_since(before, "a request whose answer was lost, and its repeat").await?;
-    Ok(match repeat.is_success() {
-        true => Verdict::pass(format!("one effect, and an answer: {}", repeat.status.as_u16())),
-        false => Verdict::fail("the answer that was lost", repeat.to_string()),
-    })
+    trial.one_effect_and_answer(before, "a request whose answer was lost, and its repeat", &repeat).await?;
+    Ok(Verdict::pass(format!("one effect, and an answer: {}", repeat.status.as_u16())))
 }
 
 async fn answer_differs(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
@@ -155,7 +152,7 @@ fn not_carried_out(answer: &Answer) -> Stop {
 
 /// Waits until the first effect since `before` is counted.
 async fn one_effect_is_seen(trial: &mut Trial<'_>, before: Count) -> Result<(), Stop> {
-    match trial.effects_since(before, 1).await? {
+    match trial.effects_meanwhile(before, 1).await? {
         0 => Err(Stop::not_observable("the counter did not see the first request's effect")),
         _ => Ok(()),
     }

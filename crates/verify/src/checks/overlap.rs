@@ -97,13 +97,13 @@ fn answered<'a>(trial: &'a mut Trial<'_>) -> Running<'a> {
         let mut told = 0;
         for other in trial.finish(others).await {
             let other = answer("a repeat while the first was held", other)?;
-            if is_in_progress(trial, &other) {
+            if trial.is_told_to_wait(&other) {
                 told += 1;
             } else if (other.status, &other.body) != (first.status, &first.body) {
                 return Ok(Verdict::fail(format!("{first}, or that it runs"), other.to_string()));
             }
         }
-        let later = trial.send("a repeat later", &request).await?;
+        let later = trial.until_settled("a repeat later", &request).await?;
         Ok(match (later.status, &later.body) == (first.status, &first.body) {
             true => Verdict::pass(format!(
                 "of 9 repeats {told} were told that it runs, all others got its answer"
@@ -151,12 +151,6 @@ fn outlived<'a>(trial: &'a mut Trial<'_>) -> Running<'a> {
 
 /// How long a key is taken to be locked if nobody says it.
 const UNKNOWN_LEASE: Duration = Duration::from_millis(400);
-
-fn is_in_progress(trial: &Trial<'_>, answer: &Answer) -> bool {
-    let expect = &trial.profile().in_progress;
-    let status = answer.status.as_u16();
-    expect.statuses.contains(&status) || expect.elsewhere.iter().any(|(other, _)| *other == status)
-}
 
 fn answer(what: &str, outcome: Outcome) -> Result<Answer, Stop> {
     outcome.map_err(|lost| Stop::Lost { step: what.to_owned(), lost })

@@ -31,6 +31,12 @@ impl Operations {
         Self { create, slow: None, fails: None, refused: None, large: None, reads: Vec::new() }
     }
 
+    /// All of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Operation> {
+        let others = [&self.slow, &self.fails, &self.refused, &self.large];
+        others.into_iter().flatten().chain([&self.create]).chain(&self.reads)
+    }
+
     /// A request that changes nothing.
     pub(crate) fn look(&self) -> Operation {
         self.reads.first().cloned().unwrap_or_else(|| Operation {

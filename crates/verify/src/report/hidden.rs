@@ -13,18 +13,13 @@ const SHORTEST: usize = 6;
 
 /// Values that are masked.
 #[derive(Clone, Debug)]
-pub(super) struct Hidden(Vec<String>);
+pub(crate) struct Hidden(Vec<String>);
 
 impl Hidden {
-    pub(super) fn new(credentials: &Credentials) -> Self {
+    pub(crate) fn new(credentials: &Credentials) -> Self {
         let values = |headers: &HeaderMap| -> Vec<String> {
             let texts = headers.values().filter_map(|value| value.to_str().ok());
-            // `Bearer abc` and `session=abc`: an API that echoes its caller echoes the last word.
-            texts
-                .flat_map(|text| [Some(text), text.split([' ', '=']).next_back()])
-                .flatten()
-                .map(str::to_owned)
-                .collect()
+            texts.flat_map(|text| std::iter::once(text).chain(parts(text))).map(str::to_owned).collect()
         };
         let mut all = values(&credentials.first);
         all.extend(credentials.second.iter().flat_map(values));
@@ -34,7 +29,7 @@ impl Hidden {
     }
 
     /// The text without credentials; what is no printable character is written as an escape.
-    pub(super) fn text(&self, text: &str) -> String {
+    pub(crate) fn text(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for value in &self.0 {
             if text.contains(value) {
@@ -43,6 +38,16 @@ impl Hidden {
         }
         printable(&text)
     }
+}
+
+/// `abc` of `Bearer abc`, and both values of `session=abc; csrf=def`: an API that echoes its caller echoes those.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split([' ', ';', ',']).enumerate().filter(|(_, word)| !word.is_empty());
+    words.filter_map(|(number, word)| match word.split_once('=') {
+        Some((_, value)) if !value.trim_matches('=').is_empty() => Some(value),
+        // The first of several words is the name of a scheme.
+        _ => (number > 0).then_some(word),
+    })
 }
 
 /// Line ends and tabs stay; everything else that a terminal would act on, or that turns the direction of a text, is
@@ -75,6 +80,9 @@ mod tests {
         let credentials = Credentials { first: header("Bearer s3cret-1"), second: Some(header("s3cret-2")) };
         let hidden = Hidden::new(&credentials);
         assert_eq!(hidden.text("you are s3cret-1, not s3cret-2"), "you are •••, not •••");
+        let header = |value| HeaderMap::from_iter([(http::header::COOKIE, HeaderValue::from_static(value))]);
+        let cookies = Credentials { first: header("session=s3cret-1; csrf=s3cret-2"), second: None };
+        assert_eq!(Hidden::new(&cookies).text("s3cret-1 and s3cret-2"), "••• and •••");
         assert_eq!(hidden.text("\u{1b}[2J\u{202e}a\nb"), "\\u{1b}[2J\\u{202e}a\nb");
     }
 

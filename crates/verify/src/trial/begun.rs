@@ -31,7 +31,7 @@ impl Trial<'_> {
     /// # Errors
     /// If the run's requests are spent, or these are more than it may send at once.
     pub fn begin(&mut self, what: &str, requests: Vec<Request>) -> Result<Begun, Stop> {
-        self.spend(requests.len())?;
+        self.spend(requests.iter().map(Request::times).sum())?;
         let step = self.steps.len();
         let exchanges = requests.iter().map(|request| (request.clone(), Err(Lost::NotAwaited))).collect();
         self.steps.push(Step { what: what.to_owned(), exchanges, together: Together::Meanwhile });

@@ -1,6 +1,6 @@
 //! What is done to the API itself.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use tokio::{
     net::TcpStream,
@@ -11,6 +11,7 @@ use super::{Step, Trial};
 use crate::{
     call::{Lost, Together},
     commands,
+    plan::Commands,
     verdict::Stop,
 };
 
@@ -31,6 +32,25 @@ impl Trial<'_> {
         commands::run(command).await.map_err(|why| Stop::not_observable(format!("{what}: {why}")))?;
         self.steps.push(Step { what, exchanges: Vec::new(), together: Together::Alone });
         Ok(())
+    }
+
+    /// Kills it; from here on it counts as dead.
+    ///
+    /// # Errors
+    /// As for [`Trial::command`].
+    pub async fn kill(&mut self, commands: &Commands) -> Result<(), Stop> {
+        self.learnt.is_dead.store(true, Ordering::Relaxed);
+        self.command("kill", commands.kill.as_ref()).await
+    }
+
+    /// Starts it again.
+    ///
+    /// # Errors
+    /// As for [`Trial::command`].
+    pub async fn restart(&mut self, commands: &Commands) -> Result<(), Stop> {
+        let started = self.command("start", commands.restart.as_ref()).await;
+        self.learnt.is_dead.store(false, Ordering::Relaxed);
+        started
     }
 
     /// Waits until nobody answers any more; not for long, as something may start it again by itself.

@@ -19,7 +19,7 @@ impl Trial<'_> {
             false => None,
         };
         let first = self.carried_out("a first request", &request).await?;
-        let repeat = self.send("its repeat", &request).await?;
+        let repeat = self.until_settled("its repeat", &request).await?;
         let effects = match before {
             Some(before) => self.effects_since(before, 1).await?,
             None => 1,

@@ -24,6 +24,28 @@ impl Trial<'_> {
         self.effects_or_stop(before, 1, after).await
     }
 
+    /// One effect since `before`, and its answer for whoever repeated it; or the check ends here. Where there is neither,
+    /// the request is lost: nobody can have it carried out any more.
+    ///
+    /// # Errors
+    /// If there are more or none, or the repeat is refused.
+    pub async fn one_effect_and_answer(
+        &mut self,
+        before: Count,
+        after: &str,
+        repeat: &Answer,
+    ) -> Result<(), Stop> {
+        let effects = self.effects_since(before, 1).await?;
+        let actual = match (effects, repeat.is_success()) {
+            (1, true) => return Ok(()),
+            (0, false) => format!("no effect, and the repeat is refused: {repeat}"),
+            (0, true) => format!("no effect, though the repeat says success: {repeat}"),
+            (1, false) => format!("one effect, and the repeat is refused: {repeat}"),
+            (_, _) => format!("{effects} effects"),
+        };
+        Err(Stop::Verdict(Verdict::fail(format!("1 effect after {after}, and an answer"), actual)))
+    }
+
     /// Exactly so many effects since `before`, or the check ends here.
     ///
     /// # Errors
@@ -37,6 +59,14 @@ impl Trial<'_> {
             0 => Err(Stop::not_observable(format!("the counter saw no effect after {after}"))),
             _ => Err(Stop::Verdict(Verdict::fail(wanted, format!("{effects} effects")))),
         }
+    }
+
+    /// Whether it says that the first request still runs. What the API says to every request that it takes, such as 202,
+    /// does not.
+    #[must_use]
+    pub fn is_told_to_wait(&self, answer: &Answer) -> bool {
+        let usual = answer.is_success() && self.learnt.is_usual(answer.status);
+        self.profile.in_progress.knows(answer.status) && !usual
     }
 
     /// Repeats a request for as long as it is told to wait, and no longer than an answer may take. What it is told at
@@ -75,7 +105,7 @@ impl Trial<'_> {
         // bounded: by that time, and by the requests of the run.
         loop {
             let answer = self.send(what, request).await?;
-            if !self.profile.in_progress.knows(answer.status) {
+            if !self.is_told_to_wait(&answer) {
                 return Ok(answer);
             }
             let asked = answer.header("retry-after").and_then(|text| text.parse().ok());

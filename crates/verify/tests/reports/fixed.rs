@@ -42,6 +42,7 @@ pub(crate) fn report() -> Report {
         took: Duration::from_millis(12_345),
         requests: 321,
         findings: findings(),
+        unreached: 0,
         not_tried: 2,
         upstream_view: false,
         credentials: Credentials {
@@ -72,7 +73,7 @@ fn findings() -> Vec<Finding> {
 }
 
 fn found(check: &'static Check, verdict: Verdict, steps: Vec<Step>) -> Finding {
-    Finding { check, verdict, steps, took: Duration::from_millis(20) }
+    Finding { check, verdict, unreached: false, steps, took: Duration::from_millis(20) }
 }
 
 /// A first request, its repeat, and one without an answer.

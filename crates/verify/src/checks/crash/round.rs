@@ -34,10 +34,12 @@ pub(super) async fn round(trial: &mut Trial<'_>) -> Result<Round, Stop> {
     let seen = first_sight(trial, before, &first).await?;
     sleep(jitter()).await;
     let commands = &trial.plan().commands;
-    trial.command("kill", commands.kill.as_ref()).await?;
+    trial.kill(commands).await?;
     let answered = trial.finish(first).await.pop().is_some_and(|outcome| outcome.is_ok());
-    trial.until_it_is_gone().await?;
-    trial.command("start", commands.restart.as_ref()).await?;
+    let gone = trial.until_it_is_gone().await;
+    // Whatever comes of it: nothing is left dead.
+    trial.restart(commands).await?;
+    gone?;
     trial.until_it_answers().await?;
     let mut repeat = trial.attempt("the same request again, after the crash", &request).await?;
     let mut effects = trial.effects_since(before, 1).await?;

@@ -1,0 +1,70 @@
+//! What a run has spent, and what it has learnt of the API: shared by its trials.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering},
+    time::Duration,
+};
+
+use http::StatusCode;
+
+/// What the trials of one run share.
+#[derive(Debug, Default)]
+pub(crate) struct Learnt {
+    spent: AtomicU32,
+    /// The longest that an effect was counted after its answer, in milliseconds.
+    lag_ms: AtomicU32,
+    /// The status of the preflight's answer; 0: there was none.
+    usual: AtomicU16,
+    /// Whether it was killed, and not started again.
+    pub(super) is_dead: AtomicBool,
+}
+
+impl Learnt {
+    /// Requests that were sent.
+    pub(crate) fn spent(&self) -> u32 {
+        self.spent.load(Ordering::Relaxed)
+    }
+
+    /// Takes so many requests from `most`; `false`: there are not as many left, and none is taken.
+    pub(super) fn spend(&self, count: u32, most: u32) -> bool {
+        let left = |spent: u32| spent.checked_add(count).filter(|spent| *spent <= most);
+        self.spent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_ok()
+    }
+
+    pub(super) fn saw_lag(&self, lag: Duration) {
+        self.lag_ms.fetch_max(u32::try_from(lag.as_millis()).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+
+    /// How long an effect may follow its answer, going by those that were seen, and as long again.
+    pub(super) fn lag(&self) -> Duration {
+        Duration::from_millis(self.lag_ms.load(Ordering::Relaxed).into()) * 2
+    }
+
+    /// The answer to a request that was carried out.
+    pub(crate) fn saw_usual(&self, status: StatusCode) {
+        self.usual.store(status.as_u16(), Ordering::Relaxed);
+    }
+
+    pub(super) fn is_usual(&self, status: StatusCode) -> bool {
+        self.usual.load(Ordering::Relaxed) == status.as_u16()
+    }
+
+    /// Whether somebody has to start it again.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.is_dead.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_is_not_spent() {
+        let learnt = Learnt::default();
+        assert!(learnt.spend(3, 4));
+        assert!(!learnt.spend(2, 4));
+        assert_eq!(learnt.spent(), 3);
+        assert!(learnt.spend(1, 4));
+    }
+}

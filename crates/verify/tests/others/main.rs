@@ -1,0 +1,188 @@
+//! APIs that others could write: what is permitted is not called a fault, and what is a fault does not pass.
+
+mod served;
+
+use std::{
+    future::pending,
+    sync::atomic::{AtomicBool, AtomicI64, Ordering},
+    time::Duration,
+};
+
+use onlyonce_verify::{
+    Check, Plan, Run, Verdict,
+    plan::OneLine,
+    report::Finding,
+    run::{Observer, Selection},
+};
+use served::{Answer, Api, Served};
+use tokio::task::yield_now;
+
+struct Silent;
+
+impl Observer for Silent {
+    fn begins(&mut self, _: &'static Check, _: usize, _: usize) {}
+    fn ended(&mut self, _: &Finding) {}
+}
+
+fn plan(served: &Served, count: &str) -> Plan {
+    let asked = OneLine {
+        request: format!("POST http://{}/transfers", served.address()),
+        json: Some(r#"{"amount":1}"#.to_owned()),
+        count: Some(count.to_owned()),
+        ..OneLine::default()
+    };
+    asked.plan().expect("it is a request")
+}
+
+/// Verdicts of these checks, in their order, after a preflight that went well.
+async fn verdicts(plan: &Plan, checks: &[&str]) -> Vec<(&'static str, Verdict)> {
+    let selection = Selection(checks.iter().map(|check| (*check).to_owned()).collect());
+    let run = Run::new(plan, &selection).expect("the checks exist");
+    run.preflight().await.expect("it is taken");
+    let report = run.carry_out(&mut Silent, pending()).await;
+    report.findings.into_iter().map(|finding| (finding.check.id, finding.verdict)).collect()
+}
+
+async fn verdict(plan: &Plan, check: &str) -> Verdict {
+    verdicts(plan, &[check]).await.remove(0).1
+}
+
+/// An effect that is counted after its answer is its own check's, and not the next one's.
+#[tokio::test(flavor = "multi_thread")]
+async fn effects_that_come_late_are_nobody_elses() {
+    const LATE: Duration = Duration::from_millis(200);
+    let served = Served::start(|asked, api| match asked.method.as_str() {
+        "GET" => api.list_of_what_is_older_than(LATE),
+        _ => api.once_for_each_key(asked, 202),
+    });
+    let checks = ["replay/status-differs", "replay/body-differs", "replay/later-differs", "replay/forgotten"];
+    for (check, verdict) in verdicts(&plan(&served, "GET /transfers length"), &checks).await {
+        assert!(matches!(verdict, Verdict::Pass { .. }), "{check}: {verdict:?}");
+    }
+}
+
+/// A second effect that is counted after the answers does not slip through.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_effect_that_comes_late_is_seen() {
+    const APART: Duration = Duration::from_millis(150);
+    // Its worker takes one at a time.
+    let served = Served::start(|asked, api| match asked.method.as_str() {
+        "GET" => api.list_of_one_in_each(APART),
+        _ => api.each_time(201),
+    });
+    let verdict = verdict(&plan(&served, "GET /transfers length"), "replay/runs-again").await;
+    assert!(matches!(verdict, Verdict::Fail { .. }), "{verdict:?}");
+}
+
+/// Without an effect and without an answer a request is lost; that the counter stands still is no excuse.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_refused_for_ever_after_a_hang_up_is_lost() {
+    static FIRST: AtomicBool = AtomicBool::new(true);
+    let served = Served::start(|asked, api| match asked.method.as_str() {
+        "GET" => api.list(),
+        // The preflight is served; later keys are locked by whoever comes first, and never freed.
+        _ if FIRST.swap(false, Ordering::Relaxed) => api.each_time(201),
+        _ => Answer::new(409, r#"{"title":"still running"}"#),
+    });
+    let mut plan = plan(&served, "GET /transfers length");
+    plan.bounds.patience = Duration::from_millis(300);
+    plan.bounds.settle = Duration::from_millis(300);
+    let verdict = verdict(&plan, "hangup/runs-again").await;
+    assert!(matches!(verdict, Verdict::Fail { .. }), "{verdict:?}");
+}
+
+/// What forgets its effects in a crash has not shown that it has none twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_count_that_a_crash_sets_back_proves_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let killed = directory.path().join("killed");
+    let kill = format!("touch {}", killed.display());
+    let served = Served::start(move |asked, api| match asked.method.as_str() {
+        "GET" => api.forgetful(&killed, Duration::ZERO, Api::list),
+        _ => api.forgetful(&killed, Duration::from_millis(300), |api| api.each_time(201)),
+    });
+    let mut plan = plan(&served, "GET /transfers length");
+    plan.commands.kill = Some(kill);
+    plan.commands.restart = Some("true".to_owned());
+    let verdict = verdict(&plan, "crash/runs-again").await;
+    assert!(matches!(verdict, Verdict::NotObservable { .. }), "{verdict:?}");
+}
+
+/// Whoever answers all that he takes with 202 does not say that it still runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_that_accepts_everything_is_not_stuck() {
+    let served = Served::start(|asked, api| match asked.method.as_str() {
+        "GET" => api.list(),
+        _ => api.once_for_each_key(asked, 202),
+    });
+    let mut plan = plan(&served, "GET /transfers length");
+    plan.profile = "lenient".to_owned();
+    plan.bounds.patience = Duration::from_millis(500);
+    let verdict = verdict(&plan, "race/stuck-in-progress").await;
+    assert!(matches!(verdict, Verdict::Pass { .. }), "{verdict:?}");
+}
+
+/// A balance that is read as a count moves by the whole of a large amount.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_amount_is_one_effect_on_a_balance() {
+    static BALANCE: AtomicI64 = AtomicI64::new(0);
+    let served = Served::start(|asked, api| match asked.method.as_str() {
+        "GET" => Answer::new(200, &format!("{{\"balance\":{}}}", BALANCE.load(Ordering::Relaxed))),
+        _ => api.once_for_each_key_and_body(asked, || {
+            let amount = asked.body.split(':').next_back().unwrap().trim_end_matches('}').parse().unwrap();
+            BALANCE.fetch_sub(amount, Ordering::Relaxed);
+        }),
+    });
+    let verdict = verdict(&plan(&served, "GET /account /balance -1"), "sameness/large-integers-folded").await;
+    assert!(matches!(verdict, Verdict::Pass { .. }), "{verdict:?}");
+}
+
+/// What it says first is read on a terminal, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_refusal_speaks_to_no_terminal_and_tells_no_credential() {
+    let served = Served::start(|_, _| Answer::new(401, "\u{1b}]0;owned\u{7} you are s3cret-of-mine"));
+    let mut plan = plan(&served, "GET /transfers length");
+    plan.credentials.first =
+        onlyonce_verify::plan::credential("Authorization: Bearer s3cret-of-mine").unwrap();
+    let run = Run::new(&plan, &Selection::default()).unwrap();
+    let seen = run.preflight().await.unwrap_err().seen;
+    assert!(!seen.contains('\u{1b}') && !seen.contains("s3cret-of-mine"), "{seen:?}");
+}
+
+/// Without this, Ctrl-C in the wrong second left somebody's API dead.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_killed_is_started_when_its_check_is_interrupted() {
+    let served = Served::start(|asked, api| match asked.method.as_str() {
+        "GET" => api.list(),
+        _ => api.each_time(201),
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let (killed, started) = (directory.path().join("killed"), directory.path().join("started"));
+    let mut plan = plan(&served, "GET /transfers length");
+    plan.commands.kill = Some(format!("touch {}; tail -f /dev/null", killed.display()));
+    plan.commands.restart = Some(format!("touch {}", started.display()));
+    let run = Run::new(&plan, &Selection(vec!["crash/runs-again".to_owned()])).unwrap();
+    // Bounded by the check, which kills early.
+    let interrupted = async {
+        while !killed.exists() {
+            yield_now().await;
+        }
+    };
+    run.carry_out(&mut Silent, interrupted).await;
+    assert!(started.exists());
+}
+
+/// A report that ends well has asked to the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_that_goes_away_is_told() {
+    let served = Served::start(|asked, api| match asked.method.as_str() {
+        "GET" => api.list(),
+        _ => api.once_for_each_key(asked, 201),
+    });
+    let plan = plan(&served, "GET /transfers length");
+    let run = Run::new(&plan, &Selection(vec!["replay/runs-again".to_owned()])).unwrap();
+    run.preflight().await.unwrap();
+    drop(served);
+    let report = run.carry_out(&mut Silent, pending()).await;
+    assert_eq!(report.unreached, 1);
+}
