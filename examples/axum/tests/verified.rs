@@ -1,10 +1,5 @@
 //! The service as the verifier sees it, which stands in for the provider: nothing fails.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test's failed step is its panic; clippy sees only `#[test]` functions"
-)]
-
 use std::{future::pending, process::Command, sync::Arc};
 
 use onlyonce_testbed::process::Server;
