@@ -152,6 +152,12 @@ impl Operation {
         headers.chain([self.path.as_str(), self.body.as_str()]).any(|text| text.contains("{{fresh}}"))
     }
 
+    /// Whether any of its values is new each time.
+    pub(crate) fn has_fresh_values(&self) -> bool {
+        let headers = self.headers.values().filter_map(|value| value.to_str().ok());
+        headers.chain([self.path.as_str(), self.body.as_str()]).any(|text| text.contains("{{"))
+    }
+
     /// A request of its own, with fresh values, without key and credential.
     pub(crate) fn request(&self) -> Request {
         let fresh = Fresh::new();

@@ -55,7 +55,7 @@ fn parts(text: &str) -> impl Iterator<Item = &str> {
 fn printable(text: &str) -> String {
     let acts = |c: char| {
         c.is_control() && !matches!(c, '\n' | '\t')
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200d}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -83,6 +83,7 @@ mod tests {
         let header = |value| HeaderMap::from_iter([(http::header::COOKIE, HeaderValue::from_static(value))]);
         let cookies = Credentials { first: header("session=s3cret-1; csrf=s3cret-2"), second: None };
         assert_eq!(Hidden::new(&cookies).text("s3cret-1 and s3cret-2"), "••• and •••");
+        assert_eq!(hidden.text("a\u{61c}b\u{200b}c\u{2028}d"), "a\\u{61c}b\\u{200b}c\\u{2028}d");
         assert_eq!(hidden.text("\u{1b}[2J\u{202e}a\nb"), "\\u{1b}[2J\\u{202e}a\nb");
     }
 

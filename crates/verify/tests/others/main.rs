@@ -122,6 +122,20 @@ async fn an_api_that_accepts_everything_is_not_stuck() {
     assert!(matches!(verdict, Verdict::Pass { .. }), "{verdict:?}");
 }
 
+/// An order's number is taken once, under whatever key: that is another rule than that of keys.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_that_knows_an_order_by_its_number_is_not_at_fault() {
+    let served = Served::start(|asked, api| match (asked.method.as_str(), asked.key.as_str()) {
+        ("GET", _) => api.list(),
+        (_, "") => Answer::new(400, r#"{"title":"a key is required"}"#),
+        _ => api.once_for_each_key_and_each_body(asked),
+    });
+    let mut plan = plan(&served, "GET /transfers length");
+    plan.operations.create = plan.operations.create.with_json(r#"{"order":"{{uuid}}"}"#);
+    let verdict = verdict(&plan, "apart/collapsed").await;
+    assert!(matches!(verdict, Verdict::NotObservable { .. }), "{verdict:?}");
+}
+
 /// A balance that is read as a count moves by the whole of a large amount.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_amount_is_one_effect_on_a_balance() {

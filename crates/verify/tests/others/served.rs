@@ -107,6 +107,17 @@ impl Api {
         answers.entry(asked.key.clone()).or_insert_with(new).1.clone()
     }
 
+    pub(crate) fn once_for_each_key_and_each_body(&self, asked: &Asked) -> Answer {
+        let known = {
+            let answers = self.answers.lock().expect("no answer panics");
+            answers.iter().any(|(key, (body, _))| *key != asked.key && *body == asked.body)
+        };
+        match known {
+            true => Answer::new(409, r#"{"title":"there is such an order"}"#),
+            false => self.once_for_each_key(asked, 201),
+        }
+    }
+
     pub(crate) fn once_for_each_key_and_body(&self, asked: &Asked, act: impl FnOnce()) -> Answer {
         let mut answers = self.answers.lock().expect("no answer panics");
         let (body, answer) = answers.entry(asked.key.clone()).or_insert_with(|| {
