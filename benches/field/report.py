@@ -151,8 +151,8 @@ def notes(system):
         lines.append("Done otherwise by design:\n")
     for found in deviating:
         rule = system.rule(found["check"])
-        why = f"{rule['says']} ({rule['where']})" if rule else f"as {found['like']}" if found.get("like") else ""
-        lines.append(f"- `{found['check']}`: {prose(found['actual'])}. {prose(why)}")
+        why = f". {rule['says']} ({rule['where']})" if rule else f", as {found.get('like', 'others do it')}"
+        lines.append(f"- `{found['check']}`: {prose(found['actual'])}{prose(why)}")
     return [*lines, ""] if deviating else lines
 
 
