@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::{Step, Trial};
 use crate::{
-    call::{Outcome, Request},
+    call::{Answer, Outcome, Request},
     verdict::Stop,
 };
 
@@ -21,7 +21,7 @@ impl Trial<'_> {
     /// Whether a request is told to wait.
     #[must_use]
     pub fn is_to_wait(&self, outcome: &Outcome) -> bool {
-        outcome.as_ref().is_ok_and(|answer| self.profile.in_progress.knows(answer.status))
+        outcome.as_ref().is_ok_and(|answer| self.is_told_to_wait(answer))
     }
 
     /// Puts a request aside that is told to wait; what was sent so far belongs to it.
@@ -41,7 +41,7 @@ impl Trial<'_> {
     }
 
     /// That no answer came is an outcome too.
-    pub(crate) fn outcome(settled: Result<crate::call::Answer, Stop>) -> Result<Outcome, Stop> {
+    pub(crate) fn outcome(settled: Result<Answer, Stop>) -> Result<Outcome, Stop> {
         match settled {
             Ok(answer) => Ok(Ok(answer)),
             Err(Stop::Lost { lost, .. }) => Ok(Err(lost)),

@@ -45,9 +45,11 @@ async fn killed(trial: &mut Trial<'_>) -> Result<Request, Stop> {
     let commands = &trial.plan().commands;
     let held = trial.hold(Stage::AfterEffect).await?;
     let request = held.request.clone();
-    trial.command("kill", commands.kill.as_ref()).await?;
-    trial.until_it_is_gone().await?;
-    trial.command("start", commands.restart.as_ref()).await?;
+    trial.kill(commands).await?;
+    let gone = trial.until_it_is_gone().await;
+    // Whatever comes of it: nothing is left dead.
+    trial.restart(commands).await?;
+    gone?;
     trial.until_it_answers().await?;
     match trial.release(held).await {
         Err(_) => Ok(request),
