@@ -134,6 +134,8 @@ pub enum Defect {
     HalfExpired,
     /// Who repeats a request that a crash has interrupted waits for ever.
     HungAfterCrash,
+    /// What a crash has interrupted is locked for a while, and then a repeat runs it again.
+    FreedAfterCrash,
     /// That the application was not reached is kept as its answer.
     UnreachedKept,
     /// What came of an answer that broke off is taken for the whole.
@@ -233,6 +235,7 @@ impl Defect {
         Self::ForgottenEarly,
         Self::HalfExpired,
         Self::HungAfterCrash,
+        Self::FreedAfterCrash,
         Self::UnreachedKept,
         Self::HalfKept,
         Self::BodyRewritten,

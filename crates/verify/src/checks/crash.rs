@@ -21,7 +21,7 @@ pub(super) const CHECKS: &[Check] = &[
         requirement: "A crash between the effect and the answer does not bring a second effect when the request is repeated.",
         source: DRAFT,
         needs: &[Need::Counter, Need::Kill],
-        controls: &[Defect::ForgottenAtCrash, Defect::NoDeduplication],
+        controls: &[Defect::ForgottenAtCrash, Defect::FreedAfterCrash, Defect::NoDeduplication],
         run: |trial| Box::pin(runs_again(trial)),
     },
     Check {

@@ -45,7 +45,7 @@ pub(super) const CHECKS: &[Check] = &[
         requirement: "What is killed while the application has a request does not send it again: there is one effect.",
         source: "draft-ietf-httpapi-idempotency-key-header-07, sections 1 and 2.6",
         needs: &[Need::UpstreamView, Need::Kill],
-        controls: &[Defect::ForgottenAtCrash, Defect::NoDeduplication],
+        controls: &[Defect::ForgottenAtCrash, Defect::FreedAfterCrash, Defect::NoDeduplication],
         run: |trial| Box::pin(crash::forgotten(trial)),
     },
     Check {

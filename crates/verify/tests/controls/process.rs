@@ -18,8 +18,8 @@ use tempfile::TempDir;
 /// none, and journal.
 const TOLD: &str = "ONLYONCE_FIXTURE";
 
-/// How long a request that was told to wait is asked for again, three times as long as this.
-const LEASE: Duration = Duration::from_millis(200);
+/// A third of the time for which a request that was told to wait is asked for again: longer than any lock here.
+const LEASE: Duration = Duration::from_millis(600);
 
 /// A fixture as a process of its own, with commands to kill and to stop it.
 pub(crate) struct Process {
@@ -60,7 +60,7 @@ impl Process {
         self.with_commands(fixture::plan(self.listen)).await
     }
 
-    /// The plan of the upstream view; it names a lease, since what a crash leaves behind here is never locked.
+    /// The plan of the upstream view; it names a lease, so that what is refused for ever is not asked for long.
     pub(crate) async fn upstream_plan(&self, application: SocketAddr) -> Plan {
         let target = format!("http://{}", self.listen).parse().expect("it is an address");
         let mut plan = Plan::upstream(&target, application);
