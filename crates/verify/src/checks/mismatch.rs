@@ -3,6 +3,7 @@
 mod other;
 
 use crate::{
+    call::Request,
     check::{Check, Level, Need},
     fixture::Defect,
     trial::Trial,
@@ -90,8 +91,26 @@ async fn body_ignored(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
             Verdict::fail(format!("{expected} and no second effect"), format!("a second effect: {answer}"))
         }
         (_, true) => Verdict::fail(expected, format!("success, though it did nothing: {answer}")),
-        (_, false) => Verdict::pass(format!("refused with {}", answer.status.as_u16())),
+        (_, false) => {
+            is_taken(trial, &other).await?;
+            Verdict::pass(format!("refused with {}", answer.status.as_u16()))
+        }
     })
+}
+
+/// A body that was made from another one may be refused for what it says; then a refusal tells nothing of keys.
+async fn is_taken(trial: &mut Trial<'_>, other: &Request) -> Result<(), Stop> {
+    if other.changed.is_some() {
+        return Ok(());
+    }
+    let fresh = trial.keyed_anew(other)?;
+    let answer = trial.send("the other body under a key of its own", &fresh).await?;
+    match answer.is_success() {
+        true => Ok(()),
+        false => Err(Stop::not_observable(format!(
+            "the body that was made from this one is refused anyway ({answer}): add `changed` to the operation"
+        ))),
+    }
 }
 
 async fn status(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
@@ -101,7 +120,10 @@ async fn status(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     let answer = trial.send("the same key with another body", &other).await?;
     match answer.is_success() {
         true => Err(Stop::not_observable("it is not refused: see mismatch/body-ignored")),
-        false => Ok(trial.profile().mismatch.judge("a known key with another body", answer.status)),
+        false => {
+            is_taken(trial, &other).await?;
+            Ok(trial.profile().mismatch.judge("a known key with another body", answer.status))
+        }
     }
 }
 

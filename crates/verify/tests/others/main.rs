@@ -136,6 +136,18 @@ async fn an_api_that_knows_an_order_by_its_number_is_not_at_fault() {
     assert!(matches!(verdict, Verdict::NotObservable { .. }), "{verdict:?}");
 }
 
+/// Whoever refuses a body for what it says has not shown that it belongs to its key.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_refused_anyway_tells_nothing_of_keys() {
+    let served = Served::start(|asked, api| match (asked.method.as_str(), asked.body.as_str()) {
+        ("GET", _) => api.list(),
+        (_, r#"{"amount":1}"#) => api.once_for_each_key(asked, 201),
+        _ => Answer::new(422, r#"{"title":"no such amount"}"#),
+    });
+    let verdict = verdict(&plan(&served, "GET /transfers length"), "mismatch/body-ignored").await;
+    assert!(matches!(verdict, Verdict::NotObservable { .. }), "{verdict:?}");
+}
+
 /// A balance that is read as a count moves by the whole of a large amount.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_amount_is_one_effect_on_a_balance() {
