@@ -11,6 +11,7 @@ mod list;
 mod progress;
 mod rehearsal;
 mod reports;
+mod waiting;
 
 use std::io::{self, IsTerminal};
 
@@ -121,6 +122,7 @@ async fn verify(arguments: &Arguments) -> Result<Exit, Failure> {
     let reports = reports::open(&arguments.reports)?;
     consent::obtain(&plan, &run, arguments.allow_host.as_deref())?;
     let run = run.listening().await.map_err(|error| Failure::usage(error.to_string()))?;
+    waiting::until_it_listens(&plan.target).await;
     run.preflight().await.map_err(|obstacle| {
         Failure::Told(Exit::Unverified, format!("{}\n\nhint: {}", obstacle.seen, obstacle.cure))
     })?;
@@ -129,9 +131,9 @@ async fn verify(arguments: &Arguments) -> Result<Exit, Failure> {
         tell("interrupted: this is the report so far");
     }
     if report.unreached > 0 {
-        let many = report.unreached;
+        let checks = checks(report.unreached);
         tell(&format!(
-            "the API went away: {many} checks could not be tried, and what it has not been asked is not proven"
+            "the API went away: {checks} could not be tried, and what it has not been asked is not proven"
         ));
     }
     arguments.publish(&report, reports)?;
@@ -140,10 +142,23 @@ async fn verify(arguments: &Arguments) -> Result<Exit, Failure> {
 
 impl Arguments {
     fn publish(&self, report: &Report, reports: Vec<reports::Open>) -> Result<(), Failure> {
-        if !reports.iter().any(reports::Open::is_stdout) {
-            report.write(Style { color: self.is_colored()?, width: WIDTH }, &mut io::stdout().lock())?;
+        let (stdout, files): (Vec<_>, Vec<_>) = reports.into_iter().partition(reports::Open::is_stdout);
+        // Files first: whoever reads stdout may have seen enough.
+        files.into_iter().try_for_each(|open| open.write(report))?;
+        let shown = match stdout.into_iter().next() {
+            Some(open) => open.write(report),
+            None => self.show(report),
+        };
+        match shown {
+            // How it ended is told by the exit code all the same.
+            Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            shown => shown,
         }
-        reports.into_iter().try_for_each(|open| open.write(report))
+    }
+
+    fn show(&self, report: &Report) -> Result<(), Failure> {
+        let style = Style { color: self.is_colored()?, width: WIDTH };
+        Ok(report.write(style, &mut io::stdout().lock())?)
     }
 
     /// Whether colours are wanted, and seen (<https://no-color.org>).
@@ -162,6 +177,11 @@ impl Arguments {
             () => Exit::Done,
         }
     }
+}
+
+/// "1 check", "2 checks".
+fn checks(many: usize) -> String {
+    if many == 1 { "1 check".to_owned() } else { format!("{many} checks") }
 }
 
 impl Failure {

@@ -28,11 +28,11 @@ pub(super) fn obtain(plan: &Plan, run: &Run<'_>, allowed: Option<&str>) -> Resul
 }
 
 fn said(plan: &Plan, run: &Run<'_>) -> String {
-    let all = run.checks().count();
+    let all = super::checks(run.checks().count());
     let tried = run.checks().filter(|(_, lacks)| lacks.is_ok()).count();
     let bounds = plan.bounds;
     format!(
-        "{tried} of {all} checks on {} at {}: at most {} requests, {} at once, each with its real effects",
+        "{tried} of {all} on {} at {}: at most {} requests, {} at once, each with its real effects",
         plan.operations.create, plan.target, bounds.requests, bounds.at_once
     )
 }

@@ -17,6 +17,8 @@ async fn an_api_that_acts_once_ends_with_0_and_a_summary() {
     let ended = verify_and(&arguments, &[]).await;
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
     assert!(ended.stdout.contains("replay/runs-again"), "{}", ended.stdout);
+    let one = verify_and(arguments.get(..7).unwrap(), &["--check", "replay/runs-again"]).await;
+    assert!(one.stderr.contains("1 of 1 check on POST"), "{}", one.stderr);
     assert!(ended.stderr.contains("at most 10000 requests, 100 at once"), "{}", ended.stderr);
     assert!(!ended.stdout.contains('\u{1b}'), "colours are for terminals: {:?}", ended.stdout);
 }
@@ -44,6 +46,8 @@ async fn what_only_should_hold_ends_with_0_and_strictly_with_7() {
     let lenient = verify_and(&arguments, &[]).await;
     assert_eq!(lenient.code, 0, "{}{}", lenient.stdout, lenient.stderr);
     assert!(lenient.stdout.contains("FAIL  replay/headers-differ"), "{}", lenient.stdout);
+    assert!(lenient.stdout.contains("Could be better: replay/headers-differ"), "{}", lenient.stdout);
+    assert!(!lenient.stdout.contains("Failed:"), "{}", lenient.stdout);
     assert_eq!(verify_and(&arguments, &["--strict"]).await.code, 7);
 }
 
@@ -122,8 +126,67 @@ async fn reports_go_where_they_are_sent_and_one_on_stdout_stands_alone() {
     assert!(std::fs::read_to_string(page).unwrap().starts_with("<!DOCTYPE html>"));
     let document: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(document.pointer("/format"), Some(&serde_json::json!(1)));
+    let twice = verify_and(&arguments, &["--report", "text=-", "--report", "json=-"]).await;
+    assert_eq!((twice.code, twice.stdout.as_str()), (2, ""), "{}", twice.stderr);
+    assert!(twice.stderr.contains("only one report can go to stdout"), "{}", twice.stderr);
     let nowhere = format!("html={}", directory.path().join("no/such/place").display());
     let ended = verify_and(&arguments, &["--report", &nowhere]).await;
     assert_eq!(ended.code, 1, "{}", ended.stderr);
     assert!(!ended.stderr.contains("[1/"), "nothing was sent: {}", ended.stderr);
+}
+
+#[tokio::test]
+async fn whoever_has_seen_enough_takes_neither_the_files_nor_the_exit_code() {
+    let (_fixture, arguments) = asked(Some(Defect::NoDeduplication)).await;
+    let directory = tempfile::tempdir().unwrap();
+    let page = directory.path().join("report.html");
+    let html = format!("html={}", page.display());
+    for on_stdout in ["text=-", "json=-"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_onlyonce"));
+        command.arg("verify").args(&arguments).args(["--report", &html, "--report", on_stdout]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut running = command.spawn().unwrap();
+        drop(running.stdout.take());
+        assert_eq!(running.wait().await.unwrap().code(), Some(7), "{on_stdout}");
+        assert!(std::fs::read_to_string(&page).unwrap().trim_end().ends_with("</html>"));
+        std::fs::remove_file(&page).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_tells_nothing_leaves_the_last_report_as_it_was() {
+    let (fixture, _) = asked(None).await;
+    let directory = tempfile::tempdir().unwrap();
+    let (last, new) = (directory.path().join("last.json"), directory.path().join("new.json"));
+    std::fs::write(&last, "the last one").unwrap();
+    let request = format!("POST {}/nowhere", fixture.plan().target);
+    let reports = [format!("json={}", last.display()), format!("json={}", new.display())];
+    let ended = verify(&[&request, "--report", &reports[0], "--report", &reports[1]]).await;
+    assert_eq!(ended.code, 8, "{}", ended.stderr);
+    assert_eq!(std::fs::read_to_string(&last).unwrap(), "the last one");
+    let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[tokio::test]
+async fn an_api_that_begins_to_listen_in_a_moment_is_waited_for() {
+    let listen = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_onlyonce"));
+    command.args(["verify", &format!("POST http://{listen}/transfers"), "--json", "{}", "--check", "replay"]);
+    command.args(["--credential", "Authorization: Bearer of-the-first-caller"]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut running = command.spawn().unwrap();
+    let mut lines = BufReader::new(running.stderr.take().unwrap()).lines();
+    let mut said = String::new();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if line.contains("refuses connections") {
+            let journal = tempfile::tempdir().unwrap();
+            tokio::spawn(async move {
+                onlyonce_verify::fixture::serve(None, listen, &journal.path().join("journal")).await
+            });
+        }
+        said.push_str(&line);
+    }
+    assert_eq!(running.wait().await.unwrap().code(), Some(0), "{said}");
+    assert!(said.contains("refuses connections"), "{said}");
 }

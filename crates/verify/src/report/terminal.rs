@@ -163,12 +163,15 @@ impl Page<'_> {
         let line = self.inked(ink, &line);
         writeln!(self.out, "\n{line}")?;
         // What stands at the top of a long report has scrolled away.
-        let failed = self.report.that(|finding| matches!(finding.verdict, Verdict::Fail { .. }));
-        let failed: Vec<_> = failed.map(|finding| finding.check.id).collect();
-        match failed.as_slice() {
-            [] => Ok(()),
-            failed => self.hanging("Failed: ", 8, &failed.join(", "), self.style.width.saturating_sub(8)),
+        for (level, label) in [(Level::Must, "Failed: "), (Level::Should, "Could be better: ")] {
+            let failed: Vec<_> =
+                self.report.that(|finding| finding.fails(level)).map(|finding| finding.check.id).collect();
+            if !failed.is_empty() {
+                let room = self.style.width.saturating_sub(label.len());
+                self.hanging(label, label.len(), &failed.join(", "), room)?;
+            }
         }
+        Ok(())
     }
 
     fn title(&mut self, title: &str, findings: &[&Finding]) -> io::Result<()> {
