@@ -72,6 +72,13 @@ impl Plan {
     /// A plan with every key, its default where it has one, and a word on each.
     pub const COMMENTED: &str = include_str!("plan/commented.toml");
 
+    /// What is written like a fresh value in a path or a body and is none, such as `{{fres}}`.
+    #[must_use]
+    pub fn unknown_placeholders(&self) -> Vec<&str> {
+        let texts = self.operations.all().flat_map(|operation| [&operation.path, &operation.body]);
+        texts.flat_map(Template::unknown).collect()
+    }
+
     /// Whose values stand in no report: those of the callers, and what stands beside them in the headers of operations.
     pub(crate) fn secrets(&self) -> Credentials {
         let mut secrets = self.credentials.clone();

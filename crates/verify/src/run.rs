@@ -53,7 +53,7 @@ impl Selection {
         let fits = |check: &Check, name: &str| check.id == name || check.subject() == name;
         for name in &self.0 {
             if !checks::all().any(|check| fits(check, name)) {
-                let known: Vec<&str> = checks::all().map(|check| check.id).collect();
+                let known: Vec<&str> = checks::all().flat_map(|check| [check.id, check.subject()]).collect();
                 return Err(RunError(format!("there is no check {name:?}{}", nearest(name, &known))));
             }
         }
@@ -210,7 +210,8 @@ async fn carry_out(check: &'static Check, mut trial: Trial<'_>) -> Finding {
 
 /// The name that may have been meant.
 fn nearest(name: &str, known: &[&str]) -> String {
-    let likeness = |other: &&&str| (strsim::jaro_winkler(name, other) * 1e6).round();
+    let name = name.to_ascii_lowercase();
+    let likeness = |other: &&&str| (strsim::jaro_winkler(&name, other) * 1e6).round();
     match known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))) {
         Some(other) => format!("; did you mean {other:?}?"),
         None => String::new(),

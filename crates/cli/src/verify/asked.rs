@@ -12,14 +12,17 @@ use onlyonce_verify::{
 };
 
 use super::Failure;
-use crate::{environment, exit::Exit};
+use crate::{
+    environment,
+    exit::{Exit, tell},
+};
 
 #[derive(Args)]
 pub(super) struct Asked {
     /// A request, 'POST http://127.0.0.1:8080/transfers', or the file of a plan; with --upstream-listen, the URL of a
     /// gateway is enough
-    #[arg(value_name = "REQUEST|PLAN", required_unless_present = "list")]
-    what: Option<String>,
+    #[arg(value_name = "REQUEST|PLAN", num_args = 1..=2, required_unless_present = "list")]
+    what: Vec<String>,
     /// The request's body, as JSON; {{fresh}}, {{uuid}} and {{number}} stand for values that are new each time
     #[arg(long, value_name = "JSON")]
     json: Option<String>,
@@ -62,14 +65,21 @@ enum Written {
 impl Asked {
     /// The plan.
     pub(super) fn plan(&self) -> Result<Plan, Failure> {
-        let what = self.what.as_deref().unwrap_or_default();
+        // Without quotes, a request is two words.
+        let what = self.what.join(" ");
+        let what = what.as_str();
         let usage = |error: PlanError| Failure::usage(error.to_string());
-        let mut plan = match (what.contains("://"), self.upstream_listen) {
+        let mut plan = match (is_request(what), self.upstream_listen) {
             (true, Some(listen)) if !what.contains(' ') => Plan::upstream(&target(what)?, listen),
             (true, _) => self.one_line(what).plan().map_err(usage)?,
             (false, _) => self.read(Path::new(what))?,
         };
         self.put_over(&mut plan).map_err(usage)?;
+        for name in plan.unknown_placeholders() {
+            tell(&format!(
+                "{name} is sent as it stands: what is new each time is {{{{fresh}}}}, {{{{uuid}}}} or {{{{number}}}}"
+            ));
+        }
         Ok(plan)
     }
 
@@ -132,6 +142,14 @@ impl Asked {
         }
         Ok(())
     }
+}
+
+/// Whether it was meant for one, and not for a file.
+fn is_request(what: &str) -> bool {
+    let method = what.split_once(' ').map(|(method, _)| method);
+    what.contains("://")
+        || method.is_some_and(|method| method.chars().all(|c| c.is_ascii_alphabetic()))
+            && !Path::new(what).exists()
 }
 
 fn target(url: &str) -> Result<Origin, Failure> {

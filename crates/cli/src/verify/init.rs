@@ -26,7 +26,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     // A plan that somebody has filled in is not written over.
     let made = OpenOptions::new().write(true).create_new(true).open(path);
     made.and_then(|mut file| file.write_all(Plan::COMMENTED.as_bytes())).map_err(|error| {
-        Failure::Told(Exit::Failure, format!("failed to make the plan {}: {error}", path.display()))
+        let path = path.display();
+        Failure::Told(
+            Exit::Failure,
+            match error.kind() {
+                io::ErrorKind::AlreadyExists => format!(
+                    "{path} is there already, and is left as it is\n\nhint: name another file, or try that plan: \
+                     onlyonce verify --dry-run {path}"
+                ),
+                _ => format!("failed to make the plan {path}: {error}"),
+            },
+        )
     })?;
     let path = path.display();
     tell(&format!(

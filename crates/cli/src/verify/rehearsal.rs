@@ -27,14 +27,25 @@ pub(super) fn write(plan: &Plan, run: &Run<'_>, out: &mut dyn Write) -> io::Resu
     let bounds = plan.bounds;
     writeln!(out, "\nAt most {} requests, {} at once.", bounds.requests, bounds.at_once)?;
     let (tried, lacking): (Vec<_>, Vec<_>) = run.checks().partition(|(_, lacks)| lacks.is_ok());
-    writeln!(out, "\n{} checks would be tried:", tried.len())?;
+    writeln!(out, "\n{} would be tried:", super::checks(tried.len()))?;
     for (check, _) in tried {
         writeln!(out, "  {}", check.id)?;
     }
     if !lacking.is_empty() {
         writeln!(out, "\n{} could not be told:", lacking.len())?;
+        let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
         for (check, lacks) in lacking {
-            writeln!(out, "  {}: {}", check.id, lacks.err().unwrap_or_default())?;
+            let reason = lacks.err().unwrap_or_default();
+            match by_reason.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, ids)) => ids.push(check.id),
+                None => by_reason.push((reason, vec![check.id])),
+            }
+        }
+        for (reason, ids) in by_reason {
+            writeln!(out, "  {reason}")?;
+            for id in ids {
+                writeln!(out, "    {id}")?;
+            }
         }
     }
     writeln!(out, "\nNothing was sent.")?;

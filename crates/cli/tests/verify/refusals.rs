@@ -26,6 +26,9 @@ async fn a_rehearsal_sends_nothing_and_says_what_it_would() {
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert!(ended.stdout.contains("curl -sS -i -X POST") && ended.stdout.contains("Nothing was sent."));
     assert!(!ended.stdout.contains("of-the-first-caller"), "{}", ended.stdout);
+    let all = verify_and(arguments.get(..7).unwrap(), &["--dry-run"]).await;
+    assert_eq!(all.stdout.matches("it cannot be killed").count(), 1, "{}", all.stdout);
+    assert!(all.stdout.matches("    crash/").count() > 1, "{}", all.stdout);
     assert_eq!(transfers(&fixture.plan().target.to_string()).await, before);
 }
 
@@ -54,6 +57,19 @@ async fn mistakes_name_what_was_written_and_what_would_be_right() {
         (&["POST http://127.0.0.1:9/x", "--profile", "itf"], 2, &["itf", "ietf"]),
         (&["POST http://127.0.0.1:9/x", "--count", "transfers"], 2, &["transfers", "GET /path length"]),
         (&["http://127.0.0.1:9/x"], 2, &["is no request", "POST http://"]),
+        (&["POST http://127.0.0.1:9/x", "--check", "Replay"], 2, &["did you mean \"replay\"?"]),
+        (&["POST http://127.0.0.1:9/x", "--profile", "IETF"], 2, &["did you mean \"ietf\"?"]),
+        (&["post http://127.0.0.1:9/x"], 2, &["capitals, POST"]),
+        (&["POST 127.0.0.1:9/x", "--json", "{}"], 2, &["127.0.0.1:9/x", "http://"]),
+        (&["POST", "http://127.0.0.1:9/x", "--check", "nowhere"], 2, &["there is no check \"nowhere\""]),
+        (&["POST http://127.0.0.1:9/x", "--json", "{\"item\":\"book\""], 2, &["is no JSON"]),
+        (&["POST http://127.0.0.1:9/x", "--json", "{\"item\":{{fresh}}x}"], 2, &["is no JSON"]),
+        (&["POST http://127.0.0.1:9/x", "--json", "@body.json"], 2, &["is no JSON", "$(cat body.json)"]),
+        (
+            &["POST http://127.0.0.1:9/x", "--json", "[\"{{fres}}\"]", "--dry-run"],
+            0,
+            &["{{fres}} is sent as it stands"],
+        ),
         (&["no-such-plan.toml"], 3, &["no-such-plan.toml", "onlyonce verify init"]),
         (&[path], 3, &["retantion", "retention"]),
         (&[path, "--json", "{}"], 2, &["--json"]),
@@ -78,7 +94,13 @@ async fn a_plan_is_printed_or_made_and_never_written_over() {
     assert_eq!(verify(&["init", path]).await.code, 0);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), printed.stdout);
     std::fs::write(&file, "mine").unwrap();
-    assert_eq!(verify(&["init", path]).await.code, 1);
+    let again = verify(&["init", path]).await;
+    assert_eq!(again.code, 1);
+    assert!(
+        again.stderr.contains("is there already") && again.stderr.contains("--dry-run"),
+        "{}",
+        again.stderr
+    );
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
 }
 

@@ -31,7 +31,8 @@ pub(super) fn told(text: &str, error: &Error) -> PlanError {
 
 /// The likeliest of the valid names, or all of them.
 fn nearest(name: &str, valid: &[&str]) -> String {
-    let likeness = |other: &str| strsim::jaro_winkler(name, other);
+    let name = name.to_ascii_lowercase();
+    let likeness = |other: &str| strsim::jaro_winkler(&name, other);
     let best = valid.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     match best.filter(|best| likeness(best) >= ALIKE) {
         Some(best) => format!("; did you mean `{best}`?"),
@@ -53,6 +54,7 @@ mod tests {
                 "",
                 "line 2: there is no `retantion`; did you mean `retention`?",
             ),
+            ("Target = \"http://h\"\n", "", "line 1: there is no `Target`; did you mean `target`?"),
             ("target = \"http://h\"\n", "jsn = '{}'\n", "line 4: there is no `jsn`; did you mean `json`?"),
             (
                 "target = \"http://h\"\n",

@@ -1,6 +1,9 @@
 //! A plan from one line: a request, and how its effects are counted.
 
-use super::{Bounds, Commands, Credentials, KeyRule, Operation, Operations, Plan, PlanError, credential};
+use super::{
+    Bounds, Commands, Credentials, Fresh, KeyRule, Operation, Operations, Plan, PlanError, Template,
+    credential,
+};
 use crate::{call::Origin, counter::Counter};
 
 /// What the command line says.
@@ -33,9 +36,13 @@ impl OneLine {
             ))
         };
         let (method, url) = self.request.trim().split_once(' ').ok_or_else(wrong)?;
+        if !url.contains("://") {
+            return Err(PlanError::new(format!("{url:?} says neither http:// nor https://")));
+        }
         let (target, path) = Origin::split(url.trim()).map_err(|_| wrong())?;
         let mut create = Operation::parse(&format!("{method} {path}"))?;
         if let Some(json) = self.json {
+            is_json(&json)?;
             create = create.with_json(json);
         }
         for header in &self.headers {
@@ -58,4 +65,17 @@ impl OneLine {
             bounds: Bounds::default(),
         })
     }
+}
+
+/// Whether it is JSON once it has its fresh values.
+fn is_json(body: &str) -> Result<(), PlanError> {
+    let filled = Template::new(body).with(&Fresh::new());
+    let read = serde_json::from_str::<serde::de::IgnoredAny>(&filled);
+    read.map(drop).map_err(|error| {
+        let cure = match body.strip_prefix('@') {
+            Some(file) => format!("; no file is read: write --json \"$(cat {file})\""),
+            None => String::new(),
+        };
+        PlanError::new(format!("--json {body:?} is no JSON: {error}{cure}"))
+    })
 }

@@ -105,6 +105,9 @@ pub struct Operation {
     pub changed: Option<Template>,
 }
 
+/// Methods that are not meant in other letters (RFC 9110, section 9.1: their case matters).
+const KNOWN: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+
 impl Operation {
     /// Reads `POST /transfers`.
     ///
@@ -113,6 +116,12 @@ impl Operation {
     pub fn parse(line: &str) -> Result<Self, PlanError> {
         let wrong = || PlanError::new(format!("{line:?} is no request: write one such as 'POST /transfers'"));
         let (method, path) = line.trim().split_once(' ').ok_or_else(wrong)?;
+        let capitals = method.to_ascii_uppercase();
+        if method != capitals && KNOWN.contains(&capitals.as_str()) {
+            return Err(PlanError::new(format!(
+                "{line:?} is no request: methods are in capitals, {capitals}"
+            )));
+        }
         let (method, path) = (method.parse().map_err(|_| wrong())?, path.trim());
         if !path.starts_with('/') {
             return Err(wrong());
