@@ -93,6 +93,7 @@ async fn while_it_runs(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
 }
 
 async fn half_body(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
+    trial.repeats_do_nothing().await?;
     let request = trial.operation()?;
     if request.body.len() < 2 {
         return Err(Stop::not_observable("the operation has no body that could be halved"));
@@ -115,6 +116,7 @@ async fn half_body(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
 }
 
 async fn slow_body(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
+    trial.repeats_do_nothing().await?;
     let request = trial.operation()?;
     if request.body.len() < 2 {
         return Err(Stop::not_observable("the operation has no body that could be halved"));

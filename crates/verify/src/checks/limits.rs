@@ -20,7 +20,7 @@ pub(super) const CHECKS: &[Check] = &[
         requirement: "A large request has one effect, or it is refused as a whole and has none.",
         source: DRAFT,
         needs: &[Need::Counter],
-        controls: &[Defect::LargeUnkeyed, Defect::NoDeduplication],
+        controls: &[Defect::LargeUnkeyed],
         run: |trial| Box::pin(large_request(trial)),
     },
     Check {
@@ -47,7 +47,7 @@ pub(super) const CHECKS: &[Check] = &[
         requirement: "A request with a large answer does not run again: a repeat gets that answer, or a refusal.",
         source: DRAFT,
         needs: &[Need::Counter, Need::Large],
-        controls: &[Defect::LargeRunsAgain, Defect::NoDeduplication],
+        controls: &[Defect::LargeRunsAgain],
         run: |trial| Box::pin(large_answer(trial)),
     },
     Check {
@@ -56,7 +56,7 @@ pub(super) const CHECKS: &[Check] = &[
         requirement: "A long key counts like any other, or it is refused.",
         source: "Stripe, API reference, Idempotent requests: keys of up to 255 characters",
         needs: &[Need::Counter],
-        controls: &[Defect::LongKeysIgnored, Defect::NoDeduplication],
+        controls: &[Defect::LongKeysIgnored],
         run: |trial| Box::pin(keys::ignored(trial)),
     },
     Check {
@@ -74,6 +74,7 @@ pub(super) const CHECKS: &[Check] = &[
 const SIZES: [usize; 2] = [64 * 1024, 1024 * 1024];
 
 async fn large_request(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
+    trial.repeats_do_nothing().await?;
     let mut seen = Vec::new();
     // bounded: by the sizes.
     for size in SIZES {
@@ -121,6 +122,7 @@ async fn refused_keeps_key(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
 }
 
 async fn end_counts(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
+    trial.repeats_do_nothing().await?;
     let request = trial.operation()?;
     let other = trial.changed(&request)?;
     let size = SIZES.iter().copied().min().unwrap_or_default();
@@ -138,6 +140,7 @@ async fn end_counts(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
 }
 
 async fn large_answer(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
+    trial.repeats_do_nothing().await?;
     let operation = trial.plan().operations.large.as_ref();
     let operation = operation.ok_or_else(|| Stop::not_observable("no operation has a large answer"))?;
     let request = trial.keyed_anew(&trial.unkeyed(operation))?;

@@ -76,10 +76,12 @@ pub(super) async fn retry_after(trial: &mut Trial<'_>) -> Result<Verdict, Stop> 
     let outcomes = trial.at_once("one request twice at once", vec![request.clone(), request]).await?;
     let refused = outcomes.into_iter().filter_map(Outcome::ok).find(|answer| !answer.is_success());
     let Some(refused) = refused else {
-        return Err(Stop::not_observable(
-            "no repeat is refused while the first request runs: it waits, or the first is too fast; \
-             an [operations.slow] in the plan may show it",
-        ));
+        let mut why = "no repeat is refused while the first request runs: it waits, or the first is too fast"
+            .to_owned();
+        if operations.slow.is_none() && trial.plan().upstream.is_none() {
+            why.push_str("; an [operations.slow] in the plan may show it");
+        }
+        return Err(Stop::not_observable(why));
     };
     Ok(match refused.header(header::RETRY_AFTER.as_str()) {
         Some(when) if is_a_time(when) => Verdict::pass(format!("retry-after: {when}")),

@@ -11,6 +11,7 @@ use crate::{
 const LENGTHS: [usize; 4] = [255, 256, 1_000, 4_000];
 
 pub(super) async fn ignored(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
+    trial.repeats_do_nothing().await?;
     let mut seen = Vec::new();
     // bounded: by the lengths.
     for length in LENGTHS {

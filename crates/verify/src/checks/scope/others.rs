@@ -78,7 +78,10 @@ pub(super) async fn blocked(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     let other = trial.of(&trial.changed(&request)?, Who::Second);
     let answer = trial.send("the same key with another body by the second caller", &other).await?;
     if answer.is_success() {
-        return Ok(Verdict::pass(format!("the second caller gets {}", answer.status.as_u16())));
+        return Ok(Verdict::pass(format!(
+            "the second caller gets an answer of his own: {}",
+            answer.status.as_u16()
+        )));
     }
     let fresh = trial.keyed_anew(&other)?;
     let control = trial.send("his request under a key that nobody has used", &fresh).await?;
