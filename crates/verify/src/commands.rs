@@ -33,7 +33,10 @@ pub(crate) async fn run(command: &str) -> Result<(), String> {
     let mut said = child.stderr.take().map(listen);
     let ended = timeout(LONGEST, child.wait()).await;
     let status = ended
-        .map_err(|_| format!("it did not end within {} s", LONGEST.as_secs()))?
+        .map_err(|_| {
+            let seconds = LONGEST.as_secs();
+            format!("it did not end within {seconds} s; if it is what serves, write & at its end")
+        })?
         .map_err(|error| format!("failed to wait for it: {error}"))?;
     if status.success() {
         return Ok(());

@@ -17,7 +17,17 @@ pub struct Origin {
 
 /// A text that names no API.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OriginError(String);
+pub enum OriginError {
+    /// It is no URL.
+    NoUrl(String),
+    /// It names something at an API.
+    Path {
+        /// The API.
+        origin: String,
+        /// What it names there.
+        path: String,
+    },
+}
 
 impl Origin {
     /// Whether nobody but this machine is reached.
@@ -39,7 +49,7 @@ impl Origin {
     /// # Errors
     /// If it is no absolute `http` or `https` URL.
     pub fn split(url: &str) -> Result<(Self, String), OriginError> {
-        let wrong = || OriginError(url.to_owned());
+        let wrong = || OriginError::NoUrl(url.to_owned());
         let uri: Uri = url.parse().map_err(|_| wrong())?;
         let tls = match uri.scheme_str() {
             Some("http") => false,
@@ -67,7 +77,7 @@ impl FromStr for Origin {
     fn from_str(url: &str) -> Result<Self, OriginError> {
         match Self::split(url)? {
             (origin, path) if path == "/" => Ok(origin),
-            _ => Err(OriginError(url.to_owned())),
+            (origin, path) => Err(OriginError::Path { origin: origin.to_string(), path }),
         }
     }
 }
@@ -80,7 +90,12 @@ impl fmt::Display for Origin {
 
 impl fmt::Display for OriginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is no URL such as http://127.0.0.1:8080", self.0)
+        match self {
+            Self::NoUrl(text) => write!(f, "{text:?} is no URL such as http://127.0.0.1:8080"),
+            Self::Path { origin, path } => {
+                write!(f, "write {origin:?}, without {path:?}: paths belong to the operations")
+            }
+        }
     }
 }
 
@@ -97,7 +112,8 @@ mod tests {
         assert!(origin.is_loopback());
         assert!(!Origin::split("https://example.com/").unwrap().0.is_loopback());
         assert!(Origin::split("/transfers").is_err());
-        assert!("http://localhost/x".parse::<Origin>().is_err());
+        let error = "http://localhost/x".parse::<Origin>().unwrap_err().to_string();
+        assert!(error.contains("\"http://localhost\", without \"/x\""), "{error}");
     }
 
     /// Another port than the one that was written is somebody else's.
