@@ -31,6 +31,10 @@ impl Counter {
     /// # Errors
     /// If the step is zero.
     pub fn new(operation: Operation, reading: Reading) -> Result<Self, PlanError> {
+        let (Reading::Length(pointer) | Reading::Number { pointer, .. }) = &reading;
+        if !pointer.is_empty() && !pointer.starts_with('/') {
+            return Err(PlanError::new(format!("counter: {pointer:?} is no pointer; write \"/{pointer}\"")));
+        }
         match reading {
             Reading::Number { step: 0, .. } => Err(PlanError::new(
                 "counter: with a step of 0 nothing would be counted; write what one effect adds",
@@ -89,6 +93,16 @@ impl Counter {
         }
     }
 
+    /// Where a number counts: by how much an effect is said to move it, and the same counter with another step.
+    pub(crate) fn stepping(&self, step: i64) -> Option<(i64, String)> {
+        match &self.reading {
+            Reading::Number { pointer, step: said } => {
+                Some((*said, format!("{} {pointer} {step}", self.operation)))
+            }
+            Reading::Length(_) => None,
+        }
+    }
+
     /// How many effects lie between two counts.
     ///
     /// Part of one is one: what moved must not be lost in a division.
@@ -123,6 +137,8 @@ mod tests {
         assert_eq!(balance.between(1000, 700), 3);
         assert_eq!(balance.between(1000, 850), 2, "the second moved less than the first");
         assert_eq!(balance.between(850, 1000), -2);
+        let slip = Counter::new(list.operation.clone(), Reading::Length("items".into())).unwrap_err();
+        assert!(slip.to_string().contains("write \"/items\""), "{slip}");
         for wrong in ["", "GET", "GET /x", "GET /x size", "GET /x /a b", "GET x length", "GET /x /a 0"] {
             assert!(Counter::parse(wrong).is_err(), "{wrong}");
         }

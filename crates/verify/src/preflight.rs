@@ -7,7 +7,7 @@ use std::fmt;
 use http::StatusCode;
 
 use crate::{
-    call::{Answer, Lost},
+    call::{Answer, Lost, Request},
     plan::{Carrier, Form},
     random,
     report::Hidden,
@@ -24,7 +24,7 @@ pub struct Obstacle {
     pub cure: String,
 }
 
-/// Sends the plan's first operation under a fresh key, and counts its effect where effects are counted.
+/// Sends the plan's first operation under a fresh key, and once more under another, and counts its effect where effects are counted.
 ///
 /// What it tells is read on a terminal: the API's words go there as they go into reports.
 pub(crate) async fn try_once(trial: Trial<'_>) -> Result<(), Obstacle> {
@@ -49,10 +49,31 @@ async fn tried(mut trial: Trial<'_>) -> Result<(), Obstacle> {
         });
     }
     trial.saw_usual(answer.status);
-    match before {
-        Some(before) => one_effect(&mut trial, before, &answer).await,
-        None => Ok(()),
+    if let Some(before) = before {
+        one_effect(&mut trial, before, &answer).await?;
     }
+    again(&mut trial, &request).await
+}
+
+/// The same under another key. What has to be unique, and is the same in each request, is taken once: every check would
+/// be told that it was taken before.
+async fn again(trial: &mut Trial<'_>, first: &Request) -> Result<(), Obstacle> {
+    let second = trial.operation().map_err(|stop| told(trial, stop))?;
+    let bare = |request: &Request| (request.path.clone(), trial.without_key(request).body);
+    if bare(&second) != bare(first) {
+        return Ok(());
+    }
+    let answer = trial.send("the same under another key", &second).await.map_err(|stop| told(trial, stop))?;
+    if answer.is_success() {
+        return Ok(());
+    }
+    let create = &trial.plan().operations.create;
+    Err(Obstacle {
+        seen: format!("{create} was carried out once; the same under another key was answered with {answer}"),
+        cure: "let each request differ in what has to be unique: `{{fresh}}`, `{{uuid}}` and `{{number}}` in its body or \
+               path are another value each time"
+            .into(),
+    })
 }
 
 /// The count before the first request, which also shows whether the counter can be read.
@@ -90,15 +111,31 @@ async fn one_effect(trial: &mut Trial<'_>, before: Count, answer: &Answer) -> Re
         1 => Ok(()),
         0 => Err(Obstacle {
             seen: format!("the first request was answered with {answer}, but what counts effects did not move"),
-            cure: "count what this request changes, or give the effect more time: bounds.settle in a plan".into(),
-        }),
-        effects => Err(Obstacle {
-            seen: format!("one request moved what counts effects by {effects}"),
-            cure: "let nothing else change it while the verifier runs; and if one effect changes a number by more than one, \
-                   say so: `--count 'GET /path /balance -100'`"
+            cure: "count what this request changes (a list that ends at a page stops counting when that is full), or give \
+                   the effect more time: bounds.settle in a plan"
                 .into(),
         }),
+        _ => Err(another_step(trial, before).await?),
     }
+}
+
+/// One effect moved it by something else than the plan says.
+async fn another_step(trial: &mut Trial<'_>, before: Count) -> Result<Obstacle, Obstacle> {
+    let after = trial.count().await.map_err(|stop| told(trial, stop))?;
+    let (before, after) = (before.0, after.0);
+    let number =
+        trial.plan().counter.as_ref().and_then(|counter| counter.stepping(after.checked_sub(before)?));
+    let (said, cure) = match number {
+        Some((said, step)) => (
+            format!(", and the plan says by {said} for each effect"),
+            format!("; if one effect moves it so, say by how much: `--count '{step}'`, or step in a plan"),
+        ),
+        None => Default::default(),
+    };
+    Ok(Obstacle {
+        seen: format!("one request moved what counts effects from {before} to {after}{said}"),
+        cure: format!("let nothing else change it while the verifier runs{cure}"),
+    })
 }
 
 const COUNTER: &str = "count with a GET that is answered with 200 and JSON: `--count 'GET /path length'` for a list, \

@@ -191,9 +191,11 @@ fn lacks(check: &Check, plan: &Plan) -> Result<(), &'static str> {
 
 async fn tried(check: &Check, trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     if check.needs.contains(&Need::Counter) {
+        trial.counter_moves()?;
         trial.at_rest().await?;
     }
-    (check.run)(trial).await
+    let found = (check.run)(trial).await;
+    trial.believed(found).await
 }
 
 async fn carry_out(check: &'static Check, mut trial: Trial<'_>) -> Finding {

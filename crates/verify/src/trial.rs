@@ -2,6 +2,7 @@
 
 mod aside;
 mod begun;
+mod believed;
 mod change;
 mod commands;
 mod learnt;
@@ -26,6 +27,7 @@ use crate::{
 
 pub use aside::Aside;
 pub use begun::Begun;
+use believed::Counted;
 pub(crate) use learnt::Learnt;
 pub use resource::Document;
 pub use upstream::Held;
@@ -38,6 +40,7 @@ pub struct Trial<'a> {
     /// What it shares with the other trials of its run.
     learnt: &'a Learnt,
     steps: Vec<Step>,
+    counted: Counted,
     /// What is behind the API, in the upstream view.
     application: Option<&'a Application>,
 }
@@ -55,7 +58,7 @@ pub struct Step {
 
 /// How many effects there were at some time.
 #[derive(Clone, Copy, Debug)]
-pub struct Count(i64);
+pub struct Count(pub(crate) i64);
 
 /// How long nothing may change before a count is believed.
 const QUIET: Duration = Duration::from_millis(60);
@@ -65,7 +68,7 @@ const LOOK: Duration = Duration::from_millis(15);
 impl<'a> Trial<'a> {
     /// One of a run.
     pub(crate) const fn new(plan: &'a Plan, profile: &'static Profile, learnt: &'a Learnt) -> Self {
-        Self { plan, profile, learnt, steps: Vec::new(), application: None }
+        Self { plan, profile, learnt, steps: Vec::new(), counted: Counted::Nothing, application: None }
     }
 
     /// What is asked of which API.
@@ -300,6 +303,8 @@ impl<'a> Trial<'a> {
             // Of all these looks the report needs the last.
             self.steps.drain(first..self.steps.len().saturating_sub(1).max(first));
         }
+        let counted = if last < expected { Counted::TooLittle } else { Counted::Enough };
+        self.counted = self.counted.max(counted);
         Ok((last, lag))
     }
 

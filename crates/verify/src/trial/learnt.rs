@@ -7,6 +7,9 @@ use std::{
 
 use http::StatusCode;
 
+/// As often as this in a row is no chance.
+const STILL: u32 = 2;
+
 /// What the trials of one run share.
 #[derive(Debug, Default)]
 pub(crate) struct Learnt {
@@ -15,6 +18,8 @@ pub(crate) struct Learnt {
     lag_ms: AtomicU32,
     /// The status of the preflight's answer; 0: there was none.
     usual: AtomicU16,
+    /// How many fresh operations in a row have left the counter where it was.
+    still: AtomicU32,
     /// Whether it was killed, and not started again.
     pub(super) is_dead: AtomicBool,
 }
@@ -47,6 +52,19 @@ impl Learnt {
 
     pub(super) fn is_usual(&self, status: StatusCode) -> bool {
         self.usual.load(Ordering::Relaxed) == status.as_u16()
+    }
+
+    /// Whether the counter stood still at a fresh operation.
+    pub(super) fn saw_counter(&self, stopped: bool) {
+        match stopped {
+            true => self.still.fetch_add(1, Ordering::Relaxed),
+            false => self.still.swap(0, Ordering::Relaxed),
+        };
+    }
+
+    /// Whether it stands still for good: once may be an effect that was later than any before.
+    pub(super) fn has_counter_stopped(&self) -> bool {
+        self.still.load(Ordering::Relaxed) >= STILL
     }
 
     /// Whether somebody has to start it again.

@@ -4,7 +4,7 @@ mod served;
 
 use std::{
     future::pending,
-    sync::atomic::{AtomicBool, AtomicI64, Ordering},
+    sync::atomic::{AtomicI64, AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -77,11 +77,11 @@ async fn a_second_effect_that_comes_late_is_seen() {
 /// Without an effect and without an answer a request is lost; that the counter stands still is no excuse.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_is_refused_for_ever_after_a_hang_up_is_lost() {
-    static FIRST: AtomicBool = AtomicBool::new(true);
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
     let served = Served::start(|asked, api| match asked.method.as_str() {
         "GET" => api.list(),
         // The preflight is served; later keys are locked by whoever comes first, and never freed.
-        _ if FIRST.swap(false, Ordering::Relaxed) => api.each_time(201),
+        _ if TAKEN.fetch_add(1, Ordering::Relaxed) < 2 => api.each_time(201),
         _ => Answer::new(409, r#"{"title":"still running"}"#),
     });
     let mut plan = plan(&served, "GET /transfers length");
@@ -211,4 +211,77 @@ async fn an_api_that_goes_away_is_told() {
     drop(served);
     let report = run.carry_out(&mut Silent, pending()).await;
     assert_eq!(report.unreached, 1);
+}
+
+/// A list that ends at a page hides what comes after it: neither is the missing effect a fault, nor is the second one
+/// that nobody sees a pass.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_ends_at_a_page_proves_nothing() {
+    // The preflight adds two.
+    const PAGE: usize = 3;
+    let correct = Served::start(|asked, api| match asked.method.as_str() {
+        "GET" => api.page(PAGE),
+        _ => api.once_for_each_key(asked, 201),
+    });
+    let naive = Served::start(|asked, api| match asked.method.as_str() {
+        "GET" => api.page(PAGE),
+        _ => api.each_time(201),
+    });
+    let checks = ["race/two-run", "apart/collapsed", "hangup/runs-again", "lost/dropped-answer-runs-again"];
+    for served in [correct, naive] {
+        let mut plan = plan(&served, "GET /transfers length");
+        plan.bounds.settle = Duration::from_millis(200);
+        let found = verdicts(&plan, &checks).await;
+        for (check, verdict) in &found {
+            let fair = matches!(verdict, Verdict::NotObservable { why } if why.contains("does its list end at a page?"));
+            assert!(fair, "{check}: {verdict:?}");
+        }
+    }
+}
+
+/// What has to be unique, and is not fresh, is the plan's mistake and not the API's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_taken_only_once_is_told_before_any_check() {
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let served = Served::start(|asked, api| match asked.method.as_str() {
+        "GET" => api.list(),
+        _ if TAKEN.fetch_add(1, Ordering::Relaxed) < 1 => api.each_time(201),
+        _ => Answer::new(409, r#"{"title":"taken"}"#),
+    });
+    let plan = plan(&served, "GET /transfers length");
+    let obstacle = Run::new(&plan, &Selection::default()).unwrap().preflight().await.unwrap_err();
+    assert!(obstacle.cure.contains("{{fresh}}"), "{obstacle:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_with_the_wrong_sign_is_told_with_the_right_one() {
+    let served = Served::start(|asked, api| match asked.method.as_str() {
+        "GET" => api.total(),
+        _ => api.each_time(201),
+    });
+    let plan = plan(&served, "GET /orders /total -1");
+    let obstacle = Run::new(&plan, &Selection::default()).unwrap().preflight().await.unwrap_err();
+    assert!(obstacle.seen.contains("from 0 to 1, and the plan says by -1"), "{obstacle:?}");
+    assert!(obstacle.cure.contains("'GET /orders /total 1'"), "{obstacle:?}");
+}
+
+/// Whatever repeats of a naive API are tried with, they run because all of them do.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_rests_on_repeats_is_no_fault_of_its_own_where_none_is_recognised() {
+    let served = Served::start(|asked, api| match asked.method.as_str() {
+        "GET" => api.list(),
+        _ => api.each_time(201),
+    });
+    let checks = [
+        "hangup/half-body-counts",
+        "hangup/slow-body-fails",
+        "limits/large-request-runs-again",
+        "limits/large-request-beginning-counts",
+        "limits/long-key-ignored",
+    ];
+    for (check, verdict) in verdicts(&plan(&served, "GET /transfers length"), &checks).await {
+        let fair =
+            matches!(&verdict, Verdict::NotObservable { why } if why.contains("see replay/runs-again"));
+        assert!(fair, "{check}: {verdict:?}");
+    }
 }

@@ -62,6 +62,19 @@ impl Api {
         listed(effects.iter().filter(|effect| effect.elapsed() >= age).count())
     }
 
+    /// The last of them, at most so many.
+    pub(crate) fn page(&self, most: usize) -> Answer {
+        listed(self.done().min(most))
+    }
+
+    pub(crate) fn total(&self) -> Answer {
+        Answer::new(200, &format!("{{\"total\":{}}}", self.done()))
+    }
+
+    fn done(&self) -> usize {
+        self.effects.lock().expect("no answer panics").len()
+    }
+
     /// A worker takes up one, and needs so long for it.
     pub(crate) fn list_of_one_in_each(&self, time: Duration) -> Answer {
         let effects = self.effects.lock().expect("no answer panics");

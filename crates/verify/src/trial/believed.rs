@@ -1,0 +1,76 @@
+//! Whether the counter still counts.
+//!
+//! A list that ends at a page counts until the page is full. From then on nothing that a check counts is so, neither the
+//! effect that it misses nor the second one that it does not see.
+
+use super::{QUIET, Trial};
+use crate::verdict::{Stop, Verdict};
+
+/// Why nothing can be told.
+const STOPPED: &str = "the counter has stopped moving: does its list end at a page? Count with a total, or with a list \
+                       that has room for all that the verifier adds";
+
+/// What has been counted in a trial.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Counted {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Always as much as was expected, or more.
+    Enough,
+    /// Less, once at least.
+    TooLittle,
+}
+
+impl Trial<'_> {
+    /// What a check has found, if the counter that it went by still moves for a fresh operation.
+    ///
+    /// # Errors
+    /// If it does not, or as the check ended.
+    pub(crate) async fn believed(&mut self, found: Result<Verdict, Stop>) -> Result<Verdict, Stop> {
+        let in_doubt = match (self.counted, &found) {
+            (Counted::TooLittle, _) => true,
+            // Of more effects than there should be, all were seen.
+            (Counted::Enough, Ok(Verdict::Pass { .. } | Verdict::Deviates { .. })) => true,
+            _ => false,
+        };
+        let ours = self.application.is_some() || self.plan.counter.is_none();
+        match in_doubt && !ours && self.has_stopped().await {
+            true => Err(Stop::not_observable(STOPPED)),
+            false => found,
+        }
+    }
+
+    /// Nothing is tried any more with a counter that was seen standing still.
+    pub(crate) fn counter_moves(&self) -> Result<(), Stop> {
+        match self.learnt.has_counter_stopped() {
+            true => Err(Stop::not_observable(STOPPED)),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether a fresh operation that is carried out leaves the counter where it was. Where it is not carried out, or
+    /// nothing answers, that says nothing of the counter.
+    async fn has_stopped(&mut self) -> bool {
+        let steps = self.steps.len();
+        let stopped = matches!(self.moved().await, Ok(Some(false)));
+        self.learnt.saw_counter(stopped);
+        if !stopped {
+            self.steps.truncate(steps);
+        }
+        stopped
+    }
+
+    async fn moved(&mut self) -> Result<Option<bool>, Stop> {
+        let before = self.count().await?;
+        let request = self.operation()?;
+        if !self.send("a fresh operation: does the counter still move", &request).await?.is_success() {
+            return Ok(None);
+        }
+        // What is late is waited for: it is not the next check's.
+        if self.learnt.lag() < QUIET && self.glance(before).await? != 0 {
+            return Ok(Some(true));
+        }
+        self.effects_since(before, 1).await.map(|effects| Some(effects != 0))
+    }
+}
