@@ -1,7 +1,7 @@
 //! What a plan's requests look like, without sending them.
 
 use crate::{
-    call::{Request, Together, curl},
+    call::{Names, Request, Together, curl},
     plan::{Operation, Plan, Resource, Template},
     trial::Trial,
 };
@@ -12,7 +12,7 @@ pub(crate) fn lines(plan: &Plan, trial: &Trial<'_>) -> Vec<(&'static str, String
     let mut lines = Vec::new();
     let mut tell = |what, request: &Request| {
         let secret = |name: &str| plan.credentials.is_secret(name);
-        lines.push((what, curl(&plan.target, request, secret, Together::Alone)));
+        lines.push((what, curl(&plan.target, request, secret, Together::Alone, &Names::default())));
     };
     let keyed = |operation: &Operation| {
         let request = trial.unkeyed(operation);

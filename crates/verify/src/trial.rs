@@ -54,6 +54,17 @@ pub struct Step {
     pub exchanges: Vec<(Request, Outcome)>,
     /// Whether others go out before these are answered.
     pub together: Together,
+    /// What was done to the API itself at that time.
+    pub command: Option<Ran>,
+}
+
+/// A command of the plan that was run.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// As it stands there.
+    pub command: String,
+    /// Whether the API had to answer before anything else was sent.
+    pub starts: bool,
 }
 
 /// How many effects there were at some time.
@@ -231,7 +242,7 @@ impl<'a> Trial<'a> {
         };
         let together = if requests.len() > 1 { Together::WithOthers } else { Together::Alone };
         let exchanges = requests.into_iter().zip(outcomes.iter().cloned()).collect();
-        self.steps.push(Step { what: what.to_owned(), exchanges, together });
+        self.steps.push(Step { what: what.to_owned(), exchanges, together, command: None });
         Ok(outcomes)
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Fault, Manner, Origin, Request, Who};
+use super::{Fault, Manner, Names, Origin, Request, Who, names::quoted};
 
 /// Whether a request goes out by itself, or with those that follow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,9 +16,15 @@ pub enum Together {
 }
 
 /// A `curl` command that sends `request`. Credentials stand there as variables of the shell, never as themselves: a
-/// report is read by others than those who own them.
+/// report is read by others than those who own them. What has a name stands there by it.
 #[must_use]
-pub fn curl(origin: &Origin, request: &Request, secret: impl Fn(&str) -> bool, together: Together) -> String {
+pub fn curl(
+    origin: &Origin,
+    request: &Request,
+    secret: impl Fn(&str) -> bool,
+    together: Together,
+    names: &Names,
+) -> String {
     let mut line = String::from("curl -sS -i");
     match request.manner {
         Manner::Whole => {}
@@ -30,28 +36,33 @@ pub fn curl(origin: &Origin, request: &Request, secret: impl Fn(&str) -> bool, t
     if request.path.contains(['[', ']', '{', '}']) {
         line.push_str(" -g");
     }
-    let _ = write!(line, " -X {} {}", request.method, quoted(&format!("{origin}{}", request.path)));
+    let method = request.method.as_str();
+    let method = match method.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        true => method.to_owned(),
+        false => quoted(method.as_bytes()),
+    };
+    let url = names.quoted(format!("{origin}{}", request.path).as_bytes());
+    let _ = write!(line, " -X {method} {url}");
     for (name, value) in &request.headers {
-        let value = match secret(name.as_str()) {
-            true => variable(request.who, name.as_str()),
-            false => String::from_utf8_lossy(value.as_bytes()).into_owned(),
-        };
-        let header = match value.is_empty() {
+        let _ = match (secret(name.as_str()), value.as_bytes()) {
+            (true, _) => {
+                let name = name.as_str();
+                let (shown, variable) = (quoted(format!("{name}: ").as_bytes()), variable(request.who, name));
+                write!(line, " -H {shown}\"${variable}\"")
+            }
             // What curl leaves out if it is written with a colon.
-            true => format!("{name};"),
-            false => format!("{name}: {value}"),
-        };
-        let _ = match secret(name.as_str()) {
-            true => write!(line, " -H \"{header}\""),
-            false => write!(line, " -H {}", quoted(&header)),
+            (false, b"") => write!(line, " -H {}", quoted(format!("{name};").as_bytes())),
+            (false, value) => {
+                let header = [name.as_str().as_bytes(), b": ", value].concat();
+                write!(line, " -H {}", names.quoted(&header))
+            }
         };
     }
-    match std::str::from_utf8(&request.body) {
-        Ok("") => {}
-        Ok(text) if text.len() <= SHOWN => _ = write!(line, " --data-raw {}", quoted(text)),
-        // Named by its length, so that a reader can make one like it.
-        Ok(_) | Err(_) => _ = write!(line, " --data-binary @body-of-{}-bytes", request.body.len()),
+    if !request.body.is_empty() {
+        let _ = write!(line, " {}", names.data(&request.body));
     }
+    // The next answer begins on a line of its own.
+    line.push_str(r" -w '\n'");
     line = with_fault(line, request.fault);
     if together != Together::Alone {
         line.push_str(" &");
@@ -71,22 +82,14 @@ fn with_fault(line: String, fault: Fault) -> String {
     }
 }
 
-/// Largest body that stands in the line itself.
-const SHOWN: usize = 4096;
-
 /// The variable that a credential's header stands as.
-fn variable(who: Who, name: &str) -> String {
+pub(crate) fn variable(who: Who, name: &str) -> String {
     let who = match who {
         Who::First | Who::Nobody => "FIRST",
         Who::Second => "SECOND",
         Who::Stranger => "WRONG",
     };
-    format!("${who}_{}", name.to_uppercase().replace('-', "_"))
-}
-
-/// In single quotes, as a POSIX shell takes them.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
+    format!("{who}_{}", name.to_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_"))
 }
 
 #[cfg(test)]
@@ -110,17 +113,19 @@ mod tests {
             fault: Fault::None,
             changed: None,
             token: String::new(),
+            minted: Vec::new(),
         }
     }
 
     #[test]
     fn a_line_quotes_what_a_shell_would_read_and_hides_credentials() {
         let origin = "http://127.0.0.1:8080".parse().unwrap();
-        let line = curl(&origin, &request(), |name| name == "authorization", Together::Alone);
+        let line =
+            curl(&origin, &request(), |name| name == "authorization", Together::Alone, &Names::default());
         assert_eq!(
             line,
-            "curl -sS -i -X POST 'http://127.0.0.1:8080/transfers' -H \"authorization: $SECOND_AUTHORIZATION\" \
-             -H 'idempotency-key: \"it'\\''s\"' --data-raw '{}'"
+            "curl -sS -i -X POST 'http://127.0.0.1:8080/transfers' -H 'authorization: '\"$SECOND_AUTHORIZATION\" \
+             -H 'idempotency-key: \"it'\\''s\"' --data-raw '{}' -w '\\n'"
         );
     }
 
@@ -129,14 +134,33 @@ mod tests {
         let origin = "http://127.0.0.1:8080".parse().unwrap();
         let mut request = Request { path: "/transfers?ids[]=1".into(), ..request() };
         request.headers.insert("idempotency-key", HeaderValue::from_static(""));
-        let line = curl(&origin, &request, |_| false, Together::Alone);
+        let line = curl(&origin, &request, |_| false, Together::Alone, &Names::default());
         assert!(line.contains(" -g ") && line.contains(" -H 'idempotency-key;'"), "{line}");
+    }
+
+    #[test]
+    fn nothing_of_a_plan_becomes_a_command() {
+        let origin = "http://127.0.0.1:8080".parse().unwrap();
+        let mut request =
+            Request { method: "A`id`".parse().unwrap(), body: "$(id)'`id`'\x07".into(), ..request() };
+        request.path = "/'$(id)".into();
+        request.headers.insert("x-`id`", HeaderValue::from_static("secret"));
+        request.headers.insert("idempotency-key", HeaderValue::from_bytes(b"\xe9'\\").unwrap());
+        let line = curl(&origin, &request, |name| name == "x-`id`", Together::Alone, &Names::default());
+        assert_eq!(
+            line,
+            "curl -sS -i -X 'A`id`' 'http://127.0.0.1:8080/'\\''$(id)' -H 'authorization: Bearer secret' \
+             -H $'idempotency-key: \\xe9\\'\\\\' -H 'x-`id`: '\"$SECOND_X__ID_\" \
+             --data-raw $'$(id)\\'`id`\\'\\x07' -w '\\n'"
+        );
     }
 
     #[test]
     fn a_fault_on_the_way_is_made_by_hand() {
         let origin = "http://127.0.0.1:8080".parse().unwrap();
-        let line = |fault, together| curl(&origin, &request().meeting(fault), |_| false, together);
+        let line = |fault, together| {
+            curl(&origin, &request().meeting(fault), |_| false, together, &Names::default())
+        };
         let plain = line(Fault::None, Together::Alone);
         assert_eq!(line(Fault::Duplicated, Together::Alone), format!("({plain} & {plain} & wait)"));
         assert_eq!(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
-use super::Fault;
+use super::{Fault, Minted};
 
 /// A request. Its clones are the same request: same key, same bytes.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub struct Request {
     pub changed: Option<Bytes>,
     /// The fresh value in it by which an application behind the system knows it again.
     pub token: String,
+    /// All fresh values that were made for it.
+    pub minted: Vec<Minted>,
 }
 
 /// Who asks.

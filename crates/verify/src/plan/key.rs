@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue};
 use serde_json::Value;
 
 use super::PlanError;
-use crate::call::Request;
+use crate::call::{Minted, Request};
 
 /// How keys are sent.
 #[derive(Clone, Debug)]
@@ -62,6 +62,7 @@ impl Carrier {
     pub fn put(&self, mut request: Request, key: &str, form: Form) -> Option<Request> {
         match self {
             Self::Header(name) => {
+                request.minted.extend(Minted::in_key(key.as_bytes()));
                 let written = match form {
                     Form::Quoted => format!("\"{}\"", key.replace('\\', r"\\").replace('"', r#"\""#)),
                     Form::Bare => key.to_owned(),
@@ -77,6 +78,11 @@ impl Carrier {
     #[must_use]
     pub fn put_value(&self, mut request: Request, key: Value) -> Option<Request> {
         let Self::Body(pointer) = self else { return None };
+        request.minted.extend(match &key {
+            Value::String(key) => Minted::in_key(key.as_bytes()),
+            Value::Number(number) => vec![Minted::Number(number.to_string())],
+            _ => Vec::new(),
+        });
         request.body = within(&request.body, pointer, &key)?;
         if let Some(changed) = &request.changed {
             request.changed = Some(within(changed, pointer, &key)?);

@@ -179,6 +179,7 @@ impl Operation {
             manner: Manner::Whole,
             fault: Fault::None,
             changed: self.changed.as_ref().map(|changed| changed.with(&fresh).into()),
+            minted: fresh.minted(),
             token: fresh.token,
         }
     }

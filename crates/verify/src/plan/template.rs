@@ -1,6 +1,6 @@
 //! Texts with values that are fresh for each operation.
 
-use crate::random;
+use crate::{call::Minted, random};
 
 /// A text in which `{{fresh}}`, `{{uuid}}` and `{{number}}` stand for values that no other operation has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,12 @@ impl Template {
 impl Fresh {
     pub(crate) fn new() -> Self {
         Self { token: random::token(), uuid: random::uuid(), number: random::number().to_string() }
+    }
+
+    /// All of them.
+    pub(crate) fn minted(&self) -> Vec<Minted> {
+        let Self { token, uuid, number } = self.clone();
+        vec![Minted::Token(token), Minted::Uuid(uuid), Minted::Number(number)]
     }
 }
 

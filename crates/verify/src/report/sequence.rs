@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use super::{Finding, Report, hidden::Hidden};
 use crate::{
-    call::{Answer, Outcome, Request, Together, curl},
-    trial::Step,
+    call::{Answer, Names, Outcome, Request, Together, Who, curl, shell_word, variable},
+    trial::{Ran, Step},
 };
 
 /// Most steps that a report shows of a fault.
@@ -23,6 +23,8 @@ const COMMENT_SHOWN: usize = 160;
 #[derive(Clone, Debug)]
 pub(super) struct Sequence {
     pub(super) left_out: usize,
+    /// What a shell is told before all of it: a comment on what it needs, and fresh values.
+    pub(super) before: String,
     pub(super) steps: Vec<Shown>,
 }
 
@@ -34,12 +36,17 @@ pub(super) struct Shown {
     pub(super) what: String,
     pub(super) together: Together,
     pub(super) requests: Vec<Sent>,
+    /// What was done to the API itself, for a shell.
+    command: Option<String>,
 }
 
 /// A request, and how often it was sent.
 #[derive(Clone, Debug)]
 pub(super) struct Sent {
+    /// With the values that it was sent with.
     pub(super) curl: String,
+    /// With fresh ones, as variables that the sequence sets.
+    anew: String,
     pub(super) times: usize,
     pub(super) answers: Vec<Came>,
 }
@@ -67,8 +74,14 @@ impl Sequence {
         // The end decided it, so the beginning gets the smaller part.
         let beginning = most / 3;
         let is_shown = |at: &usize| *at < beginning || *at >= beginning + left_out;
-        let steps = (0..).zip(&finding.steps).filter(|(at, _)| is_shown(at));
-        Self { left_out, steps: steps.map(|(at, step)| Shown::of(at + 1, step, report, &hidden)).collect() }
+        let shown: Vec<_> = (0..).zip(&finding.steps).filter(|(at, _)| is_shown(at)).collect();
+        let requests: Vec<_> = shown.iter().flat_map(|(_, step)| listed(step)).collect();
+        let names = Names::of(requests.iter().copied());
+        let mut before = needed(&requests, report);
+        before.extend(names.lines());
+        let before = hidden.text(&before.join("\n"));
+        let steps = shown.into_iter().map(|(at, step)| Shown::of(at + 1, step, report, &names, &hidden));
+        Self { left_out, before, steps: steps.collect() }
     }
 
     /// The steps, each with how many before it are left out.
@@ -79,7 +92,7 @@ impl Sequence {
 
     /// The script.
     pub(super) fn script(&self) -> String {
-        let mut script = String::new();
+        let mut script = format!("{}\n", self.before);
         for (left_out, step) in self.gaps() {
             if left_out > 0 {
                 let _ = writeln!(script, "# … {left_out} steps are left out here …");
@@ -91,7 +104,7 @@ impl Sequence {
 }
 
 impl Shown {
-    fn of(number: usize, step: &Step, report: &Report, hidden: &Hidden) -> Self {
+    fn of(number: usize, step: &Step, report: &Report, names: &Names, hidden: &Hidden) -> Self {
         let mut groups: Vec<(&Request, Vec<&Outcome>)> = Vec::new();
         for (request, outcome) in &step.exchanges {
             match groups.iter_mut().find(|(known, _)| is_same(known, request)) {
@@ -100,16 +113,20 @@ impl Shown {
             }
         }
         let requests = groups.into_iter().map(|(request, outcomes)| {
-            let line =
-                curl(&report.target, request, |name| report.credentials.is_secret(name), step.together);
+            let line = |names| {
+                let secret = |name: &str| report.credentials.is_secret(name);
+                hidden.text(&curl(&report.target, request, secret, step.together, names))
+            };
             Sent {
-                curl: hidden.text(&line),
+                curl: line(&Names::default()),
+                anew: line(names),
                 times: outcomes.len(),
                 answers: Came::all(&outcomes, report, hidden),
             }
         });
+        let command = step.command.as_ref().map(|ran| hidden.text(&again(ran, report)));
         let (what, together) = (hidden.text(&step.what), step.together);
-        Self { number, what, together, requests: requests.collect() }
+        Self { number, what, together, requests: requests.collect(), command }
     }
 
     /// How many requests went out at once.
@@ -119,18 +136,22 @@ impl Shown {
 
     /// What a shell is told.
     pub(super) fn commands(&self) -> String {
-        let mut commands = String::new();
+        let mut commands = self.command.clone().unwrap_or_default();
+        if self.together == Together::WithOthers {
+            // What else that shell may have begun is not waited for.
+            commands.push_str("(\n");
+        }
         for sent in self.requests.iter().take(LISTED_MAX) {
             let _ = match sent.times {
-                1 => writeln!(commands, "{}", sent.curl),
-                times => writeln!(commands, "for i in $(seq {times}); do {} done", sent.curl),
+                1 => writeln!(commands, "{}", sent.anew),
+                times => writeln!(commands, "for i in $(seq {times}); do {} done", sent.anew),
             };
         }
         if let Some(more) = self.requests.len().checked_sub(LISTED_MAX).filter(|more| *more > 0) {
             let _ = writeln!(commands, "# … and {more} more like these");
         }
         if self.together == Together::WithOthers {
-            commands.push_str("wait\n");
+            commands.push_str("wait\n)\n");
         }
         commands
     }
@@ -212,6 +233,47 @@ impl Read {
     fn line(&self) -> String {
         format!("{} {}", self.status, shortened(&one_line(&self.body), COMMENT_SHOWN)).trim_end().to_owned()
     }
+}
+
+/// The requests of a step that a script lists.
+fn listed(step: &Step) -> Vec<&Request> {
+    let mut listed: Vec<&Request> = Vec::new();
+    for (request, _) in &step.exchanges {
+        if listed.len() < LISTED_MAX && !listed.iter().any(|known| is_same(known, request)) {
+            listed.push(request);
+        }
+    }
+    listed
+}
+
+/// What whoever runs it has to know: comments.
+fn needed(requests: &[&Request], report: &Report) -> Vec<String> {
+    let mut lines = vec!["# For bash: each time with fresh keys.".to_owned()];
+    for request in requests {
+        for name in request.headers.keys().filter(|name| report.credentials.is_secret(name.as_str())) {
+            let whose = match request.who {
+                Who::First | Who::Nobody => "of the first caller",
+                Who::Second => "of the other caller",
+                Who::Stranger => "that nobody was given",
+            };
+            let variable = variable(request.who, name.as_str());
+            let line = format!("# Set {variable} before: the value of a header `{name}` {whose}.");
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+    }
+    lines
+}
+
+/// The command of the plan, as the verifier ran it.
+fn again(ran: &Ran, report: &Report) -> String {
+    let mut lines = format!("sh -c {}\n", shell_word(ran.command.as_bytes()));
+    if ran.starts {
+        let root = shell_word(format!("{}/", report.target).as_bytes());
+        let _ = writeln!(lines, "until curl -s -o /dev/null {root}; do sleep 0.2; done");
+    }
+    lines
 }
 
 fn is_same(one: &Request, other: &Request) -> bool {

@@ -34,7 +34,12 @@ impl Trial<'_> {
         self.spend(requests.iter().map(Request::times).sum())?;
         let step = self.steps.len();
         let exchanges = requests.iter().map(|request| (request.clone(), Err(Lost::NotAwaited))).collect();
-        self.steps.push(Step { what: what.to_owned(), exchanges, together: Together::Meanwhile });
+        self.steps.push(Step {
+            what: what.to_owned(),
+            exchanges,
+            together: Together::Meanwhile,
+            command: None,
+        });
         let patience = self.plan.bounds.patience;
         let begin = |request: Request| {
             let (origin, sent) = (self.plan.target.clone(), request.clone());

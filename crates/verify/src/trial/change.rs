@@ -78,6 +78,7 @@ mod tests {
             fault: Fault::None,
             changed: None,
             token: String::new(),
+            minted: Vec::new(),
         }
     }
 

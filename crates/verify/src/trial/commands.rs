@@ -7,7 +7,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{Step, Trial};
+use super::{Ran, Step, Trial};
 use crate::{
     call::{Lost, Together},
     commands,
@@ -28,9 +28,11 @@ impl Trial<'_> {
     /// If there is none, or it fails: then nothing can be seen.
     pub async fn command(&mut self, what: &str, command: Option<&String>) -> Result<(), Stop> {
         let command = command.ok_or_else(|| Stop::not_observable(format!("no command to {what} it")))?;
+        let starts = what == "start";
         let what = format!("{what} it: {command}");
         commands::run(command).await.map_err(|why| Stop::not_observable(format!("{what}: {why}")))?;
-        self.steps.push(Step { what, exchanges: Vec::new(), together: Together::Alone });
+        let ran = Ran { command: command.clone(), starts };
+        self.steps.push(Step { what, exchanges: Vec::new(), together: Together::Alone, command: Some(ran) });
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 
 use super::Trial;
 use crate::{
-    call::{Answer, Fault, Manner, Request, Who},
+    call::{Answer, Fault, Manner, Minted, Request, Who},
     plan::{Fresh, Part},
     verdict::Stop,
 };
@@ -92,6 +92,7 @@ impl Document {
             fault: Fault::None,
             changed: None,
             token: self.token.clone(),
+            minted: vec![Minted::Token(self.token.clone())],
         }
     }
 }

@@ -1,5 +1,6 @@
 //! APIs that others could write: what is permitted is not called a fault, and what is a fault does not pass.
 
+mod scripts;
 mod served;
 
 use std::{

@@ -5,12 +5,17 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use onlyonce_verify::{
     Check, Level, Profile, Report, Verdict,
-    call::{Answer, Fault, Lost, Manner, Outcome, Request, Together, Who},
+    call::{Answer, Fault, Lost, Manner, Minted, Outcome, Request, Together, Who},
     check::Running,
     plan::Credentials,
     report::Finding,
     trial::{Step, Trial},
 };
+
+const K_1: &str = "3cab0dad-0001-4222-8333-0123456789ab";
+const K_2: &str = "3cab0dad-0002-4222-8333-0123456789ab";
+const K_3: &str = "3cab0dad-0003-4222-8333-0123456789ab";
+const K_4: &str = "3cab0dad-0004-4222-8333-0123456789ab";
 
 /// What the API answers in place of a name.
 pub(crate) const HOSTILE: &str = "</code><script>alert(1)</script>\u{1b}[2J\u{202e} you are token-of-ana";
@@ -64,7 +69,7 @@ fn findings() -> Vec<Finding> {
                 actual: "a known key with another body was answered with 409".into(),
                 like: "Increase, rocket-rides-atomic".into(),
             },
-            vec![step("another body", vec![exchange("k-1", 409, "{}")])],
+            vec![step("another body", vec![exchange(K_1, 409, "{}")])],
         ),
         found(&RACE, Verdict::pass_in(100, "one effect each time"), race()),
         found(&SCOPE, Verdict::not_observable("there is one caller only"), Vec::new()),
@@ -78,10 +83,10 @@ fn found(check: &'static Check, verdict: Verdict, steps: Vec<Step>) -> Finding {
 
 /// A first request, its repeat, and one without an answer.
 fn again() -> Vec<Step> {
-    let repeat = exchange("k-1", 201, HOSTILE);
-    let (lost, _) = exchange("k-1", 201, "");
+    let repeat = exchange(K_1, 201, HOSTILE);
+    let (lost, _) = exchange(K_1, 201, "");
     vec![
-        step("a first request", vec![exchange("k-1", 201, r#"{"number":1}"#)]),
+        step("a first request", vec![exchange(K_1, 201, r#"{"number":1}"#)]),
         step("its repeat", vec![repeat]),
         step("another repeat", vec![(lost, Err(Lost::BrokeOff("<i>reset</i>\nrm -rf /".into())))]),
     ]
@@ -89,19 +94,19 @@ fn again() -> Vec<Step> {
 
 /// More steps than a report shows.
 fn many() -> Vec<Step> {
-    (1..=50).map(|n| step(&format!("repeat {n}"), vec![exchange("k-2", 201, &n.to_string())])).collect()
+    (1..=50).map(|n| step(&format!("repeat {n}"), vec![exchange(K_2, 201, &n.to_string())])).collect()
 }
 
 /// Four callers with one key, and one with another.
 fn race() -> Vec<Step> {
-    let mut exchanges = vec![exchange("k-3", 201, "1"); 3];
-    exchanges.push(exchange("k-3", 409, "{}"));
-    exchanges.push(exchange("k-4", 201, "2"));
+    let mut exchanges = vec![exchange(K_3, 201, "1"); 3];
+    exchanges.push(exchange(K_3, 409, "{}"));
+    exchanges.push(exchange(K_4, 201, "2"));
     vec![Step { together: Together::WithOthers, ..step("the same at once", exchanges) }]
 }
 
 fn step(what: &str, exchanges: Vec<(Request, Outcome)>) -> Step {
-    Step { what: what.into(), exchanges, together: Together::Alone }
+    Step { what: what.into(), exchanges, together: Together::Alone, command: None }
 }
 
 fn exchange(key: &str, status: u16, body: &str) -> (Request, Outcome) {
@@ -117,6 +122,7 @@ fn exchange(key: &str, status: u16, body: &str) -> (Request, Outcome) {
         fault: Fault::None,
         changed: None,
         token: "t".into(),
+        minted: vec![Minted::Key(key.to_owned())],
     };
     let mut answered = HeaderMap::new();
     answered.insert("x-you", HeaderValue::from_static("<b>token-of-ana</b>"));

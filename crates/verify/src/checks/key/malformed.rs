@@ -3,7 +3,7 @@
 use http::{HeaderName, HeaderValue};
 
 use crate::{
-    call::Request,
+    call::{Minted, Request},
     plan::{Carrier, Form},
     random,
     trial::Trial,
@@ -77,6 +77,7 @@ impl Malformed {
 fn with_lines(mut request: Request, name: &HeaderName, lines: &[Vec<u8>]) -> Request {
     request.headers.remove(name);
     for line in lines {
+        request.minted.extend(Minted::in_key(line));
         let line = HeaderValue::from_bytes(line).expect("it has no control characters");
         request.headers.append(name, line);
     }

@@ -200,6 +200,7 @@ fn steps_of(count: usize) -> String {
 
 fn steps(sequence: &Sequence) -> Markup {
     html! {
+        pre tabindex="0" { code { (sequence.before) } }
         ol.steps {
             @for (left_out, step) in sequence.gaps() {
                 @if left_out > 0 { li.gap { (left_out) " steps are left out here" } }
