@@ -45,8 +45,11 @@ async fn tried(mut trial: Trial<'_>) -> Result<(), Obstacle> {
     if !answer.is_success() {
         return Err(match bare_is_taken(&mut trial).await {
             true => quotes(&answer),
-            false => refused(&trial, &answer),
+            false => nothing_arrived(&trial, &request, &answer).unwrap_or_else(|| refused(&trial, &answer)),
         });
+    }
+    if let Some(obstacle) = nothing_arrived(&trial, &request, &answer) {
+        return Err(obstacle);
     }
     trial.saw_usual(answer.status);
     if let Some(before) = before {
@@ -139,7 +142,9 @@ async fn another_step(trial: &mut Trial<'_>, before: Count) -> Result<Obstacle, 
 }
 
 const COUNTER: &str = "count with a GET that is answered with 200 and JSON: `--count 'GET /path length'` for a list, \
-                       `'GET /path /items length'` for a list in it, `'GET /path /balance -100'` for a number";
+                       `'GET /path /items length'` for a list in it, `'GET /path /balance -100'` for a number; in a plan, length or number under [counter]";
+/// How a handshake ends with somebody who speaks HTTP without TLS.
+const NO_TLS: [&str; 3] = ["corrupt message", "handshake eof", "reset"];
 const CREDENTIAL: &str =
     "say who asks: `--credential 'Authorization: Bearer …'`, or [credentials.first] in a plan";
 
@@ -150,6 +155,20 @@ fn quotes(answer: &Answer) -> Obstacle {
         ),
         cure: "send bare keys: `--key-form bare`, or form = \"bare\" under [key] in a plan".into(),
     }
+}
+
+/// In the upstream view: the answer is not the verifier's own.
+fn nothing_arrived(trial: &Trial<'_>, request: &Request, answer: &Answer) -> Option<Obstacle> {
+    let application = trial.application().ok().filter(|it| it.arrivals_of(&request.token).is_empty())?;
+    let (address, target) = (application.address(), &trial.plan().target);
+    Some(Obstacle {
+        seen: format!(
+            "the first request was answered with {answer}, and did not arrive at {address}, where the verifier listens"
+        ),
+        cure: format!(
+            "let {target} forward to {address}; if it refuses by itself, give it what it asks for in the plan"
+        ),
+    })
 }
 
 fn refused(trial: &Trial<'_>, answer: &Answer) -> Obstacle {
@@ -174,7 +193,10 @@ fn told(trial: &Trial<'_>, stop: Stop) -> Obstacle {
     match stop {
         Stop::Lost { lost: Lost::NotReached(why), .. } => Obstacle {
             seen: format!("{target} was not reached: {why}"),
-            cure: "start the API, or say where it listens".into(),
+            cure: match target.tls && NO_TLS.iter().any(|sign| why.contains(sign)) {
+                true => "does it speak TLS there? Otherwise write http:// and not https://".into(),
+                false => "start the API, or say where it listens".into(),
+            },
         },
         Stop::Lost { step, lost: lost @ Lost::TimedOut(_) } => Obstacle {
             seen: format!("{step}: {lost}"),

@@ -190,6 +190,7 @@ fn lacks(check: &Check, plan: &Plan) -> Result<(), &'static str> {
 }
 
 async fn tried(check: &Check, trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
+    trial.is_alive().await?;
     if check.needs.contains(&Need::Counter) {
         trial.counter_moves()?;
         trial.at_rest().await?;

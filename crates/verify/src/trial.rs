@@ -260,7 +260,10 @@ impl<'a> Trial<'a> {
         let question = self.unkeyed(&counter.operation);
         let answer = self.send(COUNTING, &question).await?;
         let body = answer.json().ok_or_else(|| Stop::not_observable("the counter's answer is no JSON"))?;
-        counter.read(&body).map(Count).map_err(|why| Stop::not_observable(format!("the counter: {why}")))
+        counter
+            .read(&body)
+            .map(Count)
+            .map_err(|why| Stop::not_observable(format!("the counter: {why}: {answer}")))
     }
 
     /// This is how a request that is carried out is answered.

@@ -51,8 +51,25 @@ impl Trial<'_> {
     /// As for [`Trial::command`].
     pub async fn restart(&mut self, commands: &Commands) -> Result<(), Stop> {
         let started = self.command("start", commands.restart.as_ref()).await;
-        self.learnt.is_dead.store(false, Ordering::Relaxed);
+        self.learnt.is_dead.store(started.is_err(), Ordering::Relaxed);
         started
+    }
+
+    /// What was killed and could not be started again is no API to judge, unless somebody has started it since.
+    ///
+    /// # Errors
+    /// If nobody has.
+    pub(crate) async fn is_alive(&self) -> Result<(), Stop> {
+        let target = &self.plan.target;
+        if !self.learnt.is_dead() {
+            return Ok(());
+        }
+        TcpStream::connect((target.host.as_str(), target.port)).await.map(drop).map_err(|_| {
+            let why = "it was killed, and the plan's command to restart it did not bring it back";
+            Stop::Lost { step: "before the check".into(), lost: Lost::NotReached(why.into()) }
+        })?;
+        self.learnt.is_dead.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Waits until nobody answers any more; not for long, as something may start it again by itself.

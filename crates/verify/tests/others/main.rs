@@ -5,7 +5,10 @@ mod served;
 
 use std::{
     future::pending,
-    sync::atomic::{AtomicI64, AtomicU32, Ordering},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,6 +17,7 @@ use onlyonce_verify::{
     plan::OneLine,
     report::Finding,
     run::{Observer, Selection},
+    upstream::Application,
 };
 use served::{Answer, Api, Served};
 use tokio::task::yield_now;
@@ -284,5 +288,66 @@ async fn what_rests_on_repeats_is_no_fault_of_its_own_where_none_is_recognised()
         let fair =
             matches!(&verdict, Verdict::NotObservable { why } if why.contains("see replay/runs-again"));
         assert!(fair, "{check}: {verdict:?}");
+    }
+}
+
+/// In front of somebody else, what the API says is not about the verifier's credentials.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_forward_to_the_verifier_is_told_so() {
+    let served = Served::start(|_, _| Answer::new(401, "{}"));
+    let application = Application::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let text = format!(
+        "target = \"http://{}\"\n[upstream]\nlisten = \"{}\"\n[operations.create]\nrequest = \"POST /transfers/{{{{fresh}}}}\"\n",
+        served.address(),
+        application.address()
+    );
+    let plan = Plan::parse(&text).unwrap();
+    let run = Run::new(&plan, &Selection::default()).unwrap().before(Arc::new(application));
+    let obstacle = run.preflight().await.unwrap_err();
+    assert!(obstacle.seen.contains("did not arrive at 127.0.0.1:"), "{obstacle:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_counter_that_is_none_and_a_scheme_that_is_wrong_are_told_with_what_was_seen() {
+    let served = Served::start(|_, api| api.total());
+    let mut plan = plan(&served, "GET /transfers length");
+    let seen = Run::new(&plan, &Selection::default()).unwrap().preflight().await.unwrap_err().seen;
+    assert!(seen.contains("total"), "{seen}");
+    plan.target.tls = true;
+    let cure = Run::new(&plan, &Selection::default()).unwrap().preflight().await.unwrap_err().cure;
+    assert!(cure.contains("http:// and not https://"), "{cure}");
+}
+
+/// Ends the API with the check in which it could not be started again.
+struct Ends<'a>(&'a Mutex<Option<Served>>);
+impl Observer for Ends<'_> {
+    fn begins(&mut self, _: &'static Check, _: usize, _: usize) {}
+    fn ended(&mut self, finding: &Finding) {
+        if finding.check.id == "crash/runs-again" {
+            drop(self.0.lock().expect("nobody panics").take());
+        }
+    }
+}
+
+/// An API that could not be started again has no faults.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_dead_after_a_restart_that_failed_is_not_judged() {
+    let served = Served::start(|asked, api| match asked.method.as_str() {
+        "GET" => api.list(),
+        _ => api.each_time(201),
+    });
+    let served = Mutex::new(Some(served));
+    let mut plan = plan(served.lock().unwrap().as_ref().unwrap(), "GET /transfers length");
+    plan.commands.kill = Some("true".to_owned());
+    plan.commands.restart = Some("echo broken >&2; exit 1".to_owned());
+    let checks =
+        Selection(["crash/runs-again", "crash/wedged", "replay/runs-again"].map(str::to_owned).to_vec());
+    let run = Run::new(&plan, &checks).unwrap();
+    let report = run.carry_out(&mut Ends(&served), pending()).await;
+    let after = report.findings.iter().skip_while(|finding| finding.check.id != "crash/runs-again").skip(1);
+    assert_eq!(report.findings.last().unwrap().check.id, "crash/wedged");
+    for finding in after {
+        let why = format!("{:?}", finding.verdict);
+        assert!(finding.unreached && why.contains("did not bring it back"), "{why}");
     }
 }
