@@ -15,7 +15,7 @@ mod written;
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
     call::{Origin, Who},
@@ -101,6 +101,8 @@ pub struct Credentials {
     pub first: HeaderMap,
     /// Of somebody else.
     pub second: Option<HeaderMap>,
+    /// Variables of the environment that a header's value was taken from.
+    pub variables: Vec<(Who, HeaderName, String)>,
 }
 
 /// Commands for a shell (`sh -c`); each is done when it ends.
@@ -214,7 +216,7 @@ mod tests {
             (http::header::AUTHORIZATION, HeaderValue::from_static("Bearer secret")),
             (http::header::COOKIE, HeaderValue::from_static("session=secret")),
         ]);
-        let credentials = Credentials { first, second: None };
+        let credentials = Credentials { first, second: None, ..Credentials::default() };
         let wrong = credentials.of(Who::Stranger).unwrap();
         let text = |name: &str| wrong.get(name).unwrap().to_str().unwrap().to_owned();
         assert!(text("authorization").starts_with("Bearer "));

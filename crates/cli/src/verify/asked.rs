@@ -3,12 +3,12 @@
 use std::{fmt::Display, net::SocketAddr, path::Path};
 
 use clap::{Args, ValueEnum};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use onlyonce_verify::{
     Plan,
-    call::{Origin, OriginError},
+    call::{Origin, OriginError, Who},
     counter::Counter,
-    plan::{Carrier, Form, OneLine, PlanError, credential},
+    plan::{Carrier, Credentials, Form, OneLine, PlanError, credential},
 };
 
 use super::Failure;
@@ -106,8 +106,12 @@ impl Asked {
         })?;
         let told = |error: &dyn Display| config(format!("{}: {error}", path.display()));
         let mut plan = Plan::parse(&text).map_err(|error| told(&error))?;
-        from_environment(&mut plan.credentials.first).map_err(|error| told(&error))?;
-        plan.credentials.second.as_mut().map_or(Ok(()), from_environment).map_err(|error| told(&error))?;
+        let Credentials { first, second, variables } = &mut plan.credentials;
+        for (who, headers) in [(Who::First, Some(first)), (Who::Second, second.as_mut())] {
+            let Some(headers) = headers else { continue };
+            let taken = from_environment(headers).map_err(|error| told(&error))?;
+            variables.extend(taken.into_iter().map(|(header, variable)| (who, header, variable)));
+        }
         Ok(plan)
     }
 
@@ -118,9 +122,11 @@ impl Asked {
         }
         if let Some(line) = &self.credential {
             plan.credentials.first = credential(line)?;
+            plan.credentials.variables.retain(|(who, ..)| *who != Who::First);
         }
         if let Some(line) = &self.second_credential {
             plan.credentials.second = Some(credential(line)?);
+            plan.credentials.variables.retain(|(who, ..)| *who != Who::Second);
         }
         if let Some(carrier) = &self.key_carrier {
             plan.key.carrier = Carrier::parse(carrier)?;
@@ -157,12 +163,15 @@ fn target(url: &str) -> Result<Origin, Failure> {
 }
 
 /// Puts what the environment says in the place of `env:NAME`: a plan may be read by more people than a credential.
-fn from_environment(credentials: &mut HeaderMap) -> Result<(), String> {
+/// Gives which headers were taken from which variables.
+fn from_environment(credentials: &mut HeaderMap) -> Result<Vec<(HeaderName, String)>, String> {
+    let mut taken = Vec::new();
     for (header, value) in credentials.iter_mut() {
         let Some(name) = value.to_str().ok().and_then(|text| text.strip_prefix("env:")) else { continue };
+        taken.push((header.clone(), name.to_owned()));
         let text = environment(name)?
             .ok_or_else(|| format!("{header}: the environment variable {name} is not set, or empty"))?;
         *value = text.parse().map_err(|_| format!("{header}: what {name} says is no value of a header"))?;
     }
-    Ok(())
+    Ok(taken)
 }

@@ -55,6 +55,7 @@ impl OneLine {
             credentials: Credentials {
                 first: self.credential.as_deref().map(credential).transpose()?.unwrap_or_default(),
                 second: self.second_credential.as_deref().map(credential).transpose()?,
+                ..Credentials::default()
             },
             operations: Operations::only(create),
             resource: None,

@@ -77,11 +77,19 @@ mod tests {
     fn an_echoed_credential_and_an_escape_sequence_do_not_come_through() {
         let header =
             |value| HeaderMap::from_iter([(http::header::AUTHORIZATION, HeaderValue::from_static(value))]);
-        let credentials = Credentials { first: header("Bearer s3cret-1"), second: Some(header("s3cret-2")) };
+        let credentials = Credentials {
+            first: header("Bearer s3cret-1"),
+            second: Some(header("s3cret-2")),
+            ..Credentials::default()
+        };
         let hidden = Hidden::new(&credentials);
         assert_eq!(hidden.text("you are s3cret-1, not s3cret-2"), "you are •••, not •••");
         let header = |value| HeaderMap::from_iter([(http::header::COOKIE, HeaderValue::from_static(value))]);
-        let cookies = Credentials { first: header("session=s3cret-1; csrf=s3cret-2"), second: None };
+        let cookies = Credentials {
+            first: header("session=s3cret-1; csrf=s3cret-2"),
+            second: None,
+            ..Credentials::default()
+        };
         assert_eq!(Hidden::new(&cookies).text("s3cret-1 and s3cret-2"), "••• and •••");
         assert_eq!(hidden.text("a\u{61c}b\u{200b}c\u{2028}d"), "a\\u{61c}b\\u{200b}c\\u{2028}d");
         assert_eq!(hidden.text("\u{1b}[2J\u{202e}a\nb"), "\\u{1b}[2J\\u{202e}a\nb");
@@ -90,6 +98,9 @@ mod tests {
     #[test]
     fn an_empty_credential_masks_nothing() {
         let none = HeaderMap::from_iter([(http::header::AUTHORIZATION, HeaderValue::from_static(""))]);
-        assert_eq!(Hidden::new(&Credentials { first: none, second: None }).text("abc"), "abc");
+        assert_eq!(
+            Hidden::new(&Credentials { first: none, second: None, ..Credentials::default() }).text("abc"),
+            "abc"
+        );
     }
 }

@@ -257,13 +257,26 @@ fn needed(requests: &[&Request], report: &Report) -> Vec<String> {
                 Who::Stranger => "that nobody was given",
             };
             let variable = variable(request.who, name.as_str());
-            let line = format!("# Set {variable} before: the value of a header `{name}` {whose}.");
+            let taken = report.credentials.variables.iter().find(|(who, taken, environment)| {
+                *who == request.who && taken == name && is_name(environment)
+            });
+            let line = match taken {
+                Some((_, _, environment)) => format!("{variable}=\"${environment}\""),
+                None => format!("# Set {variable} before: the value of a header `{name}` {whose}."),
+            };
             if !lines.contains(&line) {
                 lines.push(line);
             }
         }
     }
     lines
+}
+
+/// Whether a shell takes it for the name of a variable.
+fn is_name(text: &str) -> bool {
+    !text.starts_with(|c: char| c.is_ascii_digit())
+        && !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// The command of the plan, as the verifier ran it.

@@ -9,7 +9,7 @@ use onlyonce_verify::{
     check::Running,
     plan::Credentials,
     report::Finding,
-    trial::{Step, Trial},
+    trial::{Ran, Step, Trial},
 };
 
 const K_1: &str = "3cab0dad-0001-4222-8333-0123456789ab";
@@ -53,6 +53,7 @@ pub(crate) fn report() -> Report {
         credentials: Credentials {
             first: headers("Bearer token-of-ana"),
             second: Some(headers("Bearer token-of-luis")),
+            variables: vec![(Who::First, HeaderName::from_static("authorization"), "ANA".to_owned())],
         },
     }
 }
@@ -73,12 +74,18 @@ fn findings() -> Vec<Finding> {
         ),
         found(&RACE, Verdict::pass_in(100, "one effect each time"), race()),
         found(&SCOPE, Verdict::not_observable("there is one caller only"), Vec::new()),
-        found(&CRASH, Verdict::not_observable("it cannot be killed"), Vec::new()),
+        found(&CRASH, Verdict::not_observable("it cannot be killed"), vec![command("start it")]),
     ]
 }
 
 fn found(check: &'static Check, verdict: Verdict, steps: Vec<Step>) -> Finding {
     Finding { check, verdict, unreached: false, steps, took: Duration::from_millis(20) }
+}
+
+/// Something that is done to the API.
+fn command(what: &str) -> Step {
+    let ran = Ran { command: "echo 'it starts' &".to_owned(), starts: true };
+    Step { command: Some(ran), ..step(what, Vec::new()) }
 }
 
 /// A first request, its repeat, and one without an answer.
