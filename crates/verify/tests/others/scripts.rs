@@ -18,11 +18,6 @@ use tokio::task::spawn_blocking;
 
 use crate::{Silent, pending};
 
-/// What runs scripts as a reader would.
-fn can_run() -> bool {
-    ["bash", "curl"].iter().all(|tool| Command::new(tool).arg("--version").output().is_ok())
-}
-
 async fn script(plan: &Plan, check: &str) -> String {
     let run = Run::new(plan, &Selection(vec![check.to_owned()])).unwrap();
     let report = run.carry_out(&mut Silent, pending()).await;
@@ -39,7 +34,7 @@ async fn ran(script: String) -> String {
         bash.arg("-c").arg(script);
         bash.env("FIRST_AUTHORIZATION", "Bearer of-the-first-caller");
         bash.env("SECOND_AUTHORIZATION", "Bearer of-the-second-caller");
-        bash.output().unwrap()
+        bash.output().expect("`bash` and `curl` are there: `cargo xtask tools` installs them")
     })
     .await
     .unwrap();
@@ -70,13 +65,10 @@ async fn repeated(defect: Defect, check: &str) -> [usize; 2] {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_shows_its_fault_again_and_again() {
-    if !can_run() {
-        return;
-    }
     // Keys that an API without this fault would know by now.
-    // Where a check first looks whether repeats are recognised, that is one effect more.
     assert_eq!(repeated(Defect::NoDeduplication, "replay/runs-again").await, [2, 2]);
-    assert_eq!(repeated(Defect::BodyIgnored, "limits/large-request-beginning-counts").await, [2, 2]);
+    // Two bodies that differ at their ends were both answered with success, for one effect.
+    assert_eq!(repeated(Defect::BodyIgnored, "limits/large-request-beginning-counts").await, [1, 1]);
     assert_eq!(repeated(Defect::LargeUnkeyed, "limits/large-request-runs-again").await, [2, 2]);
     assert_eq!(repeated(Defect::FingerprintInKey, "mismatch/body-ignored").await, [2, 2]);
     // With one that shows that the operation itself is taken: two keys that are nearly the same had one effect.
@@ -87,18 +79,12 @@ async fn a_script_shows_its_fault_again_and_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_race_is_run_again() {
-    if !can_run() {
-        return;
-    }
     let had = repeated(Defect::NoDeduplication, "race/two-run").await;
     assert!(had.iter().all(|had| *had > 1), "{had:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_key_goes_out_as_it_was() {
-    if !can_run() {
-        return;
-    }
     for check in ["key/empty-accepted", "key/non-ascii-accepted"] {
         let fixture = Fixture::start(Some(Defect::AnyKey)).await.unwrap();
         let script = script(&fixture.plan(), check).await;
