@@ -48,7 +48,7 @@ pub(crate) struct Held {
     pub(crate) policy: Policy,
     /// What was last written; locked while a command is under way, so that there is at most one.
     pub(crate) standing: tokio::sync::Mutex<Record>,
-    /// When the last confirmed claim or renewal was sent; `None` once the record has refused one.
+    /// From when the lease counts: when the last confirmed claim or renewal was sent, or a little earlier; `None` once the record has refused one.
     lease: Mutex<Option<Boot>>,
     claimed: Boot,
     stage: AtomicU8,
@@ -153,7 +153,7 @@ impl Held {
         if self.stage() > Stage::Started {
             return false;
         }
-        let sent = Boot::now();
+        let sent = engine.lease_from();
         let change = Change::new(self.id, Event::Renew(self.holder));
         let patience = Patience::For(self.policy.lease / 3);
         match engine.transition(Some(standing.clone()), &change, Class::End, patience).await {

@@ -18,7 +18,6 @@ use crate::{
     Ledger,
     admission::Place,
     attempt::Attempt,
-    clock::Boot,
     engine::{Change, Engine, Patience, Transition},
     error::{Error, Failure},
     flights::{Ending, Lead},
@@ -277,7 +276,7 @@ impl Leader {
         let change = self.change();
         let mut standing = self.standing.clone();
         for _ in 0..LAPSES_MAX {
-            let sent = Boot::now();
+            let sent = self.engine.lease_from();
             let wait = self.engine.options.store_wait;
             let transition = self.engine.transition(standing, &change, Class::Claim, Patience::For(wait));
             standing = match tokio::time::timeout(wait, transition).await {

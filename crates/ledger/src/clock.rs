@@ -1,14 +1,18 @@
-//! The clocks of a process that keeps its own ledger.
+//! The clocks of a process.
 //!
 //! [`Boot`] counts suspension (CLOCK_BOOTTIME; Rust's `Instant` stands still while a machine sleeps) and is what an
-//! attempt's start is judged by. [`ProcessClock`] gives the ledger's time: it begins at the wall clock or at the last
+//! attempt's start is judged by. [`ProcessClock`] gives the time of a ledger that one process keeps for itself: it begins at the wall clock or at the last
 //! time that was persisted, whichever is later, and from then on advances only as [`Boot`] does. So setting the
-//! machine's clock moves no lease and expires no record.
+//! machine's clock moves no lease and expires no record. [`RemoteClock`] gives that of a store which several processes share.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use onlyonce_core::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
+
+mod remote;
+
+pub use remote::{Asked, RemoteClock};
 
 /// How far wall clock and ledger clock may be apart before expiry stops.
 pub const DRIFT_LIMIT: Duration = Duration::from_secs(60);
@@ -30,6 +34,17 @@ impl Boot {
     #[must_use]
     pub const fn plus(self, span: Duration) -> Self {
         Self(self.0.saturating_add(span))
+    }
+
+    /// So much earlier; the machine's start, if it was not up so long.
+    #[must_use]
+    pub const fn minus(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(span))
+    }
+
+    /// How much later this is than `earlier`; zero if it is not.
+    pub const fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
     }
 
     /// How long ago this was.

@@ -17,6 +17,7 @@ use crate::{
     admission::Admission,
     attempts::Attempts,
     audit::{self, Signed},
+    clock::Boot,
     counters::Counters,
     doubted::Doubted,
     error::{Error, Failure},
@@ -146,6 +147,11 @@ impl Engine {
             Some(record) if record.at(sure).is_some() => sure,
             _ => self.store.now(),
         }
+    }
+
+    /// From when a lease counts that is asked for now: as its record will say it, by a clock that may be behind.
+    pub(crate) fn lease_from(&self) -> Boot {
+        Boot::now().minus(self.store.lag())
     }
 
     /// Whether this process knows something of a record that the store would have to say. Somebody who is claiming it

@@ -3,7 +3,7 @@
 //! Whoever stands there implements [`Intercept`] and writes down the calls that it changes; all others go through. It
 //! decides nothing about records, and no product code uses it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use onlyonce_core::{RecordId, Timestamp};
@@ -26,6 +26,10 @@ pub trait Intercept: Send + Sync + 'static {
     /// See [`Store::retention_now`].
     fn retention_now(&self, rows: &MemoryStore) -> Timestamp {
         self.now(rows)
+    }
+    /// See [`Store::lag`].
+    fn lag(&self, rows: &MemoryStore) -> Duration {
+        rows.lag()
     }
     /// See [`Store::room`].
     fn room(&self, rows: &MemoryStore, in_flight_bytes: u64) -> Room {
@@ -51,6 +55,15 @@ pub trait Intercept: Send + Sync + 'static {
         limit: usize,
     ) -> Reply<'a, Vec<Row>> {
         rows.open(after, limit)
+    }
+    /// See [`Store::rows`].
+    fn rows<'a>(
+        &'a self,
+        rows: &'a MemoryStore,
+        after: Option<RecordId>,
+        limit: usize,
+    ) -> Reply<'a, Vec<Row>> {
+        rows.rows(after, limit)
     }
     /// See [`Store::is_empty`].
     fn is_empty<'a>(&'a self, rows: &'a MemoryStore) -> Reply<'a, bool> {
@@ -110,6 +123,10 @@ impl<I: Intercept> Store for Intercepted<I> {
         self.by.retention_now(&self.rows)
     }
 
+    fn lag(&self) -> Duration {
+        self.by.lag(&self.rows)
+    }
+
     fn room(&self, in_flight_bytes: u64) -> Room {
         self.by.room(&self.rows, in_flight_bytes)
     }
@@ -128,6 +145,10 @@ impl<I: Intercept> Store for Intercepted<I> {
 
     fn open(&self, after: Option<RecordId>, limit: usize) -> Reply<'_, Vec<Row>> {
         self.by.open(&self.rows, after, limit)
+    }
+
+    fn rows(&self, after: Option<RecordId>, limit: usize) -> Reply<'_, Vec<Row>> {
+        self.by.rows(&self.rows, after, limit)
     }
 
     fn is_empty(&self) -> Reply<'_, bool> {

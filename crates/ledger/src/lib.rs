@@ -15,6 +15,7 @@ pub mod clock;
 pub mod error;
 pub mod identity;
 pub mod intercept;
+pub mod io;
 pub mod ledger;
 pub mod memory;
 pub mod meter;

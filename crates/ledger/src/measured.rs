@@ -1,9 +1,9 @@
 //! A store whose calls are timed, and whose failures are counted. What it answers is what the store answers.
 //!
-//! All of the engine goes through it, so nothing that reaches a store is missed. The identity is read and written only
-//! while a ledger is opened, and is not worth a series.
+//! All of the engine goes through it, so nothing that reaches a store is missed. What is asked only
+//! while a ledger is opened or moved (the identity, all rows) is not worth a series.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use metrics::{Counter, Histogram};
@@ -85,6 +85,10 @@ impl Store for Measured {
         self.store.retention_now()
     }
 
+    fn lag(&self) -> Duration {
+        self.store.lag()
+    }
+
     fn room(&self, in_flight_bytes: u64) -> Room {
         self.store.room(in_flight_bytes)
     }
@@ -108,6 +112,10 @@ impl Store for Measured {
 
     fn open(&self, after: Option<RecordId>, limit: usize) -> Reply<'_, Vec<Row>> {
         self.timed(&self.open, self.store.open(after, limit))
+    }
+
+    fn rows(&self, after: Option<RecordId>, limit: usize) -> Reply<'_, Vec<Row>> {
+        self.store.rows(after, limit)
     }
 
     fn is_empty(&self) -> Reply<'_, bool> {

@@ -4,6 +4,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    ops::Bound,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -111,6 +112,15 @@ impl Store for MemoryStore {
             let rows = held.rows.iter().filter(|(id, _)| after.is_none_or(|after| **id > after));
             let open = rows.filter(|(_, row)| codec::peek(row).is_ok_and(|peek| peek.open));
             Ok(open.take(limit).map(|(id, row)| (*id, row.clone())).collect())
+        })
+    }
+
+    fn rows(&self, after: Option<RecordId>, limit: usize) -> Reply<'_, Vec<Row>> {
+        Box::pin(async move {
+            let held = self.held();
+            let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+            let rows = held.rows.range((from, Bound::Unbounded));
+            Ok(rows.take(limit).map(|(id, row)| (*id, row.clone())).collect())
         })
     }
 

@@ -39,7 +39,7 @@ pub(crate) async fn make(engine: Weak<Engine>) {
 impl Engine {
     async fn sweep(&self) {
         for _ in 0..SWEEPS_MAX {
-            match self.store.sweep(self.store.now(), SWEEP_ROWS).await {
+            match self.store.sweep(self.store.retention_now(), SWEEP_ROWS).await {
                 Ok(SWEEP_ROWS) => {}
                 Ok(_) => return,
                 Err(error) => {

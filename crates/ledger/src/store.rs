@@ -10,7 +10,7 @@
 //! - the commands of a batch stand alone: one that conflicts changes nothing and hinders no other;
 //! - a row without expiry never goes away by itself, and a sweep removes only what it read.
 
-use std::{fmt, future::Future, pin::Pin};
+use std::{fmt, future::Future, pin::Pin, time::Duration};
 
 use bytes::Bytes;
 use onlyonce_core::{RecordId, Timestamp, Version};
@@ -103,6 +103,12 @@ pub trait Store: Send + Sync + 'static {
         self.now()
     }
 
+    /// How far [`now`](Self::now) may be behind the clock that all processes share: a lease may end so much sooner than
+    /// by what its owner has measured since he was granted it.
+    fn lag(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Whether claims may be admitted; `in_flight_bytes` is what the attempts under way may still want to write.
     fn room(&self, in_flight_bytes: u64) -> Room;
 
@@ -125,6 +131,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Up to `limit` open rows, in the order of their ids, after `after`.
     fn open(&self, after: Option<RecordId>, limit: usize) -> Reply<'_, Vec<Row>>;
+
+    /// Up to `limit` rows, open or not, readable or not, in the order of their ids, after `after`: what a ledger is moved
+    /// by. Expired rows may still be given.
+    fn rows(&self, after: Option<RecordId>, limit: usize) -> Reply<'_, Vec<Row>>;
 
     /// Whether there is no row at all, open or not, readable or not.
     fn is_empty(&self) -> Reply<'_, bool>;

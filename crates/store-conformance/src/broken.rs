@@ -109,6 +109,7 @@ pub const ALL: &[Broken] = broken! {
     "sweeps by id", caught by a_new_claim_over_an_expired_row_survives_a_sweep: |_| expiry::ById;
     "the same page for ever", caught by open_rows_come_once_each_in_order_page_by_page: |_| open::SamePage;
     "an index that is not kept", caught by a_row_is_listed_as_open_exactly_while_it_is: |_| open::StaleIndex::default();
+    "moves open rows alone", caught by rows_of_every_kind_come_once_each_in_order_page_by_page: |_| open::OpenAlone;
     "empty without open rows", caught by a_store_is_empty_only_without_any_row: |_| open::EmptyWithoutOpen;
     "identity overwritten", caught by the_identity_is_replaced_only_if_it_stands: |_| claims::IdentityOverwritten;
     "identity: select, then insert", caught by of_16_concurrent_identities_one_stands: |_| claims::IdentitySelectThenInsert;

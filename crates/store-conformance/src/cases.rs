@@ -87,6 +87,7 @@ pub const CASES: &[Case] = cases! {
     open {
         open_rows_come_once_each_in_order_page_by_page,
         a_row_is_listed_as_open_exactly_while_it_is,
+        rows_of_every_kind_come_once_each_in_order_page_by_page,
         a_store_is_empty_only_without_any_row,
     }
     identity {

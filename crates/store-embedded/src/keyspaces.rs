@@ -13,7 +13,7 @@
 //! an `fdatasync` of the journal waits behind it in the file system's own journal; and four sealed memtables or
 //! twenty runs in level 0 make fjall hold writes back. [`MEMTABLE`] sets how large one such burst is.
 
-use std::{path::Path, sync::Arc};
+use std::{ops::Bound, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use fjall::{
@@ -22,7 +22,7 @@ use fjall::{
     config::{BlockSizePolicy, CompressionPolicy},
 };
 use onlyonce_core::{RecordId, Timestamp};
-use onlyonce_ledger::store::AuditPage;
+use onlyonce_ledger::store::{AuditPage, Row};
 
 use crate::{OpenError, Options};
 
@@ -98,6 +98,21 @@ impl Keyspaces {
     pub(crate) fn record(&self, id: RecordId) -> Result<Option<Bytes>, fjall::Error> {
         // Copied: a slice would keep its whole block in memory for as long as somebody holds the row.
         Ok(self.records.get(id.0)?.map(|row| Bytes::copy_from_slice(&row)))
+    }
+
+    /// Rows in the order of their ids. What lies under no id was not written by this program and is passed over.
+    pub(crate) fn rows_after(&self, after: Option<RecordId>, limit: usize) -> Result<Vec<Row>, fjall::Error> {
+        let from = after.map_or(Bound::Unbounded, |id| Bound::Excluded(id.0));
+        let mut rows = Vec::new();
+        for row in self.records.range((from, Bound::Unbounded)) {
+            if rows.len() == limit {
+                break;
+            }
+            let (key, row) = row.into_inner()?;
+            let id = key.as_ref().try_into().map(RecordId);
+            rows.extend(id.map(|id| (id, Bytes::copy_from_slice(&row))));
+        }
+        Ok(rows)
     }
 
     /// A result's bytes. `None` also if they are shorter than what is always before them: a result that cannot be

@@ -234,6 +234,10 @@ impl Store for EmbeddedStore {
         })
     }
 
+    fn rows(&self, after: Option<RecordId>, limit: usize) -> Reply<'_, Vec<Row>> {
+        Box::pin(async move { self.read(|spaces| spaces.rows_after(after, limit)) })
+    }
+
     fn is_empty(&self) -> Reply<'_, bool> {
         Box::pin(async move { self.read(|spaces| spaces.records.is_empty()) })
     }

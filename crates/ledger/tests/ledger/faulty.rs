@@ -84,6 +84,8 @@ pub(crate) struct Faulty {
     bodies: Mutex<HashMap<RecordId, Option<Bytes>>>,
     /// How far the store's clock was moved.
     ahead_ms: AtomicU64,
+    /// How far its time may be behind.
+    lag_ms: AtomicU64,
     /// Whether the store knows that its clock was moved.
     in_doubt: AtomicBool,
     script: Mutex<Vec<Scripted>>,
@@ -167,6 +169,11 @@ impl Faulty {
     /// Moves the store's clock; an attempt's own clock does not hear of it.
     pub(crate) fn advance(&self, by: Duration) {
         self.ahead_ms.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+
+    /// From now on the store does not know its time better than so.
+    pub(crate) fn lag_by(&self, lag: Duration) {
+        self.lag_ms.store(u64::try_from(lag.as_millis()).unwrap(), Ordering::Relaxed);
     }
 
     /// Says whether the store knows that its clock was moved.
@@ -316,6 +323,10 @@ impl Intercept for Faulty {
 
     fn retention_now(&self, rows: &MemoryStore) -> Timestamp {
         if self.in_doubt.load(Ordering::Relaxed) { rows.now() } else { self.now(rows) }
+    }
+
+    fn lag(&self, _: &MemoryStore) -> Duration {
+        Duration::from_millis(self.lag_ms.load(Ordering::Relaxed))
     }
 
     fn room(&self, _: &MemoryStore, _in_flight_bytes: u64) -> Room {

@@ -20,10 +20,14 @@ fn leased(key: u8, lease: Duration) -> Request {
     Request { policy: Policy { lease, ..request.policy }, ..request }
 }
 
+fn bounded(key: u8, lease: Duration, deadline: Duration) -> Request {
+    let request = leased(key, lease);
+    Request { policy: Policy { deadline, ..request.policy }, ..request }
+}
+
 /// Past its deadline from the beginning, so that nobody renews its lease but [`Attempt::start`].
 fn overdue(key: u8, lease: Duration) -> Request {
-    let request = leased(key, lease);
-    Request { policy: Policy { deadline: Duration::ZERO, ..request.policy }, ..request }
+    bounded(key, lease, Duration::ZERO)
 }
 
 /// Until the ledger's clock shows that.
@@ -95,6 +99,23 @@ async fn a_start_with_less_than_a_third_left_renews_first() {
     nearly_over(&begun, LEASE).await;
     stale.start().await.unwrap();
     assert_eq!(begun.store.applied(Write::Renew), 1);
+}
+
+/// By a server's clock that is known to a second, a lease of a minute is certain for 59 seconds: the others judge it by
+/// that clock, and by what was written from here.
+#[tokio::test]
+async fn a_lease_is_believed_in_for_no_longer_than_is_certain_by_the_stores_clock() {
+    let begun = begin().await;
+    let (minute, second) = (Duration::from_secs(60), Duration::from_secs(1));
+    begun.store.lag_by(second);
+    let before = Boot::now();
+    let until = begun.claim(&bounded(1, minute, minute * 2)).await.start().await.unwrap();
+    assert!((before.plus(minute - second)..=Boot::now().plus(minute - second)).contains(&until));
+
+    begun.store.lag_by(minute * 3 / 4);
+    let uncertain = begun.claim(&leased(2, minute)).await;
+    uncertain.start().await.unwrap_err();
+    assert!(begun.store.met(Write::Renew) > 0, "a renewal makes it no more certain");
 }
 
 /// The first byte may be written by somebody else, later: he is told how late.

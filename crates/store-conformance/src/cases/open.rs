@@ -1,7 +1,9 @@
-//! The page of open records: what start-up converts and an operator settles.
+//! The pages of records: the open ones, which start-up converts and an operator settles, and all of them, by which a
+//! ledger is moved.
 
-use onlyonce_core::codec;
-use onlyonce_ledger::store::{Row, Store};
+use bytes::Bytes;
+use onlyonce_core::{RecordId, codec};
+use onlyonce_ledger::store::{Reply, Row};
 
 use super::{Ending, write};
 use crate::{
@@ -26,18 +28,50 @@ pub(super) async fn open_rows_come_once_each_in_order_page_by_page(subject: &mut
             expected.insert(0, (id, codec::encode(&record)));
         }
     }
+    pages_hold(&expected, |after, size| store.open(after, size)).await
+}
+
+pub(super) async fn rows_of_every_kind_come_once_each_in_order_page_by_page(subject: &mut Subject) -> Ending {
+    let mut expected = Vec::new();
+    for (number, row) in [(20, Bytes::from_static(&[0; 64])), (0, Bytes::from_static(b"short"))] {
+        subject.plant(id(number * 999), row.clone()).await;
+        expected.insert(0, (id(number * 999), row));
+    }
+    let store = subject.store();
+    for number in (0..30).rev().filter(|number| number % 20 != 0) {
+        let record = match number % 3 {
+            0 => in_progress(version(1, 1)),
+            1 => unknown(version(1, 1)),
+            _ => completed(version(1, 1), later(store.now(), 3600)),
+        };
+        let id = id(number * 999);
+        write(&*store, insert(id, &record)).await?;
+        expected.push((id, codec::encode(&record)));
+    }
+    expected.sort_by_key(|(id, _)| *id);
+    pages_hold(&expected, |after, size| store.rows(after, size)).await
+}
+
+/// Fails unless pages of any size hold these rows.
+async fn pages_hold<'a>(
+    expected: &[Row],
+    page: impl Fn(Option<RecordId>, usize) -> Reply<'a, Vec<Row>>,
+) -> Ending {
     for size in [1, 7, 20, 64] {
-        let rows = all(&*store, size).await?;
+        let rows = all(&page, size).await?;
         ensure!(rows == expected, "pages of {size} hold {} of {} rows", rows.len(), expected.len());
     }
     Ok(())
 }
 
-async fn all(store: &dyn Store, size: usize) -> Result<Vec<Row>, Stop> {
+async fn all<'a>(
+    page: impl Fn(Option<RecordId>, usize) -> Reply<'a, Vec<Row>>,
+    size: usize,
+) -> Result<Vec<Row>, Stop> {
     let mut rows: Vec<Row> = Vec::new();
     // A store that gives the same page for ever ends here.
     while rows.len() <= 64 {
-        let page = store.open(rows.last().map(|(id, _)| *id), size).await?;
+        let page = page(rows.last().map(|(id, _)| *id), size).await?;
         ensure!(page.len() <= size, "a page of {size} holds {}", page.len());
         if page.is_empty() {
             break;
