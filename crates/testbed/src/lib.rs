@@ -7,6 +7,7 @@
 //! | [`hostile::Hostile`] | `hostile.rs` | an upstream with one named fault |
 //! | [`client::Connection`] | `client.rs` | raw HTTP/1.1, byte-exact answers, hanging up at a chosen point |
 //! | [`process::Server`] | `process.rs` | a child process: readiness, signals, exit code, transcript |
+//! | [`servers::Postgres`], … | `servers.rs` | private PostgreSQL, Redis, Redis Cluster, pgbouncer |
 //! | [`tls::Front`] | `tls.rs` | TLS in front of any of them, certificates, handshakes that fail |
 //! | [`proxy::Proxy`] | `proxy.rs` | cuts, drops, holds and delays between a client and a server |
 //!
@@ -19,6 +20,7 @@ pub mod effects;
 pub mod hostile;
 pub mod process;
 pub mod proxy;
+pub mod servers;
 pub mod tls;
 
 mod chance;

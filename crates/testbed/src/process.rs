@@ -20,6 +20,7 @@ mod port;
 mod server;
 mod transcript;
 
+pub(crate) use self::server::stands_still;
 pub use self::{
     port::Port,
     server::{EXIT_LIMIT, READY_LIMIT, Server},

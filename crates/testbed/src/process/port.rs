@@ -18,11 +18,16 @@ pub struct Port {
 impl Port {
     /// Reserves a free port.
     pub fn reserve() -> Self {
+        Self::reserve_number(0).expect("loopback has a free port")
+    }
+
+    /// Reserves the port of this number, unless somebody has it.
+    pub fn reserve_number(number: u16) -> Option<Self> {
         let socket = TcpSocket::new_v4().expect("a process may have one more socket");
         socket.set_reuseaddr(true).expect("a fresh socket takes options");
-        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("loopback has a free port");
+        socket.bind((Ipv4Addr::LOCALHOST, number).into()).ok()?;
         let addr = socket.local_addr().expect("a bound socket has an address");
-        Self { _socket: socket, addr }
+        Some(Self { _socket: socket, addr })
     }
 
     /// Its address.

@@ -134,7 +134,7 @@ impl Server {
     pub async fn sigstop(&self) {
         self.signal(Signal::STOP).expect("only a running process is stopped");
         for _ in 0..STOP_CHECKS {
-            if self.stands_still() {
+            if self.process().is_ok_and(stands_still) {
                 return;
             }
             sleep(STOP_PAUSE).await;
@@ -181,16 +181,19 @@ impl Server {
 
     /// Only to a process that has not been reaped: its number may be somebody else's afterwards.
     fn signal(&self, signal: Signal) -> io::Result<()> {
-        let raw = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        let pid = raw.ok_or_else(|| io::Error::other("the process has ended"))?;
-        Ok(kill_process(pid, signal)?)
+        Ok(kill_process(self.process()?, signal)?)
     }
 
-    /// The state letter that follows the parenthesised name in `/proc/PID/stat`.
-    fn stands_still(&self) -> bool {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
-        stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
+    fn process(&self) -> io::Result<Pid> {
+        let raw = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        raw.ok_or_else(|| io::Error::other("the process has ended"))
     }
+}
+
+/// Whether a process is stopped: by the letter that follows the parenthesised name in `/proc/PID/stat`.
+pub(crate) fn stands_still(process: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
 }
 
 #[cfg(test)]

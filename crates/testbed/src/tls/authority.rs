@@ -16,6 +16,20 @@ pub struct Certified {
     pub chain: Vec<CertificateDer<'static>>,
     /// Its key.
     pub key: PrivateKeyDer<'static>,
+    chain_pem: String,
+    key_pem: String,
+}
+
+impl Certified {
+    /// The certificate, as a file has it.
+    pub fn chain_pem(&self) -> &str {
+        &self.chain_pem
+    }
+
+    /// Its key, as a file has it.
+    pub fn key_pem(&self) -> &str {
+        &self.key_pem
+    }
 }
 
 impl Default for Authority {
@@ -60,8 +74,9 @@ impl Authority {
     fn sign(&self, params: CertificateParams) -> Certified {
         let key = key();
         let certificate = params.signed_by(&key, &self.issuer).expect("an authority signs");
+        let (chain_pem, key_pem) = (certificate.pem(), key.serialize_pem());
         let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key is written as it is read");
-        Certified { chain: vec![certificate.der().clone()], key }
+        Certified { chain: vec![certificate.der().clone()], key, chain_pem, key_pem }
     }
 }
 

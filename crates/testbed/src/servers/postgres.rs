@@ -1,0 +1,129 @@
+//! A PostgreSQL of one test.
+
+use std::{
+    ops::{Deref, DerefMut},
+    process::Stdio,
+};
+
+use rustix::process::Signal;
+
+use super::{account::Account, daemon::Daemon, place::Place, probe::Probe, programs};
+use crate::{process::Port, tls::Certified};
+
+/// Its superuser and its database.
+const NAME: &str = "postgres";
+
+/// How a PostgreSQL is started.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// Settings, as `postgresql.conf` names them; they win over ours.
+    pub settings: Vec<(&'static str, String)>,
+    /// The superuser's password. Without one everybody is let in.
+    pub password: Option<&'static str>,
+    /// Its certificate. With one nobody is let in without TLS.
+    pub certificate: Option<Certified>,
+}
+
+/// A running PostgreSQL; all that can be done to its processes is in [`Daemon`].
+#[derive(Debug)]
+pub struct Postgres {
+    daemon: Daemon,
+    password: Option<&'static str>,
+}
+
+impl Postgres {
+    /// A new one with the server's own defaults.
+    ///
+    /// # Panics
+    /// With its log, if it does not start.
+    pub async fn start() -> Self {
+        Self::start_with(Options::default()).await
+    }
+
+    /// A new one.
+    ///
+    /// # Panics
+    /// With its log, if it does not start.
+    pub async fn start_with(options: Options) -> Self {
+        let Options { settings, password, certificate } = options;
+        let programs = programs::postgres();
+        // An immediate shutdown: unlike a kill it leaves no shared memory behind.
+        let (place, port) = (Place::new("postgres", Account::unprivileged(), "QUIT"), Port::reserve());
+        let secret = password.map(|password| place.write("password", password).display().to_string());
+        let mut init =
+            vec!["--pgdata=.", "--username=postgres", "--encoding=UTF8", "--no-locale", "--no-sync"];
+        let by_password = secret.map(|file| format!("--pwfile={file}"));
+        init.extend(
+            by_password
+                .as_deref()
+                .map_or(["--auth=trust", "--no-instructions"], |file| [file, "--auth=scram-sha-256"]),
+        );
+        place.run(&programs.join("initdb"), &init);
+
+        let mut command = place.command(&programs.join("postgres"));
+        command.args(["-D", "."]);
+        let mut set = |name: &str, value: &str| {
+            command.arg("-c").arg(format!("{name}={value}"));
+        };
+        set("listen_addresses", "127.0.0.1");
+        set("port", &port.number().to_string());
+        set("unix_socket_directories", "");
+        set("max_connections", "200");
+        if let Some(certificate) = certificate {
+            set("ssl", "on");
+            set("ssl_cert_file", &place.write("chain.pem", certificate.chain_pem()).display().to_string());
+            set("ssl_key_file", &place.write("key.pem", certificate.key_pem()).display().to_string());
+            let method = if password.is_some() { "scram-sha-256" } else { "trust" };
+            let rules = place.write("pg_hba.conf", &format!("hostssl all all 127.0.0.1/32 {method}\n"));
+            set("hba_file", &rules.display().to_string());
+        }
+        for (name, value) in &settings {
+            set(name, value);
+        }
+        let daemon = Daemon::start("PostgreSQL", place, port, command, Probe::Postgres, Signal::INT).await;
+        Self { daemon, password }
+    }
+
+    /// `postgres://USER@127.0.0.1:PORT/DATABASE`, with the password if it has one.
+    pub fn url(&self) -> String {
+        let password = self.password.map(|password| format!(":{password}")).unwrap_or_default();
+        format!("postgres://{NAME}{password}@{}/{NAME}", self.daemon.addr())
+    }
+
+    /// What it answers to a statement: a line for each row, `|` between columns.
+    ///
+    /// # Panics
+    /// With what it says, if the statement fails.
+    pub async fn ask(&self, sql: &str) -> String {
+        ask(&self.url(), sql).await
+    }
+}
+
+/// What the PostgreSQL at `url` answers to a statement; the URL may have what `psql` understands, such as `sslmode`.
+///
+/// # Panics
+/// With what it says, if the statement fails.
+pub async fn ask(url: &str, sql: &str) -> String {
+    let psql = programs::postgres().join("psql");
+    let mut command = tokio::process::Command::new(psql);
+    command.args(["--no-psqlrc", "--tuples-only", "--no-align", "--quiet", "--set=ON_ERROR_STOP=1"]);
+    command.args(["--dbname", url, "--command", sql]).stdin(Stdio::null()).kill_on_drop(true);
+    let output = command.output().await.expect("psql can be started");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "`{sql}` failed: {error}");
+    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+}
+
+impl Deref for Postgres {
+    type Target = Daemon;
+
+    fn deref(&self) -> &Daemon {
+        &self.daemon
+    }
+}
+
+impl DerefMut for Postgres {
+    fn deref_mut(&mut self) -> &mut Daemon {
+        &mut self.daemon
+    }
+}

@@ -1,0 +1,122 @@
+//! A Redis of one test.
+
+use std::ops::{Deref, DerefMut};
+
+use rustix::process::Signal;
+
+use super::{account::Account, ask, daemon::Daemon, place::Place, probe::Probe, programs};
+use crate::{process::Port, tls::Certified};
+
+/// What loses nothing that was acknowledged, and keeps the test's machine quiet.
+const SETTINGS: &[(&str, &str)] = &[
+    ("bind", "127.0.0.1"),
+    ("daemonize", "no"),
+    ("save", "\"\""),
+    ("appendonly", "yes"),
+    ("appendfsync", "always"),
+    ("maxmemory-policy", "noeviction"),
+];
+
+/// How a Redis is started.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// Lines of `redis.conf`; they win over ours (`appendfsync always`, `maxmemory-policy noeviction`, no snapshots).
+    pub settings: Vec<(&'static str, String)>,
+    /// The password of its default user. Without one everybody is let in.
+    pub password: Option<&'static str>,
+    /// Its certificate. With one it has a second port, for TLS.
+    pub certificate: Option<Certified>,
+}
+
+/// A running Redis; all that can be done to its processes is in [`Daemon`].
+#[derive(Debug)]
+pub struct Redis {
+    daemon: Daemon,
+    password: Option<&'static str>,
+    tls: Option<Port>,
+}
+
+impl Redis {
+    /// A new one, which syncs every write.
+    ///
+    /// # Panics
+    /// With its log, if it does not start.
+    pub async fn start() -> Self {
+        Self::start_with(Options::default()).await
+    }
+
+    /// A new one.
+    ///
+    /// # Panics
+    /// With its log, if it does not start.
+    pub async fn start_with(options: Options) -> Self {
+        Self::start_on(Port::reserve(), options).await
+    }
+
+    pub(super) async fn start_on(port: Port, options: Options) -> Self {
+        let Options { settings, password, certificate } = options;
+        let place = Place::new("redis", Account::Ours, "KILL");
+        let tls = certificate.as_ref().map(|_| Port::reserve());
+        let mut lines = vec![format!("port {}", port.number())];
+        lines.extend(SETTINGS.iter().map(|(name, value)| format!("{name} {value}")));
+        lines.extend(password.map(|password| format!("requirepass {password}")));
+        if let (Some(certificate), Some(tls)) = (certificate, &tls) {
+            let (chain, key) = (certificate.chain_pem(), certificate.key_pem());
+            lines.push(format!("tls-port {}", tls.number()));
+            lines.push(format!("tls-cert-file {}", place.write("chain.pem", chain).display()));
+            lines.push(format!("tls-key-file {}", place.write("key.pem", key).display()));
+            lines.push("tls-auth-clients no".to_owned());
+        }
+        lines.extend(settings.iter().map(|(name, value)| format!("{name} {value}")));
+        let configuration = place.write("redis.conf", &lines.join("\n"));
+        let mut command = place.command(&programs::find("redis-server"));
+        command.arg(configuration);
+        let daemon = Daemon::start("Redis", place, port, command, Probe::Redis, Signal::TERM).await;
+        Self { daemon, password, tls }
+    }
+
+    /// `redis://127.0.0.1:PORT`, with the password if it has one.
+    pub fn url(&self) -> String {
+        format!("redis://{}{}", self.credentials(), self.daemon.addr())
+    }
+
+    /// `rediss://127.0.0.1:PORT`, with the password if it has one.
+    ///
+    /// # Panics
+    /// If it has no certificate.
+    pub fn tls_url(&self) -> String {
+        let tls = self.tls.as_ref().expect("only a Redis with a certificate speaks TLS");
+        format!("rediss://{}{}", self.credentials(), tls.addr())
+    }
+
+    /// What it answers to a command, written as one types it: an error with its `-`, an array with a line for each item.
+    ///
+    /// # Panics
+    /// With its log, if it does not answer.
+    pub async fn ask(&self, command: &str) -> String {
+        let answer = self.try_ask(command).await;
+        answer.unwrap_or_else(|error| panic!("no answer to {command}: {error}\n{}", self.daemon.log()))
+    }
+
+    pub(super) async fn try_ask(&self, command: &str) -> std::io::Result<String> {
+        ask::ask(self.daemon.addr(), self.password, command).await
+    }
+
+    fn credentials(&self) -> String {
+        self.password.map(|password| format!(":{password}@")).unwrap_or_default()
+    }
+}
+
+impl Deref for Redis {
+    type Target = Daemon;
+
+    fn deref(&self) -> &Daemon {
+        &self.daemon
+    }
+}
+
+impl DerefMut for Redis {
+    fn deref_mut(&mut self) -> &mut Daemon {
+        &mut self.daemon
+    }
+}
