@@ -292,6 +292,11 @@ impl Record {
         matches!(self.state, State::InProgress { .. } | State::Unknown { .. })
     }
 
+    /// Whether an attempt holds it, by a lease that has not passed.
+    pub fn is_held(&self, now: Timestamp) -> bool {
+        matches!(self.state, State::InProgress { lease_until } if lease_until > now)
+    }
+
     /// When the row may be removed; `None` while it is open.
     pub const fn expires_at(&self) -> Option<Timestamp> {
         match self.state {

@@ -1,42 +1,30 @@
-//! The way of a keyed request: wait for the first, look up, take the lead, claim.
+//! The way of a keyed request: wait for the first, look up, take the lead, [claim](Leader::claim).
 //!
 //! [`Ledger::look_up`] runs on behalf of a client and may be dropped at any await: it writes nothing but the lapse of a
-//! lease that has passed. [`Leader::claim`] writes, and must run where its client's hang-up does not reach it.
+//! lease that has passed.
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use onlyonce_core::{
-    AttemptId, Decision, Event, Fence, Fingerprint, Owner, Policy, Record, RecordId, Refusal, decide,
-    event::{Claim, Holder},
+    AttemptId, Decision, Event, Fingerprint, Owner, Policy, Record, RecordId, Refusal, decide, event::Claim,
     fingerprint::Recipe,
-    record::ReleaseCause,
 };
 use tokio::time::Instant;
 
+pub use crate::claiming::{Claimed, Leader, RESERVED_RESULT};
 use crate::{
     Ledger,
-    admission::Place,
-    attempt::Attempt,
-    engine::{Change, Engine, Patience, Transition},
+    engine::{Change, Engine, Patience},
     error::{Error, Failure},
-    flights::{Ending, Lead},
-    random,
     seal::Content,
-    store::Room,
     waiting::Waited,
     writer::Class,
 };
 
 /// How often a look-up that meets something new looks again. Released again and again, a record has a new leader each
 /// time, and whoever waits goes one round.
-const ROUNDS_MAX: usize = 10_000;
-/// How often a claim that meets a lapsed lease writes the lapse and decides again.
-const LAPSES_MAX: usize = 4;
-/// What an attempt may still want to write: its end, with a result of [`RESERVED_RESULT`] at most.
-const BYTES_PER_ATTEMPT: u64 = 64 * 1024;
-/// A result up to this size has its room since the claim. A larger one that finds none becomes a tombstone.
-pub const RESERVED_RESULT: usize = 32 * 1024;
+pub(crate) const ROUNDS_MAX: usize = 10_000;
 
 /// A keyed request, as the ledger sees it.
 #[derive(Clone, Debug)]
@@ -100,62 +88,55 @@ pub enum Standing {
     },
 }
 
-/// The right to claim, and what is known of the record.
-#[derive(Debug)]
-pub struct Leader {
-    engine: Arc<Engine>,
-    lead: Lead,
-    standing: Option<Record>,
-    request: Request,
-}
-
-/// How a claim ended.
-#[derive(Debug)]
-pub enum Claimed {
-    /// It holds: run, once.
-    Attempt(Attempt),
-    /// Somebody else was faster.
-    Stands(Standing),
-}
-
 impl Ledger {
-    /// Finds out what stands for a request. While its first one runs in this process it waits, at most `wait`, and is
-    /// answered after the outcome is durable.
+    /// Finds out what stands for a request. While its first one runs, in this process or in another one that uses the
+    /// ledger, it waits, at most `wait`, and is answered after the outcome is durable.
     ///
     /// # Errors
     /// [`Error`] if the ledger cannot be read; a record that is there and unreadable is an error too.
     pub async fn look_up(&self, request: &Request, wait: Duration) -> Result<Look, Error> {
-        let look = self.look(request, wait).await?;
+        let look = self.0.look(request, Instant::now() + wait).await?;
         if let Look::Stands(standing) = &look {
             self.0.counters.repeated(standing.record(), self.now());
         }
         Ok(look)
     }
+}
 
-    async fn look(&self, request: &Request, wait: Duration) -> Result<Look, Error> {
-        let engine = &self.0;
+impl Engine {
+    pub(crate) async fn look(self: &Arc<Self>, request: &Request, until: Instant) -> Result<Look, Error> {
         let claim = request.question();
-        let until = Instant::now() + wait;
         let mut in_progress = None;
         let mut nothing_known = true;
+        let mut waited = None;
         for _ in 0..ROUNDS_MAX {
-            match engine.wait_for_first(request.id, &claim, until).await? {
-                Waited::ForNobody => {}
+            let news = match waited.take() {
+                Some(news) => news,
+                None => self.wait_for_first(request.id, &claim, until).await?,
+            };
+            let standing = match news {
                 Waited::Stands(standing) => return Ok(Look::Stands(standing)),
-                Waited::ForNothing => nothing_known = false,
-            }
-            let standing = engine.read_in_time(request.id, nothing_known).await?;
+                Waited::Claimable(record) => Some(Arc::unwrap_or_clone(record)),
+                Waited::ForNobody => self.read_in_time(request.id, nothing_known).await?,
+                Waited::ForNothing => self.read_in_time(request.id, false).await?,
+            };
             nothing_known = false;
             if let Some(record) = &standing {
-                match decide(Some(record), &claim, engine.now_for(Some(record))) {
+                match decide(Some(record), &claim, self.now_for(Some(record))) {
                     Decision::Write(_) => {}
                     Decision::Refuse(Refusal::Lapsed) => {
                         // In a box, because it is rare and every look-up would have to be as large.
-                        Box::pin(engine.lapse(request.id, standing)).await?;
+                        Box::pin(self.lapse(request.id, standing)).await?;
                         continue;
                     }
                     // It began here a moment ago; wait for it.
-                    Decision::Refuse(Refusal::InProgress) if engine.flights.of(request.id).is_some() => {
+                    Decision::Refuse(Refusal::InProgress) if self.flights.of(request.id).is_some() => {
+                        continue;
+                    }
+                    Decision::Refuse(Refusal::InProgress) if self.is_shared() && Instant::now() < until => {
+                        let record = record.clone();
+                        waited =
+                            Some(Box::pin(self.wait_elsewhere(request.id, record, &claim, until)).await?);
                         continue;
                     }
                     // It may have ended here since it was read. Read again, it is told from one elsewhere.
@@ -165,16 +146,16 @@ impl Ledger {
                         continue;
                     }
                     Decision::Refuse(refusal) => {
-                        return engine.stands(request.id, refusal, record.clone()).await.map(Look::Stands);
+                        return self.stands(request.id, refusal, record.clone()).await.map(Look::Stands);
                     }
                     Decision::Already => {
                         unreachable!("no record is held by the name that a look-up asks under")
                     }
                 }
             }
-            if let Some(lead) = engine.flights.lead(request.id) {
-                let (engine, request) = (Arc::clone(engine), request.clone());
-                return Ok(Look::Free(Leader { engine, lead, standing, request }));
+            if let Some(lead) = self.flights.lead(request.id) {
+                let (engine, request) = (Arc::clone(self), request.clone());
+                return Ok(Look::Free(Leader { engine, lead, standing, request, until }));
             }
         }
         Err(Error::unavailable("the record changes faster than it can be judged"))
@@ -199,7 +180,7 @@ impl Request {
         self.claim(AttemptId([0; 16]), Bytes::new())
     }
 
-    fn claim(&self, attempt: AttemptId, parameters: Bytes) -> Event {
+    pub(crate) fn claim(&self, attempt: AttemptId, parameters: Bytes) -> Event {
         Event::Claim(Claim {
             attempt,
             recipe: self.recipe,
@@ -254,146 +235,5 @@ impl Engine {
         let patience = Patience::For(self.options.store_wait);
         self.transition(standing, &change, Class::Other, patience).await.map_err(Failure::into_error)?;
         Ok(())
-    }
-}
-
-impl Leader {
-    /// Whether nothing at all is on record for the key.
-    pub fn is_first(&self) -> bool {
-        let stands = |record: &Record| record.at(self.engine.now_for(Some(record))).is_some();
-        !self.standing.as_ref().is_some_and(stands)
-    }
-
-    /// Claims. Detach from the client before calling this: once submitted, a claim must be seen through.
-    ///
-    /// # Errors
-    /// [`Error`]: nothing runs. A claim whose fate is in doubt is released as soon as the store says what it was.
-    pub async fn claim(self) -> Result<Claimed, Error> {
-        let admission = match self.admit() {
-            Ok(admission) => admission,
-            Err(error) => return Err(self.fail(error)),
-        };
-        let change = self.change();
-        let mut standing = self.standing.clone();
-        for _ in 0..LAPSES_MAX {
-            let sent = self.engine.lease_from();
-            let wait = self.engine.options.store_wait;
-            let transition = self.engine.transition(standing, &change, Class::Claim, Patience::For(wait));
-            standing = match tokio::time::timeout(wait, transition).await {
-                Ok(Ok(Transition::Written { record, .. } | Transition::Already(record))) => {
-                    let Self { engine, lead, .. } = self;
-                    if record.fence != Fence::FIRST {
-                        engine.counters.repeated(&record, engine.store.now());
-                    }
-                    return Ok(Claimed::Attempt(Attempt::begin(engine, lead, record, sent, admission)));
-                }
-                Ok(Ok(Transition::Refused(Refusal::Lapsed, found))) => {
-                    let lapsed = Box::pin(self.engine.lapse(self.request.id, found)).await;
-                    let read = match lapsed {
-                        Ok(()) => self.engine.read(self.request.id).await,
-                        Err(error) => Err(error),
-                    };
-                    match read {
-                        Ok(found) => found,
-                        Err(error) => return Err(self.fail(error)),
-                    }
-                }
-                Ok(Ok(Transition::Refused(refusal, Some(found)))) if change.is_of(&found) => {
-                    // Ours, acknowledged so late that it lapsed; nothing was started.
-                    tracing::warn!(refusal = refusal.as_str(), "a claim lapsed before it was acknowledged");
-                    return Err(self.exorcise(change, admission));
-                }
-                Ok(Ok(Transition::Refused(refusal, Some(found)))) => {
-                    self.engine.counters.repeated(&found, self.engine.store.now());
-                    return self.engine.stands(self.request.id, refusal, found).await.map(Claimed::Stands);
-                }
-                Ok(Ok(Transition::Refused(_, None))) => None,
-                Ok(Err(Failure::NotApplied(error) | Failure::Content { error, in_doubt: false })) => {
-                    return Err(self.fail(error));
-                }
-                Ok(Err(Failure::InDoubt(_) | Failure::Content { .. })) | Err(_) => {
-                    return Err(self.exorcise(change, admission));
-                }
-            };
-        }
-        Err(self.fail(Error::unavailable("too many writers want this record")))
-    }
-
-    /// Gives the lead up because of a bound that is not the ledger's: those who wait would meet it in turn.
-    pub fn give_up(self, error: Error) -> Error {
-        self.fail(error)
-    }
-
-    /// Room for the end is reserved at the beginning.
-    fn admit(&self) -> Result<Place, Error> {
-        let engine = &self.engine;
-        let admission = engine.admission.admit(self.request.one_of_many.then_some(self.request.owner))?;
-        let in_flight = engine.admission.taken();
-        if engine.store.room(in_flight as u64 * BYTES_PER_ATTEMPT) == Room::Short {
-            return Err(Error::capacity("room in the ledger"));
-        }
-        let new = !self.standing.as_ref().is_some_and(Record::is_open);
-        if new && engine.tally.unknown(&self.request.route) >= engine.options.unknowns_per_route {
-            return Err(Error::capacity("unknown records of the route"));
-        }
-        Ok(admission)
-    }
-
-    fn change(&self) -> Change {
-        let mut event = self.request.claim(random::attempt(), Bytes::new());
-        if let Event::Claim(claim) = &mut event
-            && !self.request.parameters.is_empty()
-        {
-            let Request { id, parameters, .. } = &self.request;
-            claim.parameters = self.engine.sealer.seal(Content::Parameters, *id, claim.attempt, parameters);
-        }
-        Change::new(self.request.id, event)
-    }
-
-    /// Those who wait would only meet the same failure in turn.
-    fn fail(&self, error: Error) -> Error {
-        self.lead.end(Ending::Failed(error.clone()));
-        error
-    }
-
-    /// A claim that may land, or may have: claims until the store confirms, then releases, so that no ghost wedges the
-    /// key. It keeps its place among the attempts until then.
-    fn exorcise(self, change: Change, admission: Place) -> Error {
-        // Before the lead is left: at no moment does this process seem to know nothing of the record.
-        let doubted = self.engine.doubted.enter(change.id);
-        let error = self.fail(Error::unavailable("the claim was not acknowledged in time"));
-        let Self { engine, .. } = self;
-        tokio::spawn(async move {
-            let _doubted = doubted;
-            let claimed = engine.transition(None, &change, Class::End, Patience::Endless).await;
-            let found = match claimed {
-                Ok(Transition::Written { record, .. } | Transition::Already(record)) => record,
-                Ok(Transition::Refused(_, Some(record))) if change.is_of(&record) => record,
-                // Another attempt holds the record, so this one's claim can no longer land.
-                Ok(Transition::Refused(..)) => return,
-                Err(failure) => {
-                    let error = failure.into_error();
-                    tracing::error!(%error, "a claim in doubt could not be taken back");
-                    return;
-                }
-            };
-            let holder = Holder { attempt: found.version.attempt, fence: found.fence };
-            let release = Change::new(change.id, Event::Release(holder, ReleaseCause::NotStarted));
-            if let Err(failure) =
-                engine.transition(Some(found), &release, Class::End, Patience::Endless).await
-            {
-                let error = failure.into_error();
-                tracing::error!(%error, "a claim in doubt could not be released");
-            }
-            drop(admission);
-        });
-        error
-    }
-}
-
-impl Change {
-    /// Whether `record` is held by the attempt of this claim.
-    fn is_of(&self, record: &Record) -> bool {
-        matches!(&self.event, Event::Claim(claim) if claim.attempt == record.version.attempt)
     }
 }

@@ -20,6 +20,7 @@ use crate::{
     clock::Boot,
     counters::Counters,
     doubted::Doubted,
+    elsewhere::Elsewhere,
     error::{Error, Failure},
     flights::Flights,
     identity::Identity,
@@ -41,6 +42,7 @@ pub(crate) struct Engine {
     pub(crate) sealer: Sealer,
     pub(crate) options: crate::Options,
     pub(crate) flights: Arc<Flights>,
+    pub(crate) elsewhere: Elsewhere,
     pub(crate) attempts: Attempts,
     pub(crate) admission: Arc<Admission>,
     pub(crate) doubted: Arc<Doubted>,
@@ -147,6 +149,11 @@ impl Engine {
             Some(record) if record.at(sure).is_some() => sure,
             _ => self.store.now(),
         }
+    }
+
+    /// Whether other processes use the store.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.store.capabilities().shared
     }
 
     /// From when a lease counts that is asked for now: as its record will say it, by a clock that may be behind.

@@ -71,6 +71,34 @@ pub(crate) struct Waiter {
 }
 
 impl Flight {
+    pub(crate) fn new(phase: Phase) -> Self {
+        Self { phase: watch::Sender::new(phase), waiters: AtomicUsize::new(0) }
+    }
+
+    /// Whether somebody waits for its end.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.waiters.load(Ordering::Relaxed) > 0
+    }
+
+    /// A newer reading of what runs. Who waits is told if it is another attempt: a renewal means nothing to him.
+    pub(crate) fn learns(&self, record: Record) {
+        let order = |record: &Record| (record.first_claim_at, record.fence, record.version.revision);
+        self.phase.send_if_modified(|phase| {
+            let Phase::Running(known) = phase else { return false };
+            let another = known.version.attempt != record.version.attempt;
+            let newer = order(&record) > order(known);
+            if newer {
+                *known = Arc::new(record);
+            }
+            newer && another
+        });
+    }
+
+    /// It is over.
+    pub(crate) fn ended(&self, ending: Ending) {
+        self.phase.send_replace(Phase::Ended(ending));
+    }
+
     /// The record, while it runs.
     pub(crate) fn running(&self) -> Option<Arc<Record>> {
         match &*self.phase.borrow() {
@@ -92,8 +120,7 @@ impl Flights {
         if running.contains_key(&id) {
             return None;
         }
-        let flight =
-            Arc::new(Flight { phase: watch::Sender::new(Phase::Claiming), waiters: AtomicUsize::new(0) });
+        let flight = Arc::new(Flight::new(Phase::Claiming));
         running.insert(id, Arc::clone(&flight));
         Some(Lead { flights: Arc::clone(self), id, flight })
     }
@@ -132,7 +159,7 @@ impl Lead {
     /// It is over: the key's next request goes its own way.
     pub(crate) fn end(&self, ending: Ending) {
         self.leave();
-        self.flight.phase.send_replace(Phase::Ended(ending));
+        self.flight.ended(ending);
     }
 
     fn leave(&self) {

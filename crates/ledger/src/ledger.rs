@@ -17,6 +17,7 @@ use crate::{
     admission::Admission,
     attempts::{self, Attempts, Held, Stage},
     counters::{self, Counters},
+    elsewhere::{self, Elsewhere},
     engine::{Change, Engine, Patience, Transition},
     flights::Flights,
     identity::{self, OpenError, OpenErrorKind, Secret},
@@ -104,10 +105,12 @@ impl Ledger {
                 format!("the thread that writes could not be started: {error}"),
             )
         })?;
+        let flights = Arc::<Flights>::default();
         let engine = Arc::new(Engine {
             writer,
             sealer: Sealer::new(&identity.key, identity.id),
-            flights: Arc::new(Flights::default()),
+            elsewhere: Elsewhere::new(Arc::clone(&flights)),
+            flights,
             attempts: Attempts::default(),
             doubted: Arc::default(),
             admission: Arc::new(Admission::new(options.attempts, options.attempts_per_owner)),
@@ -121,6 +124,7 @@ impl Ledger {
         });
         let found = engine.start_up().await?;
         tokio::spawn(attempts::keep_leases(Arc::downgrade(&engine)));
+        tokio::spawn(elsewhere::keep_asking(Arc::downgrade(&engine), engine.elsewhere.arrivals()));
         tokio::spawn(rounds::make(Arc::downgrade(&engine)));
         tokio::spawn(counters::keep_gauges(Arc::downgrade(&engine)));
         Ok((Self(engine), found))
@@ -243,7 +247,7 @@ impl Engine {
 
     async fn start_up(self: &Arc<Self>) -> Result<Found, OpenError> {
         let mut found = Found::default();
-        let convert = !self.store.capabilities().shared;
+        let convert = !self.is_shared();
         let mut after = None;
         loop {
             let page = self.open_page(after, CONVERSION_PAGE).await?;

@@ -72,7 +72,7 @@ impl Engine {
             }
         }
         let undisturbed = quiet.is_some() && quiet == self.tally.quiet();
-        if undisturbed || self.store.capabilities().shared {
+        if undisturbed || self.is_shared() {
             self.tally.counted(open, unknown);
         }
         for (id, record) in lapsed {

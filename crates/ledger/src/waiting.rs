@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use onlyonce_core::{Decision, Event, RecordId, Refusal, decide};
+use onlyonce_core::{Decision, Event, Record, RecordId, Refusal, decide};
 use tokio::time::Instant;
 
 use crate::{
@@ -21,13 +21,9 @@ pub(crate) enum Waited {
     ForNobody,
     /// It is over and tells nothing: look in the store.
     ForNothing,
+    /// It is over, and this is on record now: the key may be claimed.
+    Claimable(Arc<Record>),
     Stands(Standing),
-}
-
-impl From<Option<Standing>> for Waited {
-    fn from(standing: Option<Standing>) -> Self {
-        standing.map_or(Self::ForNothing, Self::Stands)
-    }
 }
 
 impl Engine {
@@ -43,8 +39,18 @@ impl Engine {
         let waiter = self.flights.join(flight, bounds.waiters_per_key, bounds.waiters);
         let Some(waiter) = waiter else {
             // In a box, because it is rare and everybody who waits would have to be as large.
-            return Box::pin(self.not_waiting(id, claim)).await.map(Waited::from);
+            return Box::pin(self.not_waiting(id, claim)).await.map(Waited::Stands);
         };
+        self.wait_with(waiter, claim, until).await
+    }
+
+    /// Waits in a place that was given.
+    pub(crate) async fn wait_with(
+        &self,
+        waiter: Waiter,
+        claim: &Event,
+        until: Instant,
+    ) -> Result<Waited, Error> {
         let since = Instant::now();
         let ended = self.to_its_end(waiter, claim, until).await;
         self.counters.wait.record(since.elapsed());
@@ -67,7 +73,7 @@ impl Engine {
                     }
                     _ => until,
                 },
-                Phase::Ended(ending) => return self.ended(ending, claim).map(Waited::from),
+                Phase::Ended(ending) => return self.ended(ending, claim),
             };
             if !waiter.wait(wait_until).await && matches!(waiter.phase(), Phase::Claiming) {
                 return Err(Error::unavailable("the claim of the first request is not acknowledged"));
@@ -76,23 +82,23 @@ impl Engine {
     }
 
     /// Over the bound of waiters: judged on what stands, at once.
-    async fn not_waiting(&self, id: RecordId, claim: &Event) -> Result<Option<Standing>, Error> {
+    async fn not_waiting(&self, id: RecordId, claim: &Event) -> Result<Standing, Error> {
         let Some(record) = self.read(id).await? else {
             return Err(Error::capacity("waiters"));
         };
         match decide(Some(&record), claim, self.now_for(Some(&record))) {
             Decision::Refuse(Refusal::Lapsed | Refusal::InProgress) => {
-                Ok(Some(Standing::Refused { refusal: Refusal::InProgress, record: Arc::new(record) }))
+                Ok(Standing::Refused { refusal: Refusal::InProgress, record: Arc::new(record) })
             }
-            Decision::Refuse(refusal) => self.stands(id, refusal, record).await.map(Some),
+            Decision::Refuse(refusal) => self.stands(id, refusal, record).await,
             Decision::Write(_) | Decision::Already => Err(Error::capacity("waiters")),
         }
     }
 
     /// What the end of the first request means for a waiter, by its own fingerprint.
-    fn ended(&self, ending: Ending, claim: &Event) -> Result<Option<Standing>, Error> {
+    fn ended(&self, ending: Ending, claim: &Event) -> Result<Waited, Error> {
         let (record, result, shared) = match ending {
-            Ending::Look => return Ok(None),
+            Ending::Look => return Ok(Waited::ForNothing),
             Ending::Failed(error) => return Err(error),
             Ending::Written(record, result) => (record, result, None),
             Ending::Shared(record, answer) => (record, None, Some(answer)),
@@ -100,13 +106,20 @@ impl Engine {
         if let (Some(answer), Event::Claim(claim)) = (shared, claim) {
             // The key is free: another request under it goes its own way.
             let same = record.fingerprint == claim.fingerprint;
-            return Ok(same.then_some(Standing::Shared { record, answer }));
+            let standing = same.then_some(Standing::Shared { record, answer });
+            return Ok(standing.map_or(Waited::ForNothing, Waited::Stands));
         }
         Ok(match (decide(Some(&record), claim, self.now_for(Some(&record))), result) {
-            (Decision::Refuse(Refusal::Completed), Some(result)) => Some(Standing::Result { record, result }),
-            (Decision::Refuse(Refusal::Completed | Refusal::InProgress | Refusal::Lapsed), _) => None,
-            (Decision::Refuse(refusal), _) => Some(Standing::Refused { refusal, record }),
-            (Decision::Write(_) | Decision::Already, _) => None,
+            (Decision::Refuse(Refusal::Completed), Some(result)) => {
+                Waited::Stands(Standing::Result { record, result })
+            }
+            (Decision::Refuse(Refusal::Completed | Refusal::InProgress | Refusal::Lapsed), _) => {
+                Waited::ForNothing
+            }
+            (Decision::Refuse(refusal), _) => Waited::Stands(Standing::Refused { refusal, record }),
+            // Its claim compares with this record, so there is nothing to gain by reading it again.
+            (Decision::Write(_), _) => Waited::Claimable(record),
+            (Decision::Already, _) => Waited::ForNothing,
         })
     }
 }

@@ -42,11 +42,16 @@ pub(crate) async fn begin_with(options: Options) -> Begun {
 
 /// Two processes on one store.
 pub(crate) async fn begin_two() -> (Begun, Begun) {
-    let one = begin().await;
-    one.store.share();
-    let (ledger, _) = open(&one.store, Options::default()).await;
-    let two = Begun { ledger, store: Arc::clone(&one.store) };
-    (one, two)
+    begin_two_with(Options::default()).await
+}
+
+/// The same, with bounds of their own.
+pub(crate) async fn begin_two_with(options: Options) -> (Begun, Begun) {
+    let store = Arc::<Faulty>::default();
+    store.share();
+    let (one, _) = open(&store, options.clone()).await;
+    let (two, _) = open(&store, options).await;
+    (Begun { ledger: one, store: Arc::clone(&store) }, Begun { ledger: two, store })
 }
 
 /// Opens a store, also one that was open before: what a new process does.
@@ -169,6 +174,12 @@ impl Begun {
         };
         page.iter().rev().map(|(_, entry)| line(entry)).collect()
     }
+}
+
+/// Lets so much time pass. Only under a paused clock.
+pub(crate) async fn passes(time: Duration) {
+    let nothing = std::future::pending::<()>();
+    tokio::time::timeout(time, nothing).await.unwrap_err();
 }
 
 /// Until all others have got as far as they get without time passing.

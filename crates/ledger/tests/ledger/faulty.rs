@@ -91,6 +91,9 @@ pub(crate) struct Faulty {
     script: Mutex<Vec<Scripted>>,
     ghosts: Mutex<Vec<Vec<Command>>>,
     log: watch::Sender<Vec<Met>>,
+    /// Of how many records each look at rows asked, and how many results were read.
+    looks: Mutex<Vec<usize>>,
+    bodies_read: AtomicU64,
     /// The next read waits at the first gate, reads, and waits at the second.
     slow_read: Mutex<Option<(Gate, Gate)>>,
     /// Faults by chance, in so many of a thousand batches.
@@ -160,6 +163,16 @@ impl Faulty {
     /// Holds the next read of a record before it reads, and with what it has read.
     pub(crate) fn hold_read(&self, before: &Gate, after: &Gate) {
         *self.slow_read.lock().unwrap() = Some((before.clone(), after.clone()));
+    }
+
+    /// Of how many records each look at rows asked since this was called.
+    pub(crate) fn looks(&self) -> Vec<usize> {
+        std::mem::take(&mut *self.looks.lock().unwrap())
+    }
+
+    /// How many results were read.
+    pub(crate) fn bodies_read(&self) -> u64 {
+        self.bodies_read.load(Ordering::Relaxed)
     }
 
     pub(crate) fn full(&self, full: bool) {
@@ -338,6 +351,7 @@ impl Intercept for Faulty {
     }
 
     fn heads<'a>(&'a self, rows: &'a MemoryStore, ids: &'a [RecordId]) -> Reply<'a, Vec<Option<Bytes>>> {
+        self.looks.lock().unwrap().push(ids.len());
         Box::pin(async move {
             self.readable()?;
             tokio::task::yield_now().await;
@@ -355,6 +369,7 @@ impl Intercept for Faulty {
     }
 
     fn body<'a>(&'a self, rows: &'a MemoryStore, id: RecordId) -> Reply<'a, Option<Bytes>> {
+        self.bodies_read.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move {
             self.readable()?;
             tokio::task::yield_now().await;

@@ -14,6 +14,7 @@ mod chance;
 mod chaos;
 mod claims;
 mod drops;
+mod elsewhere;
 mod ends;
 mod faulty;
 mod late;
