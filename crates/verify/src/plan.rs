@@ -4,6 +4,7 @@
 //! knows which it was.
 
 mod behind;
+mod checked;
 mod duration;
 mod key;
 mod mistake;
@@ -23,6 +24,7 @@ use crate::{
     random,
 };
 
+pub use checked::Placeholder;
 pub use key::{Carrier, Form, KeyRule};
 pub use one_line::OneLine;
 pub use operation::{Operation, Operations, Part};
@@ -55,6 +57,8 @@ pub struct Plan {
     pub upstream: Option<Upstream>,
     /// How much may be asked of the API.
     pub bounds: Bounds,
+    /// What is written like a fresh value, and is none.
+    pub placeholders: Vec<Placeholder>,
 }
 
 /// The verifier as the application behind what is verified.
@@ -71,13 +75,6 @@ pub struct Upstream {
 impl Plan {
     /// A plan with every key, its default where it has one, and a word on each.
     pub const COMMENTED: &str = include_str!("plan/commented.toml");
-
-    /// What is written like a fresh value in a path or a body and is none, such as `{{fres}}`.
-    #[must_use]
-    pub fn unknown_placeholders(&self) -> Vec<&str> {
-        let texts = self.operations.all().flat_map(|operation| [&operation.path, &operation.body]);
-        texts.flat_map(Template::unknown).collect()
-    }
 
     /// Whose values stand in no report: those of the callers, and what stands beside them in the headers of operations.
     pub(crate) fn secrets(&self) -> Credentials {

@@ -7,7 +7,7 @@ use std::fmt;
 use http::StatusCode;
 
 use crate::{
-    call::{Answer, Lost, Request},
+    call::{Answer, Lost, NO_ADDRESS, Request},
     plan::{Carrier, Form},
     random,
     report::Hidden,
@@ -193,9 +193,14 @@ fn told(trial: &Trial<'_>, stop: Stop) -> Obstacle {
     match stop {
         Stop::Lost { lost: Lost::NotReached(why), .. } => Obstacle {
             seen: format!("{target} was not reached: {why}"),
-            cure: match target.tls && NO_TLS.iter().any(|sign| why.contains(sign)) {
-                true => "does it speak TLS there? Otherwise write http:// and not https://".into(),
-                false => "start the API, or say where it listens".into(),
+            cure: match () {
+                () if target.tls && NO_TLS.iter().any(|sign| why.contains(sign)) => {
+                    "does it speak TLS there? Otherwise write http:// and not https://".into()
+                }
+                () if why.starts_with(NO_ADDRESS) => {
+                    "is the name right, and known on this machine? An address does as well".into()
+                }
+                () => "start the API, or say where it listens".into(),
             },
         },
         Stop::Lost { step, lost: lost @ Lost::TimedOut(_) } => Obstacle {

@@ -21,24 +21,27 @@ use tokio::{
     time::sleep,
 };
 
-use crate::call::{Answer, Fault, Lost, Manner, Origin, Outcome, Request, exchange};
+use crate::call::{Answer, Fault, Lost, Manner, Origin, Outcome, Place, Request, Way, exchange};
 use cut::Cut;
 
-/// Sends a request to `origin`, with the fault that it is to meet; directly if there is none.
-pub(crate) async fn carry(origin: &Origin, request: &Request, patience: Duration) -> Outcome {
-    match request.fault {
-        Fault::None => exchange(origin, request, patience).await,
-        _ => through(origin, request, patience).await,
-    }
+/// Sends a request, with the fault that it is to meet; directly if there is none. It has its place until what the API
+/// does for it is over.
+pub(crate) async fn carry(way: &Way, request: &Request, place: Place) -> Outcome {
+    let outcome = match request.fault {
+        Fault::None => exchange(way, request).await,
+        _ => through(way, request, place.clone()).await,
+    };
+    drop(place);
+    outcome
 }
 
-async fn through(origin: &Origin, request: &Request, patience: Duration) -> Outcome {
+async fn through(way: &Way, request: &Request, place: Place) -> Outcome {
     let none = |error: io::Error| Lost::NotReached(format!("the proxy that makes faults: {error}"));
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(none)?;
     let here =
         Origin { tls: false, host: "127.0.0.1".into(), port: listener.local_addr().map_err(none)?.port() };
     let (tell, mut told) = mpsc::channel(1);
-    let between = Between { origin: origin.clone(), request: request.clone(), patience, tell };
+    let between = Between { way: way.clone(), request: request.clone(), place, tell };
     let serving = tokio::spawn(async move {
         // One connection: nobody else is served.
         if let Ok((stream, _)) = listener.accept().await {
@@ -46,9 +49,12 @@ async fn through(origin: &Origin, request: &Request, patience: Duration) -> Outc
             between.serve(stream).await;
         }
     });
-    let seen = exchange(&here, request, patience + delay(request.fault)).await;
+    let here = Way { origin: here, patience: way.patience + delay(request.fault), ..way.clone() };
+    let seen = exchange(&here, request).await;
     // What it still carries to the API runs on by itself; nobody waits at the proxy any more.
     serving.abort();
+    // However it ended, it is gone.
+    let _ = serving.await;
     match (seen, told.try_recv()) {
         (Err(Lost::BrokeOff(_)), Ok(Ok(answer))) => Err(Lost::Withheld(Box::new(answer))),
         // The API's own failure, and not ours.
@@ -67,9 +73,9 @@ const fn delay(fault: Fault) -> Duration {
 
 /// One request between a client and the API.
 struct Between {
-    origin: Origin,
+    way: Way,
     request: Request,
-    patience: Duration,
+    place: Place,
     /// What the API has answered.
     tell: mpsc::Sender<Outcome>,
 }
@@ -90,9 +96,15 @@ impl Between {
         // What has not arrived whole goes nowhere, as without the proxy it would not have arrived either.
         arriving.into_body().collect().await.map_err(io::Error::other)?;
         let outcome = self.carried().await;
+        // Of an answer that found no room only the beginning is here.
+        let told = outcome.clone().and_then(|answer| match answer.body.whole() {
+            Some(_) => Ok(answer),
+            None => Err(Lost::TooLarge),
+        });
         // A client that has gone does not ask.
-        let _ = self.tell.try_send(outcome.clone());
+        let _ = self.tell.try_send(told);
         let Answer { status, headers, body, .. } = outcome.map_err(|_| io::ErrorKind::ConnectionAborted)?;
+        let body = body.whole().cloned().ok_or(io::ErrorKind::ConnectionAborted)?;
         let body = match self.request.fault {
             Fault::AnswerDropped => return Err(io::ErrorKind::ConnectionAborted.into()),
             // Half of nothing is nothing.
@@ -113,15 +125,16 @@ impl Between {
 
     /// What the API answers, in a task of its own: a client that hangs up here does not hang up there.
     async fn carried(&self) -> Outcome {
-        let (origin, patience, fault) = (self.origin.clone(), self.patience, self.request.fault);
+        let (way, place, fault) = (self.way.clone(), self.place.clone(), self.request.fault);
         let request = Request { manner: Manner::Whole, fault: Fault::None, ..self.request.clone() };
         let carrying = tokio::spawn(async move {
+            let _place = place;
             match fault {
                 Fault::RequestLate(late) => sleep(late).await,
-                Fault::Duplicated => return twice(&origin, &request, patience).await,
+                Fault::Duplicated => return twice(&way, &request).await,
                 Fault::None | Fault::AnswerDropped | Fault::AnswerCut | Fault::AnswerLate(_) => {}
             }
-            let outcome = exchange(&origin, &request, patience).await;
+            let outcome = exchange(&way, &request).await;
             if let Fault::AnswerLate(late) = fault {
                 sleep(late).await;
             }
@@ -132,8 +145,8 @@ impl Between {
 }
 
 /// Sends a request twice at once, and waits for both: only then is it over what they did.
-async fn twice(origin: &Origin, request: &Request, patience: Duration) -> Outcome {
-    let (one, other) = tokio::join!(exchange(origin, request, patience), exchange(origin, request, patience));
+async fn twice(way: &Way, request: &Request) -> Outcome {
+    let (one, other) = tokio::join!(exchange(way, request), exchange(way, request));
     match (one, other) {
         (Ok(one), Ok(other)) => Ok(if other.took < one.took { other } else { one }),
         (Ok(answer), Err(_)) | (Err(_), Ok(answer)) => Ok(answer),
@@ -161,7 +174,19 @@ const OF_THE_CONNECTION: [HeaderName; 5] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{fixture::Fixture, plan::Plan};
+    use crate::{
+        call::{Places, Room},
+        fixture::Fixture,
+        plan::Plan,
+    };
+
+    fn way(origin: Origin) -> Way {
+        Way { origin, patience: Duration::from_secs(5), room: Room::default() }
+    }
+
+    fn place() -> Place {
+        Places::of(2).take(&[2]).unwrap().remove(0)
+    }
 
     /// What the client sees of a request that meets `fault`, and how many effects it has had.
     async fn meets(fault: Fault) -> (Outcome, usize) {
@@ -169,11 +194,11 @@ mod tests {
         let plan: Plan = fixture.plan();
         let mut request = plan.operations.create.request().meeting(fault);
         request.headers.extend(plan.credentials.first.clone());
-        let patience = plan.bounds.patience;
-        let seen = carry(&plan.target, &request, patience).await;
+        let way = way(plan.target.clone());
+        let seen = carry(&way, &request, place()).await;
         let mut count = plan.counter.as_ref().unwrap().operation.request();
         count.headers.extend(plan.credentials.first.clone());
-        let counted = exchange(&plan.target, &count, patience).await.unwrap();
+        let counted = exchange(&way, &count).await.unwrap();
         (seen, counted.json().unwrap().as_array().unwrap().len())
     }
 
@@ -206,7 +231,7 @@ mod tests {
         drop(listener);
         let fixture = Fixture::start(None).await.unwrap();
         let request = fixture.plan().operations.create.request().meeting(Fault::AnswerDropped);
-        let seen = carry(&nowhere, &request, Duration::from_secs(5)).await;
+        let seen = carry(&way(nowhere), &request, place()).await;
         assert!(matches!(seen, Err(Lost::NotReached(_))), "{seen:?}");
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{fmt, future::pending, pin::pin, sync::Arc, time::Instant};
 
+use tokio::sync::watch;
+
 use crate::{
     call::Lost,
     check::{Check, Need},
@@ -10,7 +12,7 @@ use crate::{
     preflight::{self, Obstacle},
     profile::Profile,
     rehearsal,
-    report::{Finding, Report},
+    report::{Finding, Hidden, Report},
     trial::{Learnt, Trial},
     upstream::Application,
     verdict::{Stop, Verdict},
@@ -38,6 +40,10 @@ pub trait Observer: Send {
     fn begins(&mut self, check: &'static Check, number: usize, of: usize);
     /// It has ended.
     fn ended(&mut self, finding: &Finding);
+    /// One of the plan's commands has failed, in a line: which, and why. The same failure is told once in a run.
+    fn command_failed(&mut self, line: &str) {
+        let _ = line;
+    }
 }
 
 /// Why a run did not begin.
@@ -86,7 +92,7 @@ impl<'a> Run<'a> {
             let known: Vec<&str> = Profile::ALL.iter().map(|profile| profile.name).collect();
             RunError(format!("there is no profile {:?}{}", plan.profile, nearest(&plan.profile, &known)))
         })?;
-        let (checks, learnt) = (selection.checks()?, Learnt::default());
+        let (checks, learnt) = (selection.checks()?, Learnt::new(plan.bounds.at_once));
         Ok(Self { plan, profile, checks, learnt, application: None })
     }
 
@@ -152,15 +158,18 @@ impl<'a> Run<'a> {
         let started = Instant::now();
         let mut report = Report::new(self.plan, self.profile);
         let mut interrupted = pin!(interrupted);
+        let mut failures = Failures::of(self.plan, &self.learnt);
         for (number, check) in self.checks.iter().enumerate() {
             observer.begins(check, number + 1, self.checks.len());
-            let finding = tokio::select! {
+            let found = tokio::select! {
                 biased;
-                () = &mut interrupted => {
-                    self.leave_alive(check).await;
-                    break;
-                }
-                finding = carry_out(check, self.trial()) => finding,
+                () = &mut interrupted => None,
+                finding = failures.told_during(carry_out(check, self.trial()), observer) => Some(finding),
+            };
+            let Some(finding) = found else {
+                self.leave_alive(check).await;
+                failures.tell(observer);
+                break;
             };
             observer.ended(&finding);
             report.findings.push(finding);
@@ -177,11 +186,49 @@ impl<'a> Run<'a> {
     async fn leave_alive(&self, check: &Check) {
         let plan = &self.plan.commands;
         let resume = plan.resume.as_ref().filter(|_| check.needs.contains(&Need::Pause));
-        let restart = plan.restart.as_ref().filter(|_| self.learnt.is_dead());
+        let is_dead = check.needs.contains(&Need::Kill) && self.learnt.why_down().is_some();
+        let restart = plan.restart.as_ref().filter(|_| is_dead);
         for command in resume.into_iter().chain(restart) {
-            // There is nobody left to tell; the report says where it ended.
-            let _ = commands::run(command).await;
+            if let Err(why) = commands::run(command).await {
+                self.learnt.saw_failure(format!("{command}: {why}"));
+            }
         }
+    }
+}
+
+/// Commands that failed, told as they do.
+struct Failures {
+    all: watch::Receiver<Vec<String>>,
+    told: usize,
+    hidden: Hidden,
+}
+
+impl Failures {
+    fn of(plan: &Plan, learnt: &Learnt) -> Self {
+        Self { all: learnt.failures(), told: 0, hidden: Hidden::new(&plan.secrets()) }
+    }
+
+    async fn told_during<T>(&mut self, working: impl Future<Output = T>, observer: &mut dyn Observer) -> T {
+        let mut working = pin!(working);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut working => {
+                    self.tell(observer);
+                    return done;
+                }
+                Ok(()) = self.all.changed() => self.tell(observer),
+            }
+        }
+    }
+
+    fn tell(&mut self, observer: &mut dyn Observer) {
+        let all = self.all.borrow_and_update();
+        for line in all.iter().skip(self.told) {
+            let line = self.hidden.text(line).split_whitespace().collect::<Vec<_>>().join(" ");
+            observer.command_failed(&line);
+        }
+        self.told = all.len();
     }
 }
 
@@ -196,6 +243,7 @@ async fn tried(check: &Check, trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
         trial.at_rest().await?;
     }
     let found = (check.run)(trial).await;
+    trial.is_quiet().await;
     trial.believed(found).await
 }
 

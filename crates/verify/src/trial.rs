@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    call::{Answer, Outcome, Request, Together, Who},
+    call::{Answer, Outcome, Place, Request, Together, Way, Who, shorten},
     plan::{Form, Operation, Plan},
     profile::Profile,
     proxy, random,
@@ -94,8 +94,10 @@ impl<'a> Trial<'a> {
         self.profile
     }
 
-    /// All that was sent.
-    pub(crate) fn into_steps(self) -> Vec<Step> {
+    /// All that was sent, and of what came back as much as is shown.
+    pub(crate) fn into_steps(mut self) -> Vec<Step> {
+        let exchanges = self.steps.iter_mut().flat_map(|step| &mut step.exchanges);
+        exchanges.for_each(|(_, outcome)| shorten(outcome));
         self.steps
     }
 
@@ -221,25 +223,26 @@ impl<'a> Trial<'a> {
     /// # Errors
     /// If the run's requests are spent, or these are more than it may send at once.
     pub async fn at_once(&mut self, what: &str, requests: Vec<Request>) -> Result<Vec<Outcome>, Stop> {
-        self.spend(requests.iter().map(Request::times).sum())?;
-        let (origin, patience) = (self.plan.target.clone(), self.plan.bounds.patience);
-        let outcomes = match requests.as_slice() {
-            [request] => vec![proxy::carry(&origin, request, patience).await],
-            many => {
-                let tasks: Vec<_> = many
-                    .iter()
-                    .map(|request| {
-                        let (origin, request) = (origin.clone(), request.clone());
-                        tokio::spawn(async move { proxy::carry(&origin, &request, patience).await })
-                    })
-                    .collect();
-                let mut outcomes = Vec::with_capacity(tasks.len());
-                for task in tasks {
-                    outcomes.push(task.await.expect("an exchange does not panic"));
-                }
-                outcomes
+        let places = self.spend(&requests)?;
+        let carried: Vec<_> = requests
+            .iter()
+            .zip(places)
+            .map(|(request, place)| {
+                let (way, request) = (self.way(), request.clone());
+                async move { proxy::carry(&way, &request, place).await }
+            })
+            .collect();
+        let mut outcomes = Vec::with_capacity(carried.len());
+        if requests.len() > 1 {
+            let tasks: Vec<_> = carried.into_iter().map(tokio::spawn).collect();
+            for task in tasks {
+                outcomes.push(task.await.expect("an exchange does not panic"));
             }
-        };
+        } else {
+            for alone in carried {
+                outcomes.push(alone.await);
+            }
+        }
         let together = if requests.len() > 1 { Together::WithOthers } else { Together::Alone };
         let exchanges = requests.into_iter().zip(outcomes.iter().cloned()).collect();
         self.steps.push(Step { what: what.to_owned(), exchanges, together, command: None });
@@ -259,7 +262,16 @@ impl<'a> Trial<'a> {
         };
         let question = self.unkeyed(&counter.operation);
         let answer = self.send(COUNTING, &question).await?;
-        let body = answer.json().ok_or_else(|| Stop::not_observable("the counter's answer is no JSON"))?;
+        let body = answer.json().ok_or_else(|| {
+            Stop::not_observable(match answer.body.whole() {
+                Some(_) => format!("the counter's answer is no JSON: {answer}"),
+                None => "the counter's answer is too large to be kept: count something smaller".to_owned(),
+            })
+        })?;
+        // It is asked again and again.
+        if let Some(step) = self.steps.last_mut() {
+            step.exchanges.iter_mut().for_each(|(_, outcome)| shorten(outcome));
+        }
         counter
             .read(&body)
             .map(Count)
@@ -330,22 +342,34 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// Takes so many from the requests of the run.
-    fn spend(&self, count: usize) -> Result<(), Stop> {
+    /// Takes these from the requests of the run, and a place for each.
+    fn spend(&self, requests: &[Request]) -> Result<Vec<Place>, Stop> {
         let bounds = &self.plan.bounds;
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
-        if count > bounds.at_once {
+        let times: Vec<usize> = requests.iter().map(Request::times).collect();
+        let places = self.learnt.places.take(&times).map_err(|needed| {
             let most = bounds.at_once;
-            return Err(Stop::not_observable(format!(
-                "it needs {count} requests at once, and bounds.at_once of the plan allows {most}"
-            )));
-        }
+            Stop::not_observable(format!(
+                "it needs {needed} requests at once, and {most} are allowed: `--at-once {needed}`, or bounds.at_once in the plan"
+            ))
+        })?;
+        let count = u32::try_from(times.iter().sum::<usize>()).unwrap_or(u32::MAX);
         if !self.learnt.spend(count, bounds.requests) {
             let most = bounds.requests;
             return Err(Stop::not_observable(format!(
                 "the {most} requests that bounds.requests of the plan allows are spent"
             )));
         }
-        Ok(())
+        Ok(places)
+    }
+
+    /// How its requests go out.
+    fn way(&self) -> Way {
+        let (origin, patience) = (self.plan.target.clone(), self.plan.bounds.patience);
+        Way { origin, patience, room: self.learnt.room.clone() }
+    }
+
+    /// Waits until nothing that it began, and did not finish, is under way.
+    pub(crate) async fn is_quiet(&self) {
+        self.learnt.places.all_free().await;
     }
 }

@@ -108,6 +108,10 @@ impl Stop {
             Self::Lost { step, lost: lost @ Lost::NotReached(_) } => {
                 Verdict::not_observable(format!("{step}: {lost}"))
             }
+            // That it is large is no fault; it cannot be told whether it is the right one.
+            Self::Lost { step, lost: lost @ Lost::TooLarge } => {
+                Verdict::not_observable(format!("{step}: {lost}"))
+            }
             // What counts is not what is judged.
             Self::Lost { step, lost } if step == COUNTING => {
                 Verdict::not_observable(format!("{step}: {lost}"))

@@ -54,6 +54,9 @@ pub(super) struct Asked {
     /// Be the application behind what is verified: let that forward to this address
     #[arg(long, value_name = "ADDRESS")]
     upstream_listen: Option<SocketAddr>,
+    /// Most requests at once [default: 100]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    at_once: Option<u32>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -75,10 +78,11 @@ impl Asked {
             (false, _) => self.read(Path::new(what))?,
         };
         self.put_over(&mut plan).map_err(usage)?;
-        for name in plan.unknown_placeholders() {
-            tell(&format!(
-                "{name} is sent as it stands: what is new each time is {{{{fresh}}}}, {{{{uuid}}}} or {{{{number}}}}"
-            ));
+        for placeholder in &plan.placeholders {
+            tell(&match is_request(what) {
+                true => placeholder.to_string(),
+                false => format!("{what}: {placeholder}"),
+            });
         }
         Ok(plan)
     }
@@ -142,6 +146,9 @@ impl Asked {
         }
         if let Some(profile) = &self.profile {
             plan.profile.clone_from(profile);
+        }
+        if let Some(at_once) = self.at_once {
+            plan.bounds.at_once = at_once;
         }
         if let Some(listen) = self.upstream_listen {
             plan.stand_behind(listen)?;

@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal, Write};
 
 use onlyonce_verify::{Check, report::Finding, run::Observer};
 
+use crate::exit::tell;
+
 pub(super) struct Progress {
     terminal: bool,
     at: String,
@@ -32,6 +34,16 @@ impl Observer for Progress {
             true => write!(io::stderr(), "{CLEAR}"),
             false => writeln!(io::stderr(), "{}: {}", self.at, finding.verdict),
         };
+    }
+
+    fn command_failed(&mut self, line: &str) {
+        if self.terminal {
+            let _ = write!(io::stderr(), "{CLEAR}");
+        }
+        tell(&format!("a command of the plan failed: {line}"));
+        if self.terminal {
+            let _ = write!(io::stderr(), "{}", self.at).and_then(|()| io::stderr().flush());
+        }
     }
 }
 

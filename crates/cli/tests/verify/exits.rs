@@ -190,3 +190,23 @@ async fn an_api_that_begins_to_listen_in_a_moment_is_waited_for() {
     assert_eq!(running.wait().await.unwrap().code(), Some(0), "{said}");
     assert!(said.contains("refuses connections"), "{said}");
 }
+
+#[tokio::test]
+async fn a_command_that_fails_is_told_while_it_runs_and_no_more_are_at_once_than_were_allowed() {
+    let (fixture, _) = asked(None).await;
+    let directory = tempfile::tempdir().unwrap();
+    let plan = directory.path().join("plan.toml");
+    let text = format!(
+        "target = \"{}\"\n[operations.create]\nrequest = \"POST /transfers\"\njson = '{{\"to\":\"{{{{fresh}}}}\",\"amount\":1}}'\n\
+         [counter]\nrequest = \"GET /transfers\"\n[credentials.first]\nauthorization = \"Bearer of-the-first-caller\"\n\
+         [commands]\nkill = \"echo no such process >&2; exit 1\"\nrestart = \"true\"\n",
+        fixture.plan().target
+    );
+    std::fs::write(&plan, text).unwrap();
+    let arguments = [plan.to_str().unwrap(), "--check", "crash", "--check", "race/two-run", "--at-once", "2"];
+    let ended = verify(&arguments).await;
+    let told = "a command of the plan failed: kill it: echo no such process >&2; exit 1: exit status: 1: no such process";
+    assert_eq!(ended.stderr.matches(told).count(), 1, "{}", ended.stderr);
+    assert!(ended.stderr.contains("10000 requests, 2 at once"), "{}", ended.stderr);
+    assert!(ended.stdout.contains("race/two-run"), "{}", ended.stdout);
+}

@@ -16,6 +16,13 @@ async fn another_host_is_not_asked_without_a_terminal_or_a_word_that_it_may() {
     // Allowed, it is asked: a name that cannot be found.
     let allowed = verify(&["POST http://api.invalid/transfers", "--allow-host", "api.invalid"]).await;
     assert_eq!(allowed.code, 8, "{}", allowed.stderr);
+    let waited = "no address is known for api.invalid; it is tried again for at most 5 s";
+    assert_eq!(allowed.stderr.matches(waited).count(), 1, "{}", allowed.stderr);
+    for part in
+        ["http://api.invalid was not reached: no address is known for api.invalid", "is the name right"]
+    {
+        assert!(allowed.stderr.contains(part), "{part}: {}", allowed.stderr);
+    }
 }
 
 #[tokio::test]
@@ -33,7 +40,7 @@ async fn a_rehearsal_sends_nothing_and_says_what_it_would() {
 }
 
 /// How many effects the fixture has had.
-async fn transfers(target: &str) -> String {
+pub(crate) async fn transfers(target: &str) -> String {
     let address = target.strip_prefix("http://").unwrap();
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let request = format!("GET /transfers HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
@@ -48,6 +55,15 @@ async fn mistakes_name_what_was_written_and_what_would_be_right() {
     let plan = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(&plan, "target = \"http://127.0.0.1:1\"\nretantion = \"2s\"\n").unwrap();
     let path = plan.path().to_str().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let written = |name: &str, json: &str| {
+        let file = directory.path().join(name);
+        let operation = format!("[operations.create]\nrequest = \"POST /x\"\njson = '{json}'\n");
+        std::fs::write(&file, format!("target = \"http://127.0.0.1:9\"\n{operation}")).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let (unfilled, no_json) = (written("unfilled.toml", r#"["{{fres}}"]"#), written("no-json.toml", "{"));
+    let (unfilled, no_json) = (unfilled.as_str(), no_json.as_str());
     for (arguments, code, parts) in [
         (
             &["POST http://127.0.0.1:9/x", "--check", "replay/runs"][..],
@@ -68,8 +84,12 @@ async fn mistakes_name_what_was_written_and_what_would_be_right() {
         (
             &["POST http://127.0.0.1:9/x", "--json", "[\"{{fres}}\"]", "--dry-run"],
             0,
-            &["{{fres}} is sent as it stands"],
+            &["--json: {{fres}} is sent as it stands; did you mean {{fresh}}?"],
         ),
+        (&["POST http://127.0.0.1:9/x", "--at-once", "0"], 2, &["--at-once", "1.."]),
+        (&["POST http://127.0.0.1:9/x", "--at-once", "7", "--dry-run"], 0, &[]),
+        (&[unfilled, "--dry-run"], 0, &[unfilled, "operations.create.json: {{fres}}", "{{fresh}}?"]),
+        (&[no_json], 3, &[no_json, "operations.create.json: \"{\" is no JSON"]),
         (&["no-such-plan.toml"], 3, &["no-such-plan.toml", "onlyonce verify init"]),
         (&[path], 3, &["retantion", "retention"]),
         (&[path, "--json", "{}"], 2, &["--json"]),

@@ -2,8 +2,9 @@
 
 use std::{fmt, time::Duration};
 
-use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+
+use super::{Body, body::BEGINNING};
 
 /// What became of one request, as its client saw it.
 pub type Outcome = Result<Answer, Lost>;
@@ -16,7 +17,7 @@ pub struct Answer {
     /// Its headers, in the order in which they came.
     pub headers: HeaderMap,
     /// Its body, to the end.
-    pub body: Bytes,
+    pub body: Body,
     /// From the first byte sent to the last one read.
     pub took: Duration,
 }
@@ -36,7 +37,7 @@ pub enum Lost {
     Withheld(Box<Answer>),
     /// Nobody waited for it any more.
     NotAwaited,
-    /// More than a report could hold.
+    /// It was larger than what is read, or than what there is room for.
     TooLarge,
 }
 
@@ -47,10 +48,15 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The body as JSON, if it is.
+    /// The body as JSON, if it is, and all of it is kept.
     #[must_use]
     pub fn json(&self) -> Option<serde_json::Value> {
-        serde_json::from_slice(&self.body).ok()
+        serde_json::from_slice(self.body.whole()?).ok()
+    }
+
+    /// Lets go of what no report shows.
+    pub(crate) fn shorten(&mut self) {
+        self.body.shorten();
     }
 
     /// Whether it tells the same: by status and body.
@@ -67,6 +73,15 @@ impl Answer {
     }
 }
 
+/// Lets go of what no report shows.
+pub(crate) fn shorten(outcome: &mut Outcome) {
+    match outcome {
+        Ok(answer) => answer.shorten(),
+        Err(Lost::Withheld(answer)) => answer.shorten(),
+        Err(_) => {}
+    }
+}
+
 /// What became of a request, in one line.
 pub(crate) fn told(outcome: &Outcome) -> String {
     outcome.as_ref().map_or_else(ToString::to_string, ToString::to_string)
@@ -77,10 +92,12 @@ impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 120;
         write!(f, "{}", self.status.as_u16())?;
-        let text = String::from_utf8_lossy(&self.body);
+        // What is shown is far shorter.
+        let beginning = self.body.get(..BEGINNING).unwrap_or(&self.body);
+        let text = String::from_utf8_lossy(beginning);
         let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let shown: String = line.chars().take(SHOWN).collect();
-        let dots = if shown.len() < line.len() { "…" } else { "" };
+        let dots = if shown.len() < line.len() || beginning.len() < self.body.len() { "…" } else { "" };
         if shown.is_empty() { Ok(()) } else { write!(f, " {shown}{dots}") }
     }
 }
@@ -94,7 +111,7 @@ impl fmt::Display for Lost {
             Self::HungUp => f.write_str("hung up on purpose"),
             Self::Withheld(answer) => write!(f, "lost on the way, on purpose: {answer}"),
             Self::NotAwaited => f.write_str("not waited for"),
-            Self::TooLarge => f.write_str("an answer of more than 64 MiB"),
+            Self::TooLarge => f.write_str("an answer of more than 64 MiB, too large to be compared"),
         }
     }
 }

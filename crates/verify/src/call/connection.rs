@@ -8,31 +8,42 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http::{HeaderValue, header};
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
+    net::{TcpStream, lookup_host},
     sync::watch,
     time::{Instant, Sleep, sleep},
 };
 use tokio_rustls::TlsConnector;
 
-use super::{Answer, Lost, Manner, Origin, Outcome, Request};
+use super::{Answer, Body, Lost, Manner, Origin, Outcome, Request, Room};
 
 /// Largest answer that is read.
 const ANSWER_MAX: usize = 64 * 1024 * 1024;
 
-/// Sends a request to `origin`, from a connection of its own, and waits at most `patience` for the whole answer.
-pub(crate) async fn exchange(origin: &Origin, request: &Request, patience: Duration) -> Outcome {
-    let started = Instant::now();
+/// How requests go out.
+#[derive(Clone, Debug)]
+pub(crate) struct Way {
+    /// Where to.
+    pub(crate) origin: Origin,
+    /// How long a whole answer may take.
+    pub(crate) patience: Duration,
+    /// Where answers are kept.
+    pub(crate) room: Room,
+}
+
+/// Sends a request from a connection of its own, and waits for the whole answer.
+pub(crate) async fn exchange(way: &Way, request: &Request) -> Outcome {
+    let (Way { origin, patience, room }, started) = (way, Instant::now());
     let talked = async {
-        let tcp = TcpStream::connect((origin.host.as_str(), origin.port)).await.map_err(not_reached)?;
+        let tcp = connect(origin).await?;
         // Nobody was asked about another machine, whatever this one's names say.
         if origin.is_loopback() && !tcp.peer_addr().map_err(not_reached)?.ip().is_loopback() {
             return Err(not_reached(format!("{} is another machine here", origin.host)));
@@ -42,14 +53,24 @@ pub(crate) async fn exchange(origin: &Origin, request: &Request, patience: Durat
         if origin.tls {
             let name = ServerName::try_from(origin.host.clone()).map_err(not_reached)?;
             let tls = TLS.clone()?.connect(name, tcp).await.map_err(not_reached)?;
-            talk(origin, request, tls).await
+            talk(origin, request, room, tls).await
         } else {
-            talk(origin, request, tcp).await
+            talk(origin, request, room, tcp).await
         }
     };
-    let answer = tokio::time::timeout(patience, talked).await.map_err(|_| Lost::TimedOut(patience))??;
+    let answer = tokio::time::timeout(*patience, talked).await.map_err(|_| Lost::TimedOut(*patience))??;
     Ok(Answer { took: started.elapsed(), ..answer })
 }
+
+async fn connect(origin: &Origin) -> Result<TcpStream, Lost> {
+    let host = &origin.host;
+    let found = lookup_host((host.as_str(), origin.port)).await;
+    let found = found.map_err(|error| not_reached(format!("{NO_ADDRESS} {host}: {error}")))?;
+    TcpStream::connect(&*found.collect::<Vec<_>>()).await.map_err(not_reached)
+}
+
+/// How it is told that a name is not known.
+pub(crate) const NO_ADDRESS: &str = "no address is known for";
 
 fn not_reached(error: impl std::fmt::Display) -> Lost {
     Lost::NotReached(error.to_string())
@@ -66,7 +87,7 @@ static TLS: LazyLock<Result<TlsConnector, Lost>> = LazyLock::new(|| {
     Ok(TlsConnector::from(Arc::new(config)))
 });
 
-async fn talk<S>(origin: &Origin, request: &Request, stream: S) -> Outcome
+async fn talk<S>(origin: &Origin, request: &Request, room: &Room, stream: S) -> Outcome
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -83,7 +104,7 @@ where
     let read = async {
         let answer = answering.await.map_err(|error| broke_off(&error))?;
         let (parts, body) = answer.into_parts();
-        let body = read_whole(body).await?;
+        let body = read_whole(body, room).await?;
         Ok(Answer { status: parts.status, headers: parts.headers, body, took: Duration::ZERO })
     };
     let hang_up = async {
@@ -124,17 +145,17 @@ fn broke_off(error: &hyper::Error) -> Lost {
     Lost::BrokeOff(why)
 }
 
-async fn read_whole(mut body: hyper::body::Incoming) -> Result<Bytes, Lost> {
-    let mut whole = Vec::new();
+async fn read_whole(mut body: hyper::body::Incoming, room: &Room) -> Result<Body, Lost> {
+    let mut reading = room.reading();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| broke_off(&error))?;
         let Ok(data) = frame.into_data() else { continue };
-        if whole.len() + data.len() > ANSWER_MAX {
+        if reading.length() + data.len() > ANSWER_MAX {
             return Err(Lost::TooLarge);
         }
-        whole.extend_from_slice(data.chunk());
+        reading.read(&data);
     }
-    Ok(whole.into())
+    Ok(reading.body())
 }
 
 /// How far a body has got.
@@ -167,7 +188,7 @@ impl Pieces {
     }
 }
 
-impl Body for Pieces {
+impl http_body::Body for Pieces {
     type Data = Bytes;
     type Error = Infallible;
 

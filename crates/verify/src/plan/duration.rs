@@ -24,6 +24,23 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Duration, PlanError> {
     number.checked_mul(unit_ms).map(Duration::from_millis).ok_or_else(wrong)
 }
 
+/// The same, where the verifier would stand still for longer than `most`.
+pub(super) fn at_most(name: &str, text: &str, most: Duration) -> Result<Duration, PlanError> {
+    let length = parse(name, text)?;
+    if length > most {
+        let seconds = most.as_secs();
+        return Err(PlanError::new(format!(
+            "{name}: {text:?} is longer than the verifier waits; write at most {seconds}s"
+        )));
+    }
+    if length.is_zero() {
+        return Err(PlanError::new(format!(
+            "{name}: {text:?} is no time at all; write one such as 250ms or 2s"
+        )));
+    }
+    Ok(length)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

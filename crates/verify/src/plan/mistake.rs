@@ -31,13 +31,18 @@ pub(super) fn told(text: &str, error: &Error) -> PlanError {
 
 /// The likeliest of the valid names, or all of them.
 fn nearest(name: &str, valid: &[&str]) -> String {
-    let name = name.to_ascii_lowercase();
-    let likeness = |other: &str| strsim::jaro_winkler(&name, other);
-    let best = valid.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    match best.filter(|best| likeness(best) >= ALIKE) {
+    match likeliest(name, valid) {
         Some(best) => format!("; did you mean `{best}`?"),
         None => format!("; there are {}", valid.join(", ")),
     }
+}
+
+/// The valid name that may have been meant.
+pub(super) fn likeliest<'a>(name: &str, valid: &[&'a str]) -> Option<&'a str> {
+    let name = name.to_ascii_lowercase();
+    let likeness = |other: &str| strsim::jaro_winkler(&name, other);
+    let best = valid.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    best.filter(|best| likeness(best) >= ALIKE)
 }
 
 #[cfg(test)]
@@ -45,6 +50,26 @@ mod tests {
     use crate::Plan;
 
     const REST: &str = "[operations.create]\nrequest = \"POST /transfers\"\n";
+
+    #[test]
+    fn a_placeholder_that_is_none_is_named_with_its_key() {
+        let plan = format!(
+            "target = \"http://h\"\n{REST}json = '{{\"a\":\"{{{{fres}}}}\"}}'\nheaders = {{ x-a = \"{{{{uid}}}}\" }}\n\
+             [operations.slow]\nrequest = \"POST /{{{{numbr}}}}\"\n[resource]\npath = \"/{{{{fresh}}}}/{{{{frsh}}}}\"\n\
+             json = \"{{}}\"\nchanged = \"[]\"\n"
+        );
+        let plan = Plan::parse(&plan).unwrap();
+        let told: Vec<_> = plan.placeholders.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "operations.create.json: {{fres}} is sent as it stands; did you mean {{fresh}}?",
+                "operations.create.headers.x-a: {{uid}} is sent as it stands; did you mean {{uuid}}?",
+                "operations.slow.request: {{numbr}} is sent as it stands; did you mean {{number}}?",
+                "resource.path: {{frsh}} is sent as it stands; did you mean {{fresh}}?",
+            ]
+        );
+    }
 
     #[test]
     fn a_mistake_is_told_with_its_line_its_key_and_what_would_be_valid() {
@@ -89,6 +114,46 @@ mod tests {
                 "credentials.first: \"a b\" is no name of a header",
             ),
             ("profile = \"ietf\"\n", "", "missing field `target`"),
+            (
+                "target = \"http://h\"\n",
+                "json = '{\"item\":\"book\"'\n",
+                "operations.create.json: \"{\\\"item\\\":\\\"book\\\"\" is no JSON: EOF",
+            ),
+            (
+                "target = \"http://h\"\n",
+                "json = '{\"n\":{{number}}}'\nchanged = '{\"n\":}'\n",
+                "operations.create.changed: \"{\\\"n\\\":}\" is no JSON",
+            ),
+            (
+                "target = \"http://h\"\n",
+                "json = '@body.json'\n",
+                "is no JSON: expected value at line 1 column 1; no file is read: write what is in body.json between",
+            ),
+            (
+                "target = \"http://h\"\n",
+                "[resource]\npath = \"/x\"\njson = \"{}\"\nchanged = \"{\"\n",
+                "resource.changed: \"{\" is no JSON",
+            ),
+            (
+                "target = \"http://h\"\n",
+                "[commands]\npause_for = \"2h\"\n",
+                "commands.pause_for: \"2h\" is longer than the verifier waits; write at most 300s",
+            ),
+            (
+                "target = \"http://h\"\n",
+                "[upstream]\nlisten = \"127.0.0.1:1\"\nlease = \"1d\"\n",
+                "upstream.lease: \"1d\" is longer than the verifier waits; write at most 120s",
+            ),
+            (
+                "target = \"http://h\"\n",
+                "[bounds]\npatience = \"0s\"\n",
+                "bounds.patience: \"0s\" is no time at all",
+            ),
+            (
+                "target = \"http://h\"\n",
+                "[bounds]\nat_once = 0\n",
+                "bounds.at_once: with 0 nothing could be asked; write at least 1",
+            ),
         ] {
             let error = Plan::parse(&format!("{before}{REST}{after}")).unwrap_err().to_string();
             assert!(error.contains(told), "{error}\nand not\n{told}");

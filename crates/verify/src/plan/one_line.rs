@@ -1,7 +1,7 @@
 //! A plan from one line: a request, and how its effects are counted.
 
 use super::{
-    Bounds, Commands, Credentials, Fresh, KeyRule, Operation, Operations, Plan, PlanError, Template,
+    Bounds, Commands, Credentials, KeyRule, Operation, Operations, Placeholder, Plan, PlanError, checked,
     credential,
 };
 use crate::{call::Origin, counter::Counter};
@@ -41,11 +41,14 @@ impl OneLine {
         }
         let (target, path) = Origin::split(url.trim()).map_err(|_| wrong())?;
         let mut create = Operation::parse(&format!("{method} {path}"))?;
+        let mut placeholders = Placeholder::all("the URL", url);
         if let Some(json) = self.json {
-            is_json(&json)?;
+            checked::json("--json", &json, |file| format!("write --json \"$(cat {file})\""))?;
+            placeholders.extend(Placeholder::all("--json", &json));
             create = create.with_json(json);
         }
         for header in &self.headers {
+            placeholders.extend(Placeholder::all("--header", header));
             create = create.with_header(header)?;
         }
         Ok(Plan {
@@ -64,19 +67,7 @@ impl OneLine {
             commands: Commands::default(),
             upstream: None,
             bounds: Bounds::default(),
+            placeholders,
         })
     }
-}
-
-/// Whether it is JSON once it has its fresh values.
-fn is_json(body: &str) -> Result<(), PlanError> {
-    let filled = Template::new(body).with(&Fresh::new());
-    let read = serde_json::from_str::<serde::de::IgnoredAny>(&filled);
-    read.map(drop).map_err(|error| {
-        let cure = match body.strip_prefix('@') {
-            Some(file) => format!("; no file is read: write --json \"$(cat {file})\""),
-            None => String::new(),
-        };
-        PlanError::new(format!("--json {body:?} is no JSON: {error}{cure}"))
-    })
 }

@@ -173,7 +173,7 @@ impl Operation {
         Request {
             method: self.method.clone(),
             path: self.path.with(&fresh),
-            headers: self.headers.clone(),
+            headers: filled(&self.headers, &fresh),
             body: self.body.with(&fresh).into(),
             who: Who::Nobody,
             manner: Manner::Whole,
@@ -192,6 +192,16 @@ impl fmt::Display for Operation {
     }
 }
 
+/// Headers with the values of one operation.
+fn filled(headers: &HeaderMap, fresh: &Fresh) -> HeaderMap {
+    let value = |value: &HeaderValue| {
+        let text = value.to_str().ok().filter(|text| text.contains("{{"));
+        let filled = text.and_then(|text| HeaderValue::try_from(Template::new(text).with(fresh)).ok());
+        filled.unwrap_or_else(|| value.clone())
+    };
+    headers.iter().map(|(name, text)| (name.clone(), value(text))).collect()
+}
+
 /// Reads `Name: value`.
 pub(crate) fn parse_header(line: &str) -> Result<(HeaderName, HeaderValue), PlanError> {
     let wrong = || PlanError::new(format!("{line:?} is no header: write one such as 'X-Tenant: acme'"));
@@ -199,4 +209,19 @@ pub(crate) fn parse_header(line: &str) -> Result<(HeaderName, HeaderValue), Plan
     let name = name.trim().parse().map_err(|_| wrong())?;
     let value = value.trim().parse().map_err(|_| wrong())?;
     Ok((name, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A fresh value in a header was sent as it stands in the plan.
+    #[test]
+    fn a_fresh_value_stands_in_a_header_as_in_a_body() {
+        let operation = Operation::parse("POST /x/{{fresh}}").unwrap().with_header("X-Order: no {{fresh}}");
+        let request = operation.unwrap().request();
+        let header = request.headers.get("x-order").unwrap();
+        assert_eq!(header, &format!("no {}", request.token));
+        assert_eq!(request.path, format!("/x/{}", request.token));
+    }
 }

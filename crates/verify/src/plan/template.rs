@@ -26,17 +26,6 @@ impl Template {
         &self.0
     }
 
-    /// What is written like a fresh value, and is none: `{{fres}}`.
-    pub(crate) fn unknown(&self) -> impl Iterator<Item = &str> {
-        const KNOWN: [&str; 3] = ["fresh", "uuid", "number"];
-        let opened = self.0.match_indices("{{").map(|(at, _)| self.0.get(at..).unwrap_or_default());
-        opened.filter_map(|text| {
-            let name = text.get(2..text.find("}}")?)?;
-            let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || " _-".contains(c));
-            (is_name && !KNOWN.contains(&name)).then(|| text.get(..name.len() + 4).unwrap_or_default())
-        })
-    }
-
     /// With the values of one operation.
     pub(crate) fn with(&self, fresh: &Fresh) -> String {
         self.0
@@ -61,12 +50,6 @@ impl Fresh {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_only_looks_like_a_fresh_value_is_named() {
-        let template = Template::new(r#"{"a":{"b":"{{fres}}"},"c":{"d":{}}} {{number}} {{ uuid }} {{"#);
-        assert_eq!(template.unknown().collect::<Vec<_>>(), ["{{fres}}", "{{ uuid }}"]);
-    }
 
     #[test]
     fn one_operation_has_one_fresh_value_and_the_next_another() {

@@ -1,18 +1,24 @@
 //! A plan as it is written in a file.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use http::HeaderMap;
 use serde::Deserialize;
 
 use super::{
-    Bounds, Carrier, Commands, Credentials, Form, KeyRule, Operation, Operations, Part, Plan, PlanError,
-    Resource, Template, Upstream, duration, mistake,
+    Bounds, Carrier, Commands, Credentials, Form, KeyRule, Operation, Operations, Part, Placeholder, Plan,
+    PlanError, Resource, Template, Upstream, checked, duration, mistake,
 };
 use crate::{
     call::Origin,
     counter::{Counter, Reading},
 };
+
+/// Longest times that a plan may name; the verifier waits for them.
+const PATIENCE_MAX: Duration = Duration::from_secs(600);
+const SETTLE_MAX: Duration = Duration::from_secs(300);
+const PAUSE_MAX: Duration = Duration::from_secs(300);
+const LEASE_MAX: Duration = Duration::from_secs(120);
 
 impl Plan {
     /// Reads a plan.
@@ -152,19 +158,44 @@ impl Written {
                 Caller::Second => credentials.second = Some(headers("credentials.second", written)?),
             }
         }
+        let placeholders = self.placeholders();
         Ok(Plan {
             target,
             profile: self.profile.unwrap_or_else(|| "ietf".into()),
             key: self.key.rule()?,
             credentials,
             operations: self.operations.operations()?,
-            resource: self.resource.map(Resource_::resource),
+            resource: self.resource.map(Resource_::resource).transpose()?,
             counter: self.counter.map(Counter_::counter).transpose()?,
             retention: self.retention.map(|text| duration::parse("retention", &text)).transpose()?,
             commands: self.commands.commands()?,
             upstream: self.upstream.map(Upstream_::upstream).transpose()?,
             bounds: self.bounds.bounds()?,
+            placeholders,
         })
+    }
+
+    fn placeholders(&self) -> Vec<Placeholder> {
+        let Operations_ { create, slow, fails, refused, large, reads } = &self.operations;
+        let all = [
+            ("create", Some(create)),
+            ("slow", slow.as_ref()),
+            ("fails", fails.as_ref()),
+            ("refused", refused.as_ref()),
+            ("large", large.as_ref()),
+        ];
+        let mut found = Vec::new();
+        let mut look = |key: &str, text: &str| found.extend(Placeholder::all(key, text));
+        for (name, operation) in all {
+            for (key, text) in operation.into_iter().flat_map(Operation_::texts) {
+                look(&format!("operations.{name}.{key}"), text);
+            }
+        }
+        reads.iter().for_each(|read| look("operations.reads", read));
+        for (key, text) in self.resource.iter().flat_map(Resource_::texts) {
+            look(&format!("resource.{key}"), text);
+        }
+        found
     }
 }
 
@@ -202,33 +233,57 @@ impl Operations_ {
 }
 
 impl Resource_ {
-    fn resource(self) -> Resource {
-        Resource {
+    /// All that may have fresh values.
+    fn texts(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let part = self.part.as_deref().map(|text| ("part", text));
+        [("path", &*self.path), ("json", &*self.json), ("changed", &*self.changed)].into_iter().chain(part)
+    }
+
+    fn resource(self) -> Result<Resource, PlanError> {
+        for (key, text) in self.texts().filter(|(key, _)| *key != "path") {
+            is_json(&format!("resource.{key}"), text)?;
+        }
+        Ok(Resource {
             path: Template::new(self.path),
             json: Template::new(self.json),
             changed: Template::new(self.changed),
             part: self.part.map(Template::new),
             removable: self.removable,
-        }
+        })
     }
 }
 
 impl Commands_ {
     fn commands(self) -> Result<Commands, PlanError> {
         let Self { kill, restart, pause, resume, pause_for } = self;
-        let pause_for = pause_for.map(|text| duration::parse("commands.pause_for", &text)).transpose()?;
+        let pause_for =
+            pause_for.map(|text| duration::at_most("commands.pause_for", &text, PAUSE_MAX)).transpose()?;
         Ok(Commands { kill, restart, pause, resume, pause_for })
     }
 }
 
 impl Upstream_ {
     fn upstream(self) -> Result<Upstream, PlanError> {
-        let lease = self.lease.map(|text| duration::parse("upstream.lease", &text)).transpose()?;
+        let lease =
+            self.lease.map(|text| duration::at_most("upstream.lease", &text, LEASE_MAX)).transpose()?;
         Ok(Upstream { listen: self.listen, lease, credentials: self.credentials.unwrap_or(true) })
     }
 }
 
 impl Operation_ {
+    /// All that may have fresh values.
+    fn texts(&self) -> impl Iterator<Item = (String, &str)> {
+        let texts = [
+            ("request", Some(&self.request)),
+            ("json", self.json.as_ref()),
+            ("body", self.body.as_ref()),
+            ("changed", self.changed.as_ref()),
+        ];
+        let headers = self.headers.iter().map(|(name, text)| (format!("headers.{name}"), text.as_str()));
+        let texts = texts.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?.as_str())));
+        texts.chain(headers)
+    }
+
     fn operation(self, name: &str) -> Result<Operation, PlanError> {
         let request = Operation::parse(&self.request);
         let mut operation = request.map_err(|error| error.within(&format!("{name}.request")))?;
@@ -236,7 +291,13 @@ impl Operation_ {
             (Some(_), Some(_)) => {
                 return Err(PlanError::new(format!("{name}: write json or body, not both")));
             }
-            (Some(json), None) => operation = operation.with_json(json),
+            (Some(json), None) => {
+                is_json(&format!("{name}.json"), &json)?;
+                if let Some(changed) = &self.changed {
+                    is_json(&format!("{name}.changed"), changed)?;
+                }
+                operation = operation.with_json(json);
+            }
             (None, body) => operation.body = Template::new(body.unwrap_or_default()),
         }
         operation.headers.extend(headers(&format!("{name}.headers"), &self.headers)?);
@@ -260,14 +321,26 @@ impl Counter_ {
 impl Bounds_ {
     fn bounds(self) -> Result<Bounds, PlanError> {
         let usual = Bounds::default();
-        let length = |name, text: Option<String>| text.map(|text| duration::parse(name, &text)).transpose();
+        let length = |name, text: Option<String>, most| {
+            text.map(|text| duration::at_most(name, &text, most)).transpose()
+        };
+        let count = |name, written: Option<u32>, usual| match written {
+            Some(0) => {
+                Err(PlanError::new(format!("{name}: with 0 nothing could be asked; write at least 1")))
+            }
+            written => Ok(written.unwrap_or(usual)),
+        };
         Ok(Bounds {
-            requests: self.requests.unwrap_or(usual.requests),
-            at_once: self.at_once.unwrap_or(usual.at_once),
-            patience: length("bounds.patience", self.patience)?.unwrap_or(usual.patience),
-            settle: length("bounds.settle", self.settle)?.unwrap_or(usual.settle),
+            requests: count("bounds.requests", self.requests, usual.requests)?,
+            at_once: count("bounds.at_once", self.at_once, usual.at_once)?,
+            patience: length("bounds.patience", self.patience, PATIENCE_MAX)?.unwrap_or(usual.patience),
+            settle: length("bounds.settle", self.settle, SETTLE_MAX)?.unwrap_or(usual.settle),
         })
     }
+}
+
+fn is_json(key: &str, text: &str) -> Result<(), PlanError> {
+    checked::json(key, text, |file| format!("write what is in {file} between ''' and '''"))
 }
 
 fn headers(at: &str, written: &BTreeMap<String, String>) -> Result<HeaderMap, PlanError> {

@@ -4,7 +4,7 @@ use tokio::task::JoinHandle;
 
 use super::{Step, Trial};
 use crate::{
-    call::{Lost, Outcome, Request, Together},
+    call::{Lost, Outcome, Place, Request, Together},
     proxy::carry,
     verdict::Stop,
 };
@@ -31,7 +31,7 @@ impl Trial<'_> {
     /// # Errors
     /// If the run's requests are spent, or these are more than it may send at once.
     pub fn begin(&mut self, what: &str, requests: Vec<Request>) -> Result<Begun, Stop> {
-        self.spend(requests.iter().map(Request::times).sum())?;
+        let places = self.spend(&requests)?;
         let step = self.steps.len();
         let exchanges = requests.iter().map(|request| (request.clone(), Err(Lost::NotAwaited))).collect();
         self.steps.push(Step {
@@ -40,12 +40,11 @@ impl Trial<'_> {
             together: Together::Meanwhile,
             command: None,
         });
-        let patience = self.plan.bounds.patience;
-        let begin = |request: Request| {
-            let (origin, sent) = (self.plan.target.clone(), request.clone());
-            (request, Running(tokio::spawn(async move { carry(&origin, &sent, patience).await })))
+        let begin = |(request, place): (Request, Place)| {
+            let (way, sent) = (self.way(), request.clone());
+            (request, Running(tokio::spawn(async move { carry(&way, &sent, place).await })))
         };
-        Ok(Begun { step, requests: requests.into_iter().map(begin).collect() })
+        Ok(Begun { step, requests: requests.into_iter().zip(places).map(begin).collect() })
     }
 
     /// Waits for all of their answers.

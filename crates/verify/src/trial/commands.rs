@@ -1,10 +1,10 @@
 //! What is done to the API itself.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::time::Duration;
 
 use tokio::{
     net::TcpStream,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{Ran, Step, Trial};
@@ -18,58 +18,90 @@ use crate::{
 /// How long it may take to answer after it was started, and to be gone after it was killed.
 const UP: Duration = Duration::from_secs(30);
 const GONE: Duration = Duration::from_secs(2);
+/// How long one look at what is down may take.
+const GLANCE: Duration = Duration::from_secs(2);
 /// How often it is looked whether it is.
 const LOOK: Duration = Duration::from_millis(20);
 
 impl Trial<'_> {
-    /// Runs one of the plan's commands.
+    /// Runs one of the plan's commands. That it failed is told at once, and not only by what the check has found.
     ///
     /// # Errors
     /// If there is none, or it fails: then nothing can be seen.
-    pub async fn command(&mut self, what: &str, command: Option<&String>) -> Result<(), Stop> {
+    async fn command(&mut self, what: &str, command: Option<&String>) -> Result<(), Stop> {
         let command = command.ok_or_else(|| Stop::not_observable(format!("no command to {what} it")))?;
         let starts = what == "start";
         let what = format!("{what} it: {command}");
-        commands::run(command).await.map_err(|why| Stop::not_observable(format!("{what}: {why}")))?;
+        if let Err(why) = commands::run(command).await {
+            let failed = format!("{what}: {why}");
+            self.learnt.saw_failure(failed.clone());
+            return Err(Stop::not_observable(failed));
+        }
         let ran = Ran { command: command.clone(), starts };
         self.steps.push(Step { what, exchanges: Vec::new(), together: Together::Alone, command: Some(ran) });
         Ok(())
     }
 
-    /// Kills it; from here on it counts as dead.
+    /// Kills it; from here on it counts as down, until it [answers](Trial::until_it_answers).
     ///
     /// # Errors
-    /// As for [`Trial::command`].
+    /// If there is no such command, or it fails.
     pub async fn kill(&mut self, commands: &Commands) -> Result<(), Stop> {
-        self.learnt.is_dead.store(true, Ordering::Relaxed);
+        self.learnt.is_down("it was killed, and not started again");
         self.command("kill", commands.kill.as_ref()).await
     }
 
     /// Starts it again.
     ///
     /// # Errors
-    /// As for [`Trial::command`].
+    /// If there is no such command, or it fails.
     pub async fn restart(&mut self, commands: &Commands) -> Result<(), Stop> {
         let started = self.command("start", commands.restart.as_ref()).await;
-        self.learnt.is_dead.store(started.is_err(), Ordering::Relaxed);
+        self.learnt.is_down(match &started {
+            Ok(()) => "it was killed, and has not answered since it was started again",
+            Err(_) => "it was killed, and the plan's `restart` failed",
+        });
         started
     }
 
-    /// What was killed and could not be started again is no API to judge, unless somebody has started it since.
+    /// Stops it where it is; from here on it counts as down, until it goes on.
+    ///
+    /// # Errors
+    /// If there is no such command, or it fails.
+    pub async fn pause(&mut self, commands: &Commands) -> Result<(), Stop> {
+        self.learnt.is_down("it was stopped, and did not go on");
+        self.command("stop", commands.pause.as_ref()).await
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// If there is no such command, or it fails.
+    pub async fn resume(&mut self, commands: &Commands) -> Result<(), Stop> {
+        let resumed = self.command("resume", commands.resume.as_ref()).await;
+        match &resumed {
+            Ok(()) => self.learnt.is_up(),
+            Err(_) => self.learnt.is_down("it was stopped, and the plan's `resume` failed"),
+        }
+        resumed
+    }
+
+    /// What was killed or stopped, and does not run again, is no API to judge, unless somebody has helped it since: it may
+    /// take connections, and would be blamed for what it does not answer.
     ///
     /// # Errors
     /// If nobody has.
-    pub(crate) async fn is_alive(&self) -> Result<(), Stop> {
-        let target = &self.plan.target;
-        if !self.learnt.is_dead() {
-            return Ok(());
+    pub(crate) async fn is_alive(&mut self) -> Result<(), Stop> {
+        let Some(why) = self.learnt.why_down() else { return Ok(()) };
+        match timeout(GLANCE, self.looked()).await {
+            Ok(Ok(())) => {
+                self.learnt.is_up();
+                Ok(())
+            }
+            Ok(Err(_)) | Err(_) => {
+                Err(Stop::Lost { step: "before the check".into(), lost: Lost::NotReached(why) })
+            }
         }
-        TcpStream::connect((target.host.as_str(), target.port)).await.map(drop).map_err(|_| {
-            let why = "it was killed, and the plan's command to restart it did not bring it back";
-            Stop::Lost { step: "before the check".into(), lost: Lost::NotReached(why.into()) }
-        })?;
-        self.learnt.is_dead.store(false, Ordering::Relaxed);
-        Ok(())
     }
 
     /// Waits until nobody answers any more; not for long, as something may start it again by itself.
@@ -96,7 +128,10 @@ impl Trial<'_> {
         let started = Instant::now();
         loop {
             match self.looked().await {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    self.learnt.is_up();
+                    return Ok(());
+                }
                 Err(Stop::Lost { lost, .. }) if started.elapsed() > UP => {
                     let seconds = UP.as_secs();
                     let why = format!("{seconds} s after it was started it does not answer: {lost}");

@@ -1,17 +1,23 @@
 //! What a run has spent, and what it has learnt of the API: shared by its trials.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering},
+    sync::atomic::{AtomicU16, AtomicU32, Ordering},
     time::Duration,
 };
 
 use http::StatusCode;
+use tokio::sync::watch;
+
+use crate::call::{Places, Room};
 
 /// As often as this in a row is no chance.
 const STILL: u32 = 2;
 
+/// Most failures of commands that are told; they stand in findings as well.
+const FAILURES_MAX: usize = 20;
+
 /// What the trials of one run share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Learnt {
     spent: AtomicU32,
     /// The longest that an effect was counted after its answer, in milliseconds.
@@ -20,11 +26,29 @@ pub(crate) struct Learnt {
     usual: AtomicU16,
     /// How many fresh operations in a row have left the counter where it was.
     still: AtomicU32,
-    /// Whether it was killed, and not started again.
-    pub(super) is_dead: AtomicBool,
+    /// Why it cannot be asked: it was killed or stopped, and does not run again.
+    down: watch::Sender<Option<String>>,
+    /// Commands of the plan that failed, each in a line.
+    failed: watch::Sender<Vec<String>>,
+    pub(super) places: Places,
+    pub(super) room: Room,
 }
 
 impl Learnt {
+    /// Of a run that may send so many requests at once.
+    pub(crate) fn new(at_once: u32) -> Self {
+        Self {
+            spent: AtomicU32::default(),
+            lag_ms: AtomicU32::default(),
+            usual: AtomicU16::default(),
+            still: AtomicU32::default(),
+            down: watch::Sender::default(),
+            failed: watch::Sender::default(),
+            places: Places::of(at_once),
+            room: Room::default(),
+        }
+    }
+
     /// Requests that were sent.
     pub(crate) fn spent(&self) -> u32 {
         self.spent.load(Ordering::Relaxed)
@@ -67,9 +91,35 @@ impl Learnt {
         self.still.load(Ordering::Relaxed) >= STILL
     }
 
-    /// Whether somebody has to start it again.
-    pub(crate) fn is_dead(&self) -> bool {
-        self.is_dead.load(Ordering::Relaxed)
+    /// From here on it cannot be asked, and this is why.
+    pub(super) fn is_down(&self, why: impl Into<String>) {
+        self.down.send_replace(Some(why.into()));
+    }
+
+    /// It can be asked again.
+    pub(super) fn is_up(&self) {
+        self.down.send_replace(None);
+    }
+
+    /// Why it cannot be asked.
+    pub(crate) fn why_down(&self) -> Option<String> {
+        self.down.borrow().clone()
+    }
+
+    /// A command has failed; the same failure counts once.
+    pub(crate) fn saw_failure(&self, line: String) {
+        self.failed.send_if_modified(|told| {
+            let is_new = told.len() < FAILURES_MAX && !told.contains(&line);
+            if is_new {
+                told.push(line);
+            }
+            is_new
+        });
+    }
+
+    /// Those commands that have failed, in order, as they do.
+    pub(crate) fn failures(&self) -> watch::Receiver<Vec<String>> {
+        self.failed.subscribe()
     }
 }
 
@@ -79,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_is_refused_is_not_spent() {
-        let learnt = Learnt::default();
+        let learnt = Learnt::new(1);
         assert!(learnt.spend(3, 4));
         assert!(!learnt.spend(2, 4));
         assert_eq!(learnt.spent(), 3);

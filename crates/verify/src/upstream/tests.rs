@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::{
-    call::{Lost, Manner, Outcome, Request, Who, exchange},
+    call::{Lost, Manner, Outcome, Request, Room, Way, Who, exchange},
     plan::{Operation, Part},
 };
 
@@ -29,8 +29,9 @@ impl Scene {
     }
 
     fn begin(&self, request: &Request) -> JoinHandle<Outcome> {
-        let (origin, request) = (format!("http://{}", self.0.address()).parse().unwrap(), request.clone());
-        tokio::spawn(async move { exchange(&origin, &request, PATIENCE).await })
+        let origin = format!("http://{}", self.0.address()).parse().unwrap();
+        let (way, request) = (Way { origin, patience: PATIENCE, room: Room::default() }, request.clone());
+        tokio::spawn(async move { exchange(&way, &request).await })
     }
 
     async fn send(&self, request: &Request) -> Outcome {

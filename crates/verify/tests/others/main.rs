@@ -1,5 +1,6 @@
 //! APIs that others could write: what is permitted is not called a fault, and what is a fault does not pass.
 
+mod down;
 mod scripts;
 mod served;
 
@@ -348,6 +349,6 @@ async fn what_is_dead_after_a_restart_that_failed_is_not_judged() {
     assert_eq!(report.findings.last().unwrap().check.id, "crash/wedged");
     for finding in after {
         let why = format!("{:?}", finding.verdict);
-        assert!(finding.unreached && why.contains("did not bring it back"), "{why}");
+        assert!(finding.unreached && why.contains("the plan's `restart` failed"), "{why}");
     }
 }

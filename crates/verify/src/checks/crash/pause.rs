@@ -23,11 +23,11 @@ pub(super) async fn runs_again(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     let first = trial.begin("a first request", vec![request.clone()])?;
     sleep(TAKEN_UP).await;
     let missed = first.is_over();
-    trial.command("stop", plan.commands.pause.as_ref()).await?;
+    trial.pause(&plan.commands).await?;
     // Whatever comes of it: nothing is left stopped.
     let repeat = trial.begin("its repeat, while nobody runs", vec![request.clone()]);
     sleep(paused).await;
-    trial.command("resume", plan.commands.resume.as_ref()).await?;
+    trial.resume(&plan.commands).await?;
     trial.finish(first).await;
     trial.finish(repeat?).await;
     trial.until_it_answers().await?;
