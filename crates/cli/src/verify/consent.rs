@@ -42,6 +42,10 @@ fn agreed(host: &str, ask: &mut dyn BufRead, err: &mut dyn Write) -> io::Result<
     err.flush()?;
     let mut typed = String::new();
     ask.read_line(&mut typed)?;
+    if !typed.ends_with('\n') {
+        // What follows has a line of its own.
+        writeln!(err)?;
+    }
     Ok(matches!(typed.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 

@@ -9,5 +9,6 @@
 
 mod command;
 
+mod asked;
 mod exits;
 mod refusals;
