@@ -18,6 +18,8 @@ cargo xtask COMMAND
   bench gateway [--seconds N] [--quick]
                                   builds the release, measures the gateway beside nginx and a bare upstream
   tools                           finds or installs what the tests need (apt-get, as root)
+  servers                         PostgreSQL, Redis and a Redis Cluster for tests, until Ctrl-C; prints the
+                                  environment that hands them to `cargo test`
   screenshot                      builds the release, plays the demo in headless Chromium, writes docs/demo.png
   help                            this text";
 
@@ -36,6 +38,8 @@ pub(crate) enum Command {
     Bench(bench::Options),
     /// Find or install what the tests need.
     Tools,
+    /// Run the servers that tests share.
+    Servers,
     /// Write `docs/demo.png`.
     Screenshot,
 }
@@ -51,6 +55,7 @@ impl Command {
             "test" => Self::Test,
             "tidy" => Self::Tidy,
             "tools" => Self::Tools,
+            "servers" => Self::Servers,
             "screenshot" => Self::Screenshot,
             other => return Err(Failure::usage(format!("there is no command {other:?}"))),
         };
@@ -113,7 +118,7 @@ mod tests {
 
     #[test]
     fn help_names_every_command() {
-        for line in ["test", "tidy", "storm", "bench gateway", "tools", "screenshot"] {
+        for line in ["test", "tidy", "storm", "bench gateway", "tools", "servers", "screenshot"] {
             assert!(parse(line).is_ok(), "{line} is a command");
             assert!(HELP.contains(&format!("\n  {line} ")), "{line} is in the help text");
         }

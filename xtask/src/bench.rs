@@ -28,7 +28,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     process::run(&mut workspace::cargo(["build", "--release", "-p", "onlyonce-bench"]))?;
     let target = metadata::target_directory()?;
     let mut bench = Command::new(target.join("release/onlyonce-bench"));
-    bench.arg("gateway").arg("--onlyonce").arg(target.join("release/onlyonce")).args(["--nginx", nginx]);
+    bench.arg("gateway").arg("--onlyonce").arg(target.join("release/onlyonce")).arg("--nginx").arg(nginx);
     bench.arg("--output").arg(target.join("bench"));
     if let Some(seconds) = options.seconds {
         bench.args(["--seconds", &seconds.to_string()]);

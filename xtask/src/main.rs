@@ -11,6 +11,7 @@ mod failure;
 mod metadata;
 mod process;
 mod screenshot;
+mod servers;
 mod storm;
 mod test;
 mod tidy;
@@ -42,6 +43,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Storm(options) => storm::run(&options)?,
         Command::Bench(options) => bench::run(&options)?,
         Command::Tools => tools::ensure_all()?,
+        Command::Servers => servers::run()?,
         Command::Screenshot => screenshot::run()?,
     }
     Ok(())

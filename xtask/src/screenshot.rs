@@ -63,10 +63,10 @@ pub(crate) fn run() -> Result<(), Failure> {
     let program = target.join("release/onlyonce");
     let scratch = Scratch::new(&target)?;
     let (_demo, addresses) = start_demo(&program)?;
-    draw(browser, &format!("{}{STORY}", addresses.page), DEMO_WINDOW, &scratch.path)?;
+    draw(&browser, &format!("{}{STORY}", addresses.page), DEMO_WINDOW, &scratch.path)?;
     publish(&scratch.picture(), DEMO)?;
     let report = verify(&program, &addresses.twin, &scratch.path)?;
-    draw(browser, &format!("file://{}", report.display()), REPORT_WINDOW, &scratch.path)?;
+    draw(&browser, &format!("file://{}", report.display()), REPORT_WINDOW, &scratch.path)?;
     publish(&scratch.picture(), REPORT)
 }
 
@@ -176,7 +176,7 @@ fn address_in(line: &str) -> Option<&str> {
     })
 }
 
-fn draw(browser: &str, page: &str, window: &str, scratch: &Path) -> Result<(), Failure> {
+fn draw(browser: &Path, page: &str, window: &str, scratch: &Path) -> Result<(), Failure> {
     let mut command = Command::new(browser);
     command.args(QUIET).arg(format!("--window-size={window}"));
     command.arg(format!("--user-data-dir={}", scratch.join("profile").display()));

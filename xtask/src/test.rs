@@ -8,6 +8,7 @@
 use std::time::Instant;
 
 use crate::failure::Failure;
+use crate::servers::Servers;
 use crate::tools;
 use crate::{console, process, tidy, workspace};
 
@@ -105,8 +106,13 @@ fn without_features() -> Result<(), Failure> {
     Ok(())
 }
 
+/// One of each server for the whole run, so that no test program starts its own where it need not.
 fn tests() -> Result<(), Failure> {
-    process::run(&mut workspace::cargo(["test", "--workspace", "--all-features"]))
+    // The program that starts the servers is built with the tests.
+    process::run(&mut workspace::cargo(["test", "--workspace", "--all-features", "--no-run"]))?;
+    let servers = Servers::start()?;
+    let mut command = workspace::cargo(["test", "--workspace", "--all-features"]);
+    process::run(command.envs(servers.environment()))
 }
 
 fn documentation() -> Result<(), Failure> {

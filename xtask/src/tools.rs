@@ -4,6 +4,8 @@
 //! then the failure says what to type.
 //! It knows Debian's package manager only.
 
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::failure::Failure;
@@ -20,21 +22,40 @@ pub(crate) enum Tool {
     Chromium,
     /// What the example client in a shell is made of.
     Curl,
-    /// The plain proxy with which the gateway's speed is compared.
+    /// The plain proxy with which the gateway's speed is compared, and that tries a second gateway.
     Nginx,
+    /// Keeps a ledger that several gateways share.
+    Postgres,
+    /// The same, in memory and on disk.
+    Redis,
+    /// Makes a cluster of several of them.
+    RedisCli,
+    /// Hands out PostgreSQL's connections for a transaction each.
+    Pgbouncer,
+    /// Gives a gateway another wall clock.
+    Faketime,
 }
 
+/// Where Debian puts PostgreSQL's programs, under a directory for each version.
+const POSTGRES: &str = "/usr/lib/postgresql";
+
 impl Tool {
-    /// The names under which the program may be found, the usual one first.
-    fn programs(self) -> &'static [&'static str] {
-        match self {
+    /// Where the program may be found, the usual place first.
+    fn programs(self) -> Vec<PathBuf> {
+        let names: &[&str] = match self {
             Self::Strace => &["strace"],
             Self::Python => &["python3"],
             Self::Chromium => &["chromium", "chromium-browser", "google-chrome"],
             Self::Curl => &["curl"],
-            // Debian puts it where only root looks.
+            // Debian puts these where only root looks.
             Self::Nginx => &["nginx", "/usr/sbin/nginx"],
-        }
+            Self::Pgbouncer => &["pgbouncer", "/usr/sbin/pgbouncer"],
+            Self::Postgres => return postgres_versions(),
+            Self::Redis => &["redis-server"],
+            Self::RedisCli => &["redis-cli"],
+            Self::Faketime => &["faketime"],
+        };
+        names.iter().map(PathBuf::from).collect()
     }
 
     /// The Debian packages that bring it.
@@ -46,42 +67,73 @@ impl Tool {
             Self::Chromium => &["chromium", "fonts-liberation"],
             Self::Curl => &["curl"],
             Self::Nginx => &["nginx"],
+            Self::Postgres => &["postgresql"],
+            Self::Redis => &["redis-server"],
+            Self::RedisCli => &["redis-tools"],
+            Self::Pgbouncer => &["pgbouncer"],
+            Self::Faketime => &["faketime"],
         }
     }
 
     /// The option with which it says its version and ends.
     fn version_option(self) -> &'static str {
         match self {
-            Self::Strace | Self::Python | Self::Chromium | Self::Curl => "--version",
             Self::Nginx => "-v",
+            _ => "--version",
         }
     }
 
     /// The service that its package starts, which nobody has asked for.
     fn service(self) -> Option<&'static str> {
         match self {
-            Self::Strace | Self::Python | Self::Chromium | Self::Curl => None,
             Self::Nginx => Some("nginx"),
+            Self::Postgres => Some("postgresql"),
+            Self::Redis => Some("redis-server"),
+            Self::Pgbouncer => Some("pgbouncer"),
+            Self::Strace | Self::Python | Self::Chromium | Self::Curl | Self::RedisCli | Self::Faketime => {
+                None
+            }
         }
     }
 
-    /// The name under which the program is installed, if it is.
-    pub(crate) fn find(self) -> Option<&'static str> {
-        let is_here = |program: &&str| process::succeeds(Command::new(program).arg(self.version_option()));
-        self.programs().iter().copied().find(is_here)
+    /// Where the program is installed, if it is.
+    pub(crate) fn find(self) -> Option<PathBuf> {
+        let is_here = |program: &PathBuf| process::succeeds(Command::new(program).arg(self.version_option()));
+        self.programs().into_iter().find(is_here)
     }
+}
+
+/// On the search path, else the newest that Debian has.
+fn postgres_versions() -> Vec<PathBuf> {
+    let directories = fs::read_dir(POSTGRES).into_iter().flatten().flatten().map(|entry| entry.path());
+    let number = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();
+    let mut versions: Vec<_> = directories.filter_map(|path| Some((number(&path)?, path))).collect();
+    versions.sort();
+    let installed = versions.into_iter().rev().map(|(_, path)| path.join("bin/initdb"));
+    std::iter::once(PathBuf::from("initdb")).chain(installed).collect()
 }
 
 /// All that `cargo xtask test` needs.
 pub(crate) fn ensure_all() -> Result<(), Failure> {
-    ensure(&[Tool::Strace, Tool::Python, Tool::Curl, Tool::Chromium])
+    ensure(&[
+        Tool::Strace,
+        Tool::Python,
+        Tool::Curl,
+        Tool::Chromium,
+        Tool::Nginx,
+        Tool::Postgres,
+        Tool::Redis,
+        Tool::RedisCli,
+        Tool::Pgbouncer,
+        Tool::Faketime,
+    ])
 }
 
 /// Finds each tool or installs it.
 pub(crate) fn ensure(tools: &[Tool]) -> Result<(), Failure> {
     for tool in tools {
         match tool.find() {
-            Some(program) => console::note(format_args!("{program}: found")),
+            Some(program) => console::note(format_args!("{}: found", program.display())),
             None => install(*tool)?,
         }
     }

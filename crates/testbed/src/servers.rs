@@ -36,7 +36,7 @@ mod programs;
 pub use self::{
     cluster::Cluster,
     daemon::{Daemon, GONE_LIMIT, UP_LIMIT},
-    given::{POSTGRES, REDIS, REDIS_CLUSTER, name, postgres, redis, redis_cluster},
+    given::{POSTGRES, REDIS, REDIS_CLUSTER, given, name, postgres, redis, redis_cluster},
     pgbouncer::Pgbouncer,
     place::Place,
     postgres::Postgres,

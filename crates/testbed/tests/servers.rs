@@ -8,7 +8,7 @@ use std::{
 };
 
 use onlyonce_testbed::{
-    servers::{Cluster, Daemon, Pgbouncer, Postgres, Redis, postgres, redis},
+    servers::{Cluster, Daemon, POSTGRES, Pgbouncer, Postgres, REDIS, REDIS_CLUSTER, Redis, postgres, redis},
     tls::Authority,
 };
 use tokio::time::timeout;
@@ -162,6 +162,8 @@ async fn a_cluster_fails_over_and_takes_the_old_master_back() {
 /// The program beside us starts the three shared servers; here it is a test that is killed, or ends.
 fn shared() -> (Child, Vec<SocketAddr>) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_onlyonce-servers"));
+    // Those that we are given ourselves are not ours to stop.
+    child.env_remove(POSTGRES).env_remove(REDIS).env_remove(REDIS_CLUSTER);
     let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it was built");
     let out = std::io::BufReader::new(child.stdout.take().expect("it is a pipe"));
     let lines: Vec<String> = std::io::BufRead::lines(out).map(Result::unwrap).take(3).collect();
@@ -190,6 +192,15 @@ async fn shared_servers_end_with_the_input_of_their_program() {
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
     assert!(addrs.iter().copied().all(is_refused));
+}
+
+#[tokio::test]
+async fn a_server_that_is_given_is_not_started() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_onlyonce-servers"));
+    let given = [(POSTGRES, "postgres://a"), (REDIS, "redis://b"), (REDIS_CLUSTER, "redis-cluster://c")];
+    let output = command.envs(given).stdin(Stdio::null()).output().unwrap();
+    let expected: String = given.iter().map(|(name, url)| format!("export {name}={url}\n")).collect();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
 }
 
 /// Where the children of a process work.

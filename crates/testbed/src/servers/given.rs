@@ -55,7 +55,8 @@ pub fn name() -> String {
     format!("t_{:016x}", chance::bits())
 }
 
+/// The URL that the environment gives, if it gives one.
 #[expect(clippy::disallowed_methods, reason = "the environment of a test says where its servers are")]
-fn given(variable: &str) -> Option<String> {
+pub fn given(variable: &str) -> Option<String> {
     std::env::var(variable).ok().filter(|url| !url.is_empty())
 }

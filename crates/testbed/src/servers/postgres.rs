@@ -2,6 +2,7 @@
 
 use std::{
     ops::{Deref, DerefMut},
+    path::Path,
     process::Stdio,
 };
 
@@ -49,36 +50,18 @@ impl Postgres {
         let programs = programs::postgres();
         // An immediate shutdown: unlike a kill it leaves no shared memory behind.
         let (place, port) = (Place::new("postgres", Account::unprivileged(), "QUIT"), Port::reserve());
-        let secret = password.map(|password| place.write("password", password).display().to_string());
-        let mut init =
-            vec!["--pgdata=.", "--username=postgres", "--encoding=UTF8", "--no-locale", "--no-sync"];
-        let by_password = secret.map(|file| format!("--pwfile={file}"));
-        init.extend(
-            by_password
-                .as_deref()
-                .map_or(["--auth=trust", "--no-instructions"], |file| [file, "--auth=scram-sha-256"]),
-        );
-        place.run(&programs.join("initdb"), &init);
-
+        init(&place, &programs.join("initdb"), password);
+        let mut ours = vec![
+            ("listen_addresses", "127.0.0.1".to_owned()),
+            ("port", port.number().to_string()),
+            ("unix_socket_directories", String::new()),
+            ("max_connections", "200".to_owned()),
+        ];
+        ours.extend(certificate.iter().flat_map(|certificate| encrypted(&place, certificate, password)));
         let mut command = place.command(&programs.join("postgres"));
         command.args(["-D", "."]);
-        let mut set = |name: &str, value: &str| {
+        for (name, value) in ours.iter().chain(&settings) {
             command.arg("-c").arg(format!("{name}={value}"));
-        };
-        set("listen_addresses", "127.0.0.1");
-        set("port", &port.number().to_string());
-        set("unix_socket_directories", "");
-        set("max_connections", "200");
-        if let Some(certificate) = certificate {
-            set("ssl", "on");
-            set("ssl_cert_file", &place.write("chain.pem", certificate.chain_pem()).display().to_string());
-            set("ssl_key_file", &place.write("key.pem", certificate.key_pem()).display().to_string());
-            let method = if password.is_some() { "scram-sha-256" } else { "trust" };
-            let rules = place.write("pg_hba.conf", &format!("hostssl all all 127.0.0.1/32 {method}\n"));
-            set("hba_file", &rules.display().to_string());
-        }
-        for (name, value) in &settings {
-            set(name, value);
         }
         let daemon = Daemon::start("PostgreSQL", place, port, command, Probe::Postgres, Signal::INT).await;
         Self { daemon, password }
@@ -97,6 +80,27 @@ impl Postgres {
     pub async fn ask(&self, sql: &str) -> String {
         ask(&self.url(), sql).await
     }
+}
+
+/// Makes the files of a database.
+fn init(place: &Place, program: &Path, password: Option<&str>) {
+    let mut args = vec!["--pgdata=.", "--username=postgres", "--encoding=UTF8", "--no-locale", "--no-sync"];
+    let file = password.map(|password| format!("--pwfile={}", place.write("password", password).display()));
+    args.extend(file.as_deref());
+    args.push(if password.is_some() { "--auth=scram-sha-256" } else { "--auth=trust" });
+    place.run(program, &args);
+}
+
+/// What lets in who speaks TLS, and nobody else.
+fn encrypted(place: &Place, certificate: &Certified, password: Option<&str>) -> [(&'static str, String); 4] {
+    let method = if password.is_some() { "scram-sha-256" } else { "trust" };
+    let file = |name, text: &str| place.write(name, text).display().to_string();
+    [
+        ("ssl", "on".to_owned()),
+        ("ssl_cert_file", file("chain.pem", certificate.chain_pem())),
+        ("ssl_key_file", file("key.pem", certificate.key_pem())),
+        ("hba_file", file("pg_hba.conf", &format!("hostssl all all 127.0.0.1/32 {method}\n"))),
+    ]
 }
 
 /// What the PostgreSQL at `url` answers to a statement; the URL may have what `psql` understands, such as `sslmode`.
