@@ -120,7 +120,8 @@ pub trait Store: Send + Sync + 'static {
     /// Applies each command on its own and answers in their order. At most one command per record in a batch.
     ///
     /// # Errors
-    /// An error concerns the whole batch: see [`Error::kind`].
+    /// An error concerns the whole batch: see [`Error::kind`]; but for one that says what became of each: see
+    /// [`Error::each`].
     fn apply(&self, batch: Vec<Command>) -> Reply<'_, Vec<Applied>>;
 
     /// The rows of these records, `None` where there is none. Expired rows may still be given.
@@ -155,8 +156,8 @@ pub trait Store: Send + Sync + 'static {
     fn audit(&self, before: Option<u64>, limit: usize) -> Reply<'_, AuditPage>;
 }
 
-/// What is known of a write that failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is known of a write that failed, from best to worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ErrorKind {
     /// It was never sent, or the error proves that it had no effect.
     NotApplied,
@@ -172,13 +173,36 @@ pub enum ErrorKind {
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
+    each: Vec<Result<Applied, ErrorKind>>,
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 impl Error {
     /// A failure of `kind`, caused by `source`.
     pub fn new(kind: ErrorKind, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { kind, source: source.into() }
+        Self { kind, each: Vec::new(), source: source.into() }
+    }
+
+    /// The failure of a batch whose commands did not fare alike: what became of each, in their order. Where a store is kept on
+    /// several servers, one that is lost concerns its own part alone.
+    ///
+    /// For who does not look at each, it is as bad as the worst.
+    pub fn each(
+        each: Vec<Result<Applied, ErrorKind>>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        let failed = each.iter().filter_map(|answer| answer.as_ref().err());
+        let kind = match failed.clone().count() == each.len() {
+            true => failed.copied().max().unwrap_or(ErrorKind::Unknown),
+            // Some of it was applied.
+            false => failed.copied().max().unwrap_or(ErrorKind::Unknown).max(ErrorKind::Unknown),
+        };
+        Self { kind, each, source: source.into() }
+    }
+
+    /// Takes out what became of each command, where that is known one by one.
+    pub fn take_each(&mut self) -> Vec<Result<Applied, ErrorKind>> {
+        std::mem::take(&mut self.each)
     }
 
     /// What is known of the write.

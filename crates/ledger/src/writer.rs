@@ -9,7 +9,8 @@
 //! keeps its admission until then. What others say of a record (lapses that requests and rounds find, people,
 //! start-up) is bounded by nothing of the kind and is turned away at [`OTHER_QUEUE`]; claims go last, and are turned
 //! away at [`CLAIM_QUEUE`].
-//! A batch that fails as a whole is split until the command at fault stands alone.
+//! A batch that fails as a whole is split until the command at fault stands alone; one of which the store says what became of
+//! each command is answered so.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -207,21 +208,41 @@ async fn write(store: &dyn Store, batch: Vec<Pending>, poison: &watch::Sender<bo
                     let _ = pending.answer.send(Ok(applied));
                 }
             }
-            Err(error) if part.len() > 1 && splittable(error.kind()) => {
-                let second = part.split_off(part.len() / 2);
-                parts.push(second);
-                parts.push(part);
-            }
-            Err(error) => {
-                if error.kind() == ErrorKind::Poisoned {
-                    poison.send_replace(true);
+            Err(mut error) => match error.take_each() {
+                each if each.len() == part.len() => answer_each(part, each, error, poison),
+                _ if part.len() > 1 && splittable(error.kind()) => {
+                    let second = part.split_off(part.len() / 2);
+                    parts.push(second);
+                    parts.push(part);
                 }
-                let error = Arc::new(error);
-                for pending in part {
-                    let _ = pending.answer.send(Err(Arc::clone(&error)));
+                _ => {
+                    if error.kind() == ErrorKind::Poisoned {
+                        poison.send_replace(true);
+                    }
+                    let error = Arc::new(error);
+                    for pending in part {
+                        let _ = pending.answer.send(Err(Arc::clone(&error)));
+                    }
                 }
-            }
+            },
         }
+    }
+}
+
+/// Each command has an answer of its own, though not all have fared well.
+fn answer_each(
+    part: Vec<Pending>,
+    each: Vec<Result<Applied, ErrorKind>>,
+    error: store::Error,
+    poison: &watch::Sender<bool>,
+) {
+    if error.kind() == ErrorKind::Poisoned {
+        poison.send_replace(true);
+    }
+    let error = Arc::new(error);
+    for (pending, answer) in part.into_iter().zip(each) {
+        let answer = answer.map_err(|kind| Arc::new(store::Error::new(kind, Arc::clone(&error))));
+        let _ = pending.answer.send(answer);
     }
 }
 

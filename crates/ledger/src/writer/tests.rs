@@ -26,6 +26,8 @@ struct Watched {
     gate: Option<Semaphore>,
     /// The store does not take a row of this record.
     poison: Option<(RecordId, ErrorKind)>,
+    /// A server of the store is lost: what concerns this record fails, and the store says so of each.
+    lost: Option<(RecordId, ErrorKind)>,
 }
 
 impl Watched {
@@ -71,6 +73,15 @@ impl Intercept for Watched {
                 && batch.iter().any(|command| command.id == poison)
             {
                 return Err(Error::new(kind, "scripted"));
+            }
+            if let Some((lost, kind)) = self.lost {
+                let mut each = Vec::new();
+                for command in batch {
+                    let concerned = command.id == lost;
+                    let applied = rows.apply(vec![command]).await?.remove(0);
+                    each.push(if concerned { Err(kind) } else { Ok(applied) });
+                }
+                return Err(Error::each(each, "scripted"));
             }
             rows.apply(batch).await
         })
@@ -236,6 +247,38 @@ async fn a_batch_whose_fate_is_unknown_is_not_split() {
         assert_eq!(store.batches(), [vec![0], vec![1, 2, 3]]);
         assert_eq!(*writer.poisoned().borrow(), kind == ErrorKind::Poisoned);
     }
+}
+
+/// One lost server of several made the fate of everybody's claim unknown.
+#[tokio::test]
+async fn a_batch_of_which_a_part_fared_badly_is_answered_one_by_one_and_written_once() {
+    for kind in [ErrorKind::NotApplied, ErrorKind::Unknown] {
+        let gate = Some(Semaphore::new(0));
+        let gated = AtomicBool::new(true);
+        let store = Arc::new(Watched { lost: Some((id(2), kind)), gated, gate, ..Watched::default() });
+        let writer = busy(&store).await;
+        let mut tasks = Vec::new();
+        for number in 1..=3 {
+            tasks.push((number, submit(&writer, Class::Claim, command(number, 1)).await));
+        }
+        store.open();
+        for (number, task) in tasks {
+            match task.await.unwrap() {
+                Some(Err(error)) if number == 2 => assert_eq!(error.kind(), kind),
+                answer => assert!(applied(answer), "{number}"),
+            }
+        }
+        assert_eq!(store.batches(), [vec![0], vec![1, 2, 3]]);
+    }
+}
+
+#[test]
+fn a_failure_of_several_is_as_bad_as_the_worst_for_who_looks_at_none() {
+    let kind = |each| Error::each(each, "scripted").kind();
+    let (no, unknown) = (ErrorKind::NotApplied, ErrorKind::Unknown);
+    assert_eq!(kind(vec![Err(no), Err(no)]), no);
+    assert_eq!(kind(vec![Err(no), Err(unknown)]), unknown);
+    assert_eq!(kind(vec![Ok(Applied::Yes), Err(no)]), unknown, "something was applied");
 }
 
 #[test]
