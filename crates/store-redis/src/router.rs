@@ -1,0 +1,240 @@
+//! From requests to answers: each goes to the server that has its slot, all of one server as one pipeline, all servers at
+//! once; and what a server refuses is sent again where that is sound.
+//!
+//! A server that answers `MOVED`, `ASK`, `TRYAGAIN` or the like has done nothing, so such a request may be sent again, there or
+//! elsewhere. Invariant: a request whose fate is not known is never sent again from here. Its caller does that, who knows
+//! what it was to do.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+use onlyonce_ledger::store::ErrorKind;
+
+use crate::{
+    error::Failure,
+    keys::Keys,
+    node::{Ask, Clock, Lane, Node},
+    reply::Answer,
+    request::Request,
+    scripts::Script,
+    topology::Topology,
+    url::Address,
+};
+
+/// How often one request is sent: redirections and a Cluster that changes come to an end, or the caller is told.
+const ROUNDS_MAX: usize = 8;
+/// Between two rounds after a server that cannot serve just now; doubled each time.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Sends requests where they belong.
+pub(crate) struct Router {
+    pub(crate) keys: Keys,
+    pub(crate) topology: Topology,
+    pub(crate) clock: Clock,
+    pub(crate) min_replicas: u32,
+}
+
+/// One request on its way.
+struct Turn {
+    at: usize,
+    way: Way,
+    /// Whether the server lacks its script.
+    load: bool,
+}
+
+/// Where a request goes next.
+#[derive(Clone)]
+enum Way {
+    Owner,
+    Moved(Address),
+    Asking(Address),
+}
+
+/// What is to be done about an answer.
+enum Verdict {
+    Final(Answer),
+    /// Load the script there, and send again.
+    Load,
+    Redirect(Way),
+    /// The server cannot serve it just now.
+    Later,
+}
+
+/// What is sent again.
+#[derive(Default)]
+struct Next {
+    turns: Vec<Turn>,
+    /// Somebody else has a slot than was known.
+    changed: bool,
+    /// A server needs a moment.
+    busy: bool,
+}
+
+impl Next {
+    fn take(&mut self, turn: Turn, verdict: Verdict) {
+        let turn = match verdict {
+            Verdict::Final(_) => return,
+            Verdict::Load => Turn { load: true, ..turn },
+            Verdict::Redirect(way) => {
+                self.changed |= matches!(way, Way::Moved(_));
+                Turn { way, load: false, ..turn }
+            }
+            Verdict::Later => {
+                (self.changed, self.busy) = (true, true);
+                Turn { way: Way::Owner, load: false, ..turn }
+            }
+        };
+        self.turns.push(turn);
+    }
+}
+
+impl Router {
+    /// Asks one thing that changes nothing.
+    pub(crate) async fn read(&self, request: Request) -> Answer {
+        one(self.reads(vec![request]).await)
+    }
+
+    /// Asks things that change nothing, and gives the answers in their order.
+    pub(crate) async fn reads(&self, requests: Vec<Request>) -> Vec<Answer> {
+        self.send(requests, false).await
+    }
+
+    /// Changes one thing.
+    pub(crate) async fn write(&self, request: Request) -> Answer {
+        one(self.writes(vec![request]).await)
+    }
+
+    /// Changes things, each on its own, and gives the answers in their order.
+    pub(crate) async fn writes(&self, requests: Vec<Request>) -> Vec<Answer> {
+        self.send(requests, true).await
+    }
+
+    async fn send(&self, requests: Vec<Request>, write: bool) -> Vec<Answer> {
+        let mut answers: Vec<Option<Answer>> = requests.iter().map(|_| None).collect();
+        let mut waiting: Vec<_> =
+            (0..requests.len()).map(|at| Turn { at, way: Way::Owner, load: false }).collect();
+        let mut pause = PAUSE;
+        for round in 1..=ROUNDS_MAX {
+            let mut next = Next::default();
+            for (turn, answer) in self.round(&requests, waiting, write).await {
+                let verdict = if round == ROUNDS_MAX { Verdict::Final(answer) } else { self.judge(answer) };
+                match verdict {
+                    Verdict::Final(answer) => {
+                        if let Some(place) = answers.get_mut(turn.at) {
+                            *place = Some(answer);
+                        }
+                    }
+                    verdict => next.take(turn, verdict),
+                }
+            }
+            if next.turns.is_empty() {
+                break;
+            }
+            if next.busy {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            if next.changed
+                && let Err(error) = self.topology.refresh().await
+            {
+                tracing::warn!(%error, "the Cluster does not say who has which slots");
+            }
+            waiting = next.turns;
+        }
+        let missing = || Err(Failure::not_sent("it was not sent"));
+        answers.into_iter().map(|answer| answer.unwrap_or_else(missing)).collect()
+    }
+
+    fn judge(&self, answer: Answer) -> Verdict {
+        let Err(failure) = answer else { return Verdict::Final(answer) };
+        let cluster = self.topology.is_cluster();
+        match (failure.code(), failure.moved_to()) {
+            (Some("NOSCRIPT"), _) => Verdict::Load,
+            (Some("MOVED"), Some(to)) => Verdict::Redirect(Way::Moved(to.clone())),
+            (Some("ASK"), Some(to)) => Verdict::Redirect(Way::Asking(to.clone())),
+            // Its caller tries again, and knows for how long; a Cluster may have another server for it.
+            (
+                Some("MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN" | "MASTERDOWN" | "LOADING" | "READONLY"),
+                _,
+            ) if cluster => Verdict::Later,
+            (None, _) if cluster && failure.kind == ErrorKind::NotApplied => Verdict::Later,
+            _ => Verdict::Final(Err(failure)),
+        }
+    }
+
+    /// Sends each of these once.
+    async fn round(&self, requests: &[Request], waiting: Vec<Turn>, write: bool) -> Vec<(Turn, Answer)> {
+        let mut answers = Vec::with_capacity(waiting.len());
+        let mut parts: HashMap<Address, Part> = HashMap::new();
+        for turn in waiting {
+            let Some(request) = requests.get(turn.at) else { continue };
+            let node = match &turn.way {
+                Way::Owner => self.topology.owner(request.slot(&self.keys)),
+                Way::Moved(address) | Way::Asking(address) => self.topology.at(address),
+            };
+            let Some(node) = node else {
+                answers.push((turn, Err(Failure::not_sent("no server has its slot"))));
+                continue;
+            };
+            let part = parts.entry(node.address.clone()).or_insert_with(|| Part::new(node));
+            if turn.load {
+                part.needs(request.script());
+            }
+            let asking = matches!(turn.way, Way::Asking(_));
+            part.asks.push(Ask { cmd: request.cmd(&self.keys), asking });
+            part.turns.push(turn);
+        }
+        let touched = |part: &Part| {
+            let first = part.turns.first().and_then(|turn| requests.get(turn.at));
+            first.map(|first| first.touch(&self.keys))
+        };
+        let clock_at = self.topology.owner(self.keys.meta_slot()).map(|node| node.address.clone());
+        let sent = join_all(parts.into_values().map(|part| {
+            let clock = (clock_at.as_ref() == Some(&part.node.address)).then_some(&self.clock);
+            let touch = touched(&part);
+            async move {
+                let lane = match (write, self.min_replicas, &touch) {
+                    (false, ..) => Lane::Reads,
+                    (true, 1.., Some(key)) => Lane::Writes(Some((self.min_replicas, key))),
+                    (true, ..) => Lane::Writes(None),
+                };
+                part.send(lane, clock).await
+            }
+        }));
+        answers.extend(sent.await.into_iter().flatten());
+        answers
+    }
+}
+
+/// What goes to one server.
+struct Part {
+    node: Arc<Node>,
+    loads: Vec<&'static Script>,
+    asks: Vec<Ask>,
+    turns: Vec<Turn>,
+}
+
+impl Part {
+    const fn new(node: Arc<Node>) -> Self {
+        Self { node, loads: Vec::new(), asks: Vec::new(), turns: Vec::new() }
+    }
+
+    fn needs(&mut self, script: Option<&'static Script>) {
+        self.loads
+            .extend(script.filter(|script| !self.loads.iter().any(|there| std::ptr::eq(*there, *script))));
+    }
+
+    async fn send(self, lane: Lane<'_>, clock: Option<&Clock>) -> Vec<(Turn, Answer)> {
+        if !self.loads.is_empty() {
+            // A server keeps scripts for all connections. If it does not take them, running them says so.
+            let loads = self.loads.iter().map(|script| Ask { cmd: script.load(), asking: false }).collect();
+            self.node.send(loads, Lane::Writes(None), None).await;
+        }
+        let answers = self.node.send(self.asks, lane, clock).await;
+        self.turns.into_iter().zip(answers).collect()
+    }
+}
+
+fn one(answers: Vec<Answer>) -> Answer {
+    answers.into_iter().next().unwrap_or_else(|| Err(Failure::shape()))
+}

@@ -1,0 +1,172 @@
+//! What is looked at while the ledger is in use: whether its servers still may hold it, and have room.
+//!
+//! A server whose settings were changed, a replica in its place, a database that was emptied: claims are refused from then
+//! on, and it is said loudly; completions and replays go on. Memory is looked at often enough that the last tenth is not
+//! full before it is noticed.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use onlyonce_ledger::store::Room;
+use redis::Value;
+
+use crate::{
+    error::Failure,
+    losses::{self, Server},
+    reply,
+    request::Request,
+    router::Router,
+    topology::Topology,
+};
+
+/// How often the servers are looked at; the ledger's time is confirmed then too.
+pub(crate) const EVERY: Duration = Duration::from_secs(2);
+/// How much of a server's memory claims may fill: the rest is for the ends of those that run.
+const FULL_PERCENT: u64 = 90;
+
+/// What an operator has said of his servers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Accepted {
+    pub(crate) loss: bool,
+    pub(crate) policy: bool,
+    pub(crate) min_replicas: u32,
+}
+
+/// How the servers are.
+#[derive(Debug)]
+pub(crate) struct Health(Mutex<State>);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct State {
+    /// Why no claim is admitted.
+    refusal: Option<String>,
+    /// Bytes that claims may still fill, on the server that has the fewest.
+    free: Option<u64>,
+    used: Option<u64>,
+    /// Whether an identity was seen.
+    has_identity: bool,
+}
+
+impl Health {
+    pub(crate) fn new(state: State) -> Self {
+        Self(Mutex::new(state))
+    }
+
+    pub(crate) fn room(&self, in_flight_bytes: u64) -> Room {
+        let state = self.lock();
+        // Where nothing is known of a limit there is one all the same.
+        let free = state.free.unwrap_or(u64::MAX / 2);
+        if state.refusal.is_none() && in_flight_bytes <= free { Room::Enough } else { Room::Short }
+    }
+
+    pub(crate) fn used(&self) -> Option<u64> {
+        self.lock().used
+    }
+
+    fn become_(&self, new: State) {
+        let mut state = self.lock();
+        match (&state.refusal, &new.refusal) {
+            (before, Some(why)) if before.as_ref() != Some(why) => {
+                tracing::error!(%why, "no more claims are admitted");
+            }
+            (Some(_), None) => tracing::info!("claims are admitted again"),
+            (None | Some(_), _) => {}
+        }
+        if new.free == Some(0) && state.free != Some(0) {
+            tracing::error!("a server of the ledger is {FULL_PERCENT} % full: no more claims are admitted");
+        }
+        *state = new;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Replaced as a whole, so sound also after a panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// What these servers, and whether there is an identity, mean for claims.
+    pub(crate) fn of(servers: &[Server], cluster: bool, accepted: Accepted, identity: Identity) -> Self {
+        let policy = servers.iter().find_map(|server| server.check_policy(accepted.policy).err());
+        let replica = servers.iter().find(|server| server.is_replica());
+        let replica = replica.map(|server| format!("{} has become a replica", server.address));
+        let loss = losses::of(servers, cluster).filter(|_| !accepted.loss);
+        let short = servers.iter().find(|server| server.replicas() < accepted.min_replicas);
+        let short = short.map(|server| {
+            let (at, has, wanted) = (&server.address, server.replicas(), accepted.min_replicas);
+            format!("{at} has {has} replicas, and `min_replicas` is {wanted}")
+        });
+        let emptied = (identity == Identity::Gone).then(|| {
+            "the ledger's identity is gone: somebody has emptied the database, and what it held would run again; restore it, \
+             or stop all gateways and begin a new ledger"
+                .to_owned()
+        });
+        let free = |server: &Server| {
+            let limit = server.memory_limit()? / 100 * FULL_PERCENT;
+            Some(limit.saturating_sub(server.used_memory()?))
+        };
+        Self {
+            refusal: emptied.or(policy).or(replica).or(loss.map(|loss| losses::refusal(&loss))).or(short),
+            free: servers.iter().filter_map(free).min(),
+            used: servers.iter().map(Server::used_memory).sum(),
+            has_identity: identity == Identity::There,
+        }
+    }
+}
+
+/// Whether the ledger has an identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Identity {
+    There,
+    /// It was never seen.
+    NotYet,
+    /// It was there.
+    Gone,
+}
+
+/// All masters, as they describe themselves.
+pub(crate) async fn servers(router: &Router) -> Result<Vec<Server>, Failure> {
+    let clock_at = router.topology.owner(router.keys.meta_slot()).map(|node| node.address.clone());
+    let mut servers = Vec::new();
+    for (node, _) in router.topology.masters() {
+        let clock = (clock_at.as_ref() == Some(&node.address)).then_some(&router.clock);
+        servers.push(Server::ask(&node, clock).await?);
+    }
+    Ok(servers)
+}
+
+/// Looks at the servers for as long as the store lives.
+pub(crate) async fn keep(router: Weak<Router>, health: Arc<Health>, accepted: Accepted) {
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let Some(router) = router.upgrade() else { return };
+        if let Err(error) = look(&router, &health, accepted).await {
+            tracing::warn!(%error, "a server of the ledger could not be looked at");
+        }
+        look_after_links(&router.topology).await;
+    }
+}
+
+async fn look(router: &Router, health: &Health, accepted: Accepted) -> Result<(), Failure> {
+    router.topology.refresh().await?;
+    let servers = servers(router).await?;
+    let (identity, _) = reply::pair(router.read(Request::Meta).await?)?;
+    let identity = match (identity, health.lock().has_identity) {
+        (Value::Nil, true) => Identity::Gone,
+        (Value::Nil, false) => Identity::NotYet,
+        _ => Identity::There,
+    };
+    let mut state = State::of(&servers, router.topology.is_cluster(), accepted, identity);
+    // Once seen, it is missed until it is there again.
+    state.has_identity |= identity == Identity::Gone;
+    health.become_(state);
+    Ok(())
+}
+
+async fn look_after_links(topology: &Topology) {
+    for (node, _) in topology.masters() {
+        node.look_after_links().await;
+    }
+}
