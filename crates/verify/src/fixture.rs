@@ -82,6 +82,10 @@ pub enum Defect {
     MarkerAlways,
     /// A repeat while the first runs is refused, and so are all that come later, for ever.
     StuckInProgress,
+    /// A repeat that has waited for the first frees the key when it leaves.
+    WaiterFrees,
+    /// Requests at once with one key are all told to wait for another one, and so are all that come later.
+    BothRefused,
     /// The lock on a key ends before the work does.
     ShortLock,
     /// The work ends with its client: the effect stands, the result is gone, and a repeat runs again.
@@ -150,8 +154,10 @@ pub enum Defect {
     UnkeyedTouched,
     /// Stored answers are kept as text.
     KeptAsText,
-    /// A refusal of the application leaves the key in progress.
+    /// A refusal leaves the key in progress.
     RefusalsStick,
+    /// An error of the server leaves the key in progress.
+    FailuresStick,
     /// Refusals of the application are told as its own.
     RefusalsHidden,
     /// Numbers that are put are added to those that are there.
@@ -209,6 +215,8 @@ impl Defect {
         Self::MarkerForgotten,
         Self::MarkerAlways,
         Self::StuckInProgress,
+        Self::WaiterFrees,
+        Self::BothRefused,
         Self::ShortLock,
         Self::LostOnHangUp,
         Self::LargeRunsAgain,
@@ -244,6 +252,7 @@ impl Defect {
         Self::UnkeyedTouched,
         Self::KeptAsText,
         Self::RefusalsStick,
+        Self::FailuresStick,
         Self::RefusalsHidden,
         Self::PutAdds,
         Self::PutMerges,

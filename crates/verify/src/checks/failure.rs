@@ -31,6 +31,24 @@ pub(super) const CHECKS: &[Check] = &[
         run: |trial| Box::pin(repeat_succeeds(trial)),
     },
     Check {
+        id: "failure/stuck-in-progress",
+        level: Level::Must,
+        requirement: "After an error of the server a repeat is answered: it is not told to wait for what has ended.",
+        source: DRAFT,
+        needs: &[Need::Fails],
+        controls: &[Defect::FailuresStick],
+        run: |trial| Box::pin(stuck_after_failure(trial)),
+    },
+    Check {
+        id: "failure/stuck-after-refusal",
+        level: Level::Should,
+        requirement: "After a refusal a repeat is answered: it is not told to wait for what has ended.",
+        source: DRAFT,
+        needs: &[Need::Refused],
+        controls: &[Defect::RefusalsStick],
+        run: |trial| Box::pin(stuck_after_refusal(trial)),
+    },
+    Check {
         id: "failure/refused-runs",
         level: Level::Must,
         requirement: "A refused request has no effect, and its repeat is refused too.",
@@ -79,6 +97,28 @@ async fn repeat_succeeds(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     })
 }
 
+async fn stuck_after_failure(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
+    let (request, first) = failed(trial).await?;
+    ends(trial, &request, &first).await
+}
+
+async fn stuck_after_refusal(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
+    let (request, first) = refused(trial).await?;
+    ends(trial, &request, &first).await
+}
+
+/// A repeat of what was answered is not told to wait, or not for long: the same status again is that answer.
+async fn ends(trial: &mut Trial<'_>, request: &Request, first: &Answer) -> Result<Verdict, Stop> {
+    let repeat = trial.until_settled("its repeat", request).await?;
+    Ok(match trial.is_told_to_wait(&repeat) && repeat.status != first.status {
+        true => Verdict::fail(
+            format!("an answer: the first request was answered with {first}"),
+            format!("it is told to wait as long as it asks: {repeat}"),
+        ),
+        false => Verdict::pass(format!("answered with {}", repeat.status.as_u16())),
+    })
+}
+
 async fn refused_runs(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     let before = trial.count().await?;
     let (request, first) = refused(trial).await?;
@@ -101,10 +141,14 @@ async fn corrected(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     let corrected = trial.changed(&request)?;
     let answer = trial.until_settled("a corrected body under the same key", &corrected).await?;
     let effects = trial.effects_since(before, i64::from(answer.is_success())).await?;
+    let one = match (answer.is_success(), effects) {
+        (true, 2..) => one_corrected(trial).await?,
+        _ => 1,
+    };
     let expect = &trial.profile().mismatch;
     let expected = format!("{} as another request, or carried out once", expect.listed());
     Ok(match (answer.is_success(), effects) {
-        (true, 1) => {
+        (true, _) if effects == one => {
             Verdict::pass(format!("a refused request leaves its key free: {}", answer.status.as_u16()))
         }
         (true, _) => Verdict::fail(expected, format!("success with {effects} effects: {answer}")),
@@ -122,6 +166,15 @@ async fn corrected(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
         }
         (false, _) => expect.judge("a corrected body under a known key", answer.status),
     })
+}
+
+/// By how much one corrected request alone moves what counts: where that is an amount, another one than the operation's.
+async fn one_corrected(trial: &mut Trial<'_>) -> Result<i64, Stop> {
+    let Some(operation) = trial.plan().operations.refused.as_ref() else { return Ok(1) };
+    let alone = trial.keyed_anew(&trial.changed(&trial.unkeyed(operation))?)?;
+    let before = trial.count().await?;
+    trial.carried_out("a corrected request under a key of its own", &alone).await?;
+    trial.effects_since(before, 1).await
 }
 
 /// Whether the plan gives no other body.
