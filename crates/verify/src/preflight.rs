@@ -110,7 +110,7 @@ async fn bare_is_taken(trial: &mut Trial<'_>) -> bool {
 }
 
 async fn one_effect(trial: &mut Trial<'_>, before: Count, answer: &Answer) -> Result<(), Obstacle> {
-    match trial.effects_since(before, 1).await.map_err(|stop| told(trial, stop))? {
+    match trial.movement_since(before, 1).await.map_err(|stop| told(trial, stop))? {
         1 => Ok(()),
         0 => Err(Obstacle {
             seen: format!("the first request was answered with {answer}, but what counts effects did not move"),

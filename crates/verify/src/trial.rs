@@ -71,6 +71,20 @@ pub struct Ran {
 #[derive(Clone, Copy, Debug)]
 pub struct Count(pub(crate) i64);
 
+/// What a count came to.
+struct Settled {
+    /// Effects.
+    last: i64,
+    /// After which time the last of them was seen.
+    lag: Duration,
+    /// Whether it had been higher.
+    fell: bool,
+}
+
+/// Why a count is none.
+const WENT_BACK: &str = "what counts effects went back: something else changes it as well, and hides them; count with what only \
+                         grows, while nobody else asks";
+
 /// How long nothing may change before a count is believed.
 const QUIET: Duration = Duration::from_millis(60);
 /// How often it is looked at.
@@ -287,16 +301,30 @@ impl<'a> Trial<'a> {
     /// until there are as many as expected, and then for those that should not come.
     ///
     /// # Errors
-    /// As for [`Trial::count`].
+    /// As for [`Trial::count`]; and if it went back meanwhile, as then it hides effects as well.
     pub async fn effects_since(&mut self, before: Count, expected: i64) -> Result<i64, Stop> {
-        let (last, lag) = self.settled(before, expected).await?;
-        self.learnt.saw_lag(lag);
-        Ok(last)
+        let Settled { last, fell, .. } = self.learning(before, expected).await?;
+        match fell {
+            false => Ok(last),
+            true => Err(Stop::not_observable(WENT_BACK)),
+        }
     }
 
-    /// As [`Trial::effects_since`], while requests still run: it tells nothing of how late effects are.
+    /// By how much what counts has moved since `before`, whichever way.
+    pub(crate) async fn movement_since(&mut self, before: Count, expected: i64) -> Result<i64, Stop> {
+        self.learning(before, expected).await.map(|settled| settled.last)
+    }
+
+    async fn learning(&mut self, before: Count, expected: i64) -> Result<Settled, Stop> {
+        let settled = self.settled(before, expected).await?;
+        self.learnt.saw_lag(settled.lag);
+        Ok(settled)
+    }
+
+    /// As [`Trial::effects_since`], while requests still run, or where what counts may have been set back: it tells
+    /// nothing of how late effects are.
     pub(crate) async fn effects_meanwhile(&mut self, before: Count, expected: i64) -> Result<i64, Stop> {
-        self.settled(before, expected).await.map(|(last, _)| last)
+        self.settled(before, expected).await.map(|settled| settled.last)
     }
 
     /// Waits for the effects of what was sent before this check, where they are known to follow their answers.
@@ -309,20 +337,22 @@ impl<'a> Trial<'a> {
         Ok(())
     }
 
-    /// Effects since `before`, and after which time the last of them was seen.
-    async fn settled(&mut self, before: Count, expected: i64) -> Result<(i64, Duration), Stop> {
+    async fn settled(&mut self, before: Count, expected: i64) -> Result<Settled, Stop> {
         let settle = self.plan.bounds.settle;
         let quiet = self.learnt.lag().min(settle).max(QUIET);
         let started = Instant::now();
         let first = self.steps.len();
         let now = self.count().await?;
         let (mut last, mut lag) = (self.between(before, now), Duration::ZERO);
+        // A look at a copy that is behind is no fall, as long as the count comes back.
+        let mut highest = last.max(0);
         let mut since = Instant::now();
         // bounded: by the plan's time to settle; a count that never rests is looked at no longer.
         while (since.elapsed() < quiet || last < expected) && started.elapsed() < settle.max(quiet * 2) {
             sleep(LOOK).await;
             let now = self.count().await?;
             let now = self.between(before, now);
+            highest = highest.max(now);
             if now != last {
                 (last, lag, since) = (now, started.elapsed(), Instant::now());
             }
@@ -331,7 +361,7 @@ impl<'a> Trial<'a> {
         }
         let counted = if last < expected { Counted::TooLittle } else { Counted::Enough };
         self.counted = self.counted.max(counted);
-        Ok((last, lag))
+        Ok(Settled { last, lag, fell: last < highest })
     }
 
     /// How many effects lie between two counts: the application's own, or those of the plan's counter.

@@ -61,6 +61,13 @@ pub enum Manner {
 }
 
 impl Request {
+    /// Whether it is the same to whoever gets it, however it comes.
+    #[must_use]
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        (&self.method, &self.path, &self.headers, &self.body)
+            == (&other.method, &other.path, &other.headers, &other.body)
+    }
+
     /// With another header, in place of any of that name.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {

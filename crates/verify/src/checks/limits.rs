@@ -3,7 +3,7 @@
 mod keys;
 
 use crate::{
-    call::{Answer, Lost, Request},
+    call::{Answer, Request},
     check::{Check, Level, Need},
     fixture::Defect,
     trial::Trial,
@@ -86,15 +86,16 @@ async fn large_request(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
             seen.push(format!("{size} bytes: refused by closing the connection"));
             continue;
         };
-        let repeat = trial.until_settled("its repeat", &request).await?;
+        let repeat = Trial::unless_closed(trial.until_settled("its repeat", &request).await)?;
         let expected = i64::from(first.is_success());
         let effects = trial.effects_since(before, expected).await?;
+        let (repeated, repeat) = (repeat.as_ref().is_some_and(Answer::is_success), said(repeat.as_ref()));
         let carried_out = if first.is_success() { "carried out once" } else { "refused" };
         if effects > expected {
             let actual = format!("{effects} effects: {first}, then {repeat}");
             return Ok(Verdict::fail(format!("{size} bytes are {carried_out}"), actual));
         }
-        if first.is_success() != repeat.is_success() {
+        if first.is_success() != repeated {
             let expected = format!("{} both times", first.status.as_u16());
             return Ok(Verdict::fail(expected, format!("the repeat: {repeat}")));
         }
@@ -129,7 +130,12 @@ async fn end_counts(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     let (large, other) = (padded(&request, size)?, padded(&other, size)?);
     let before = trial.count().await?;
     trial.carried_out(&format!("a request of {size} bytes"), &large).await?;
-    let answer = trial.until_settled("one that differs at its end, under the same key", &other).await?;
+    let what = "one that differs at its end, under the same key";
+    let answer = trial.until_settled(what, &other).await;
+    let Some(answer) = Trial::unless_closed(answer)? else {
+        trial.effects_or_stop(before, 1, "two requests, of which one was refused by closing").await?;
+        return Ok(Verdict::pass("refused by closing the connection"));
+    };
     let effects = trial.effects_since(before, 1).await?;
     let expected = format!("{}, and one effect", trial.profile().mismatch.listed());
     Ok(match (answer.is_success(), effects) {
@@ -163,11 +169,12 @@ async fn large_answer(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
 /// refusal as well (RFC 9110, section 15.5.14).
 async fn sent(trial: &mut Trial<'_>, size: usize, request: &Request) -> Result<Option<Answer>, Stop> {
     let what = format!("a request of {size} bytes");
-    match trial.attempt(&what, request).await? {
-        Ok(answer) => Ok(Some(answer)),
-        Err(Lost::BrokeOff(_)) => Ok(None),
-        Err(lost) => Err(Stop::Lost { step: what, lost }),
-    }
+    Trial::unless_closed(trial.send(&what, request).await)
+}
+
+/// What was answered, if it was.
+fn said(answer: Option<&Answer>) -> String {
+    answer.map_or_else(|| "its connection was closed".into(), ToString::to_string)
 }
 
 /// The same request with white space in front of its JSON, which says nothing and is sent all the same.

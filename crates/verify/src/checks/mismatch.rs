@@ -132,7 +132,7 @@ async fn original_lost(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     let other = trial.changed(&request)?;
     trial.send("the same key with another body", &other).await?;
     let before = trial.count().await?;
-    let repeat = trial.send("a repeat of the first request", &request).await?;
+    let repeat = trial.until_settled("a repeat of the first request", &request).await?;
     let effects = trial.effects_since(before, 0).await?;
     Ok(match effects == 0 && first.is_same(&repeat) {
         true => Verdict::pass("the first request's answer, and no effect"),

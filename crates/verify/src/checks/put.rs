@@ -1,9 +1,10 @@
 //! PUT replaces.
 
+use http::StatusCode;
 use serde_json::{Map, Value};
 
 use crate::{
-    call::{Answer, Who},
+    call::Answer,
     check::{Check, Level, Need, Running},
     fixture::Defect,
     trial::Trial,
@@ -36,8 +37,12 @@ fn repeated<'a>(trial: &'a mut Trial<'_>) -> Running<'a> {
         let document = trial.new_resource()?;
         let first = trial.put_there(&document).await?;
         let before = trial.read("read it", &document).await?;
-        let put = trial.of(&document.put(&document.whole), Who::First);
-        let again = trial.send("put the same there again", &put).await?;
+        let again = trial.replace("put the same there again", &document, &document.whole, &before).await?;
+        if again.status == StatusCode::PRECONDITION_REQUIRED {
+            return Err(Stop::not_observable(format!(
+                "it demands a version, and its answers have none: {again}"
+            )));
+        }
         if !again.is_success() {
             return Ok(Verdict::fail(format!("success, as at first: {first}"), again.to_string()));
         }
@@ -64,8 +69,7 @@ fn left_out<'a>(trial: &'a mut Trial<'_>) -> Running<'a> {
         };
         trial.put_there(&document).await?;
         let before = trial.read("read it", &document).await?;
-        let put = trial.of(&document.put(&part), Who::First);
-        let answer = trial.send("put it there without a member", &put).await?;
+        let answer = trial.replace("put it there without a member", &document, &part, &before).await?;
         if !answer.is_success() {
             return Err(Stop::not_observable(format!("a part of it is refused: {answer}")));
         }

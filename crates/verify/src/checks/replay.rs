@@ -142,7 +142,7 @@ async fn later(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     let request = trial.operation()?;
     let first = trial.carried_out("a first request", &request).await?;
     for number in 1..=REPEATS {
-        let repeat = trial.send(&format!("repeat {number}"), &request).await?;
+        let repeat = trial.until_settled(&format!("repeat {number}"), &request).await?;
         if !first.is_same(&repeat) {
             return Ok(Verdict::fail(first.to_string(), format!("repeat {number}: {repeat}")));
         }
@@ -158,7 +158,7 @@ async fn forgotten(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
         let other = trial.operation()?;
         trial.carried_out(&format!("another operation, number {number}"), &other).await?;
     }
-    let repeat = trial.send("a repeat of the first request", &request).await?;
+    let repeat = trial.until_settled("a repeat of the first request", &request).await?;
     let effects = trial.effects_since(before, 1 + OTHERS).await?;
     Ok(match effects <= 1 + OTHERS && first.is_same(&repeat) {
         true => Verdict::pass(format!("known again after {OTHERS} others")),

@@ -1,7 +1,7 @@
 //! Something of its own that a check reads, replaces and removes.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::Trial;
 use crate::{
@@ -54,6 +54,29 @@ impl Trial<'_> {
         match answer.is_success() {
             true => Ok(answer),
             false => Err(Stop::not_observable(format!("the resource cannot be put there: {answer}"))),
+        }
+    }
+
+    /// Puts another one in the place of the one that was read: without a word on its version, or with it where that is
+    /// demanded (RFC 6585, section 3).
+    ///
+    /// # Errors
+    /// As for [`Trial::send`].
+    pub async fn replace(
+        &mut self,
+        what: &str,
+        document: &Document,
+        body: &Bytes,
+        read: &Answer,
+    ) -> Result<Answer, Stop> {
+        let put = self.of(&document.put(body), Who::First);
+        let answer = self.send(what, &put).await?;
+        match (answer.status, read.headers.get(header::ETAG)) {
+            (StatusCode::PRECONDITION_REQUIRED, Some(version)) => {
+                let put = put.with_header(header::IF_MATCH, version.clone());
+                self.send(&format!("{what}, with the version that was read"), &put).await
+            }
+            _ => Ok(answer),
         }
     }
 

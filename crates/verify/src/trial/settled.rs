@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Count, Trial};
 use crate::{
-    call::{Answer, Request},
+    call::{Answer, Lost, Request},
     verdict::{Stop, Verdict},
 };
 
@@ -69,6 +69,32 @@ impl Trial<'_> {
         self.profile.in_progress.knows(answer.status) && !usual
     }
 
+    /// Whether a success says what the first answer to that request said: what is taken, and done later, is answered so
+    /// for good.
+    fn was_first_told(&self, request: &Request, answer: &Answer) -> bool {
+        let before = self.steps.split_last().map_or(&[][..], |(_, before)| before);
+        let mut sent = before.iter().flat_map(|step| &step.exchanges);
+        let first = match sent.find(|(sent, _)| sent.asks_the_same(request)) {
+            Some((_, Ok(first))) => first,
+            Some((_, Err(Lost::Withheld(first)))) => first,
+            _ => return false,
+        };
+        answer.is_success() && answer.is_same(first)
+    }
+
+    /// An answer; `None`: the connection was closed before, which is how many a server refuses what is too large or has
+    /// too long a head (RFC 9110, section 15.5.14).
+    ///
+    /// # Errors
+    /// If it was lost otherwise.
+    pub fn unless_closed(answer: Result<Answer, Stop>) -> Result<Option<Answer>, Stop> {
+        match answer {
+            Ok(answer) => Ok(Some(answer)),
+            Err(Stop::Lost { lost: Lost::BrokeOff(_), .. }) => Ok(None),
+            Err(stop) => Err(stop),
+        }
+    }
+
     /// Repeats a request for as long as it is told to wait, and no longer than an answer may take. What it is told at
     /// the end may still be to wait.
     ///
@@ -105,7 +131,7 @@ impl Trial<'_> {
         // bounded: by that time, and by the requests of the run.
         loop {
             let answer = self.send(what, request).await?;
-            if !self.is_told_to_wait(&answer) {
+            if !self.is_told_to_wait(&answer) || self.was_first_told(request, &answer) {
                 return Ok(answer);
             }
             let asked = answer.header("retry-after").and_then(|text| text.parse().ok());

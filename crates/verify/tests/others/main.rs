@@ -1,6 +1,7 @@
 //! APIs that others could write: what is permitted is not called a fault, and what is a fault does not pass.
 
 mod down;
+mod permitted;
 mod scripts;
 mod served;
 

@@ -23,6 +23,10 @@ pub(crate) struct Served {
 /// What was asked.
 pub(crate) struct Asked {
     pub(crate) method: String,
+    /// Path and query.
+    pub(crate) path: String,
+    /// By their names in small letters.
+    pub(crate) headers: HashMap<String, String>,
     pub(crate) key: String,
     pub(crate) body: String,
 }
@@ -31,15 +35,22 @@ pub(crate) struct Asked {
 #[derive(Clone)]
 pub(crate) struct Answer {
     status: u16,
+    head: String,
     body: String,
 }
 
 impl Answer {
     /// The connection ends.
-    const NONE: Self = Self { status: 0, body: String::new() };
+    pub(crate) const NONE: Self = Self { status: 0, head: String::new(), body: String::new() };
 
     pub(crate) fn new(status: u16, body: &str) -> Self {
-        Self { status, body: body.to_owned() }
+        Self { status, head: String::new(), body: body.to_owned() }
+    }
+
+    /// With another header.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.head.push_str(&format!("{name}: {value}\r\n"));
+        self
     }
 }
 
@@ -191,7 +202,8 @@ fn serve(stream: TcpStream, answer: impl Fn(&Asked) -> Answer) -> Option<()> {
     // Whoever only looks whether it is there asks nothing.
     reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
     let mut words = line.split(' ').map(str::to_owned);
-    let mut asked = Asked { method: words.next()?, key: String::new(), body: String::new() };
+    let (method, path) = (words.next()?, words.next()?);
+    let mut asked = Asked { method, path, headers: HashMap::new(), key: String::new(), body: String::new() };
     let mut length = 0;
     loop {
         let mut line = String::new();
@@ -202,17 +214,18 @@ fn serve(stream: TcpStream, answer: impl Fn(&Asked) -> Answer) -> Option<()> {
             "idempotency-key" => asked.key = value.to_owned(),
             _ => {}
         }
+        asked.headers.insert(name.to_owned(), value.to_owned());
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     asked.body = String::from_utf8(body).ok()?;
-    let Answer { status, body } = answer(&asked);
+    let Answer { status, head, body } = answer(&asked);
     if status == 0 {
         return None;
     }
     let length = body.len();
     let head = format!(
-        "HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+        "HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n{head}\r\n"
     );
     (&stream).write_all((head + &body).as_bytes()).ok()
 }

@@ -42,11 +42,11 @@ pub(super) async fn round(trial: &mut Trial<'_>) -> Result<Round, Stop> {
     gone?;
     trial.until_it_answers().await?;
     let mut repeat = trial.attempt("the same request again, after the crash", &request).await?;
-    let mut effects = trial.effects_since(before, 1).await?;
+    let mut effects = trial.effects_meanwhile(before, 1).await?;
     if effects == 0 && trial.is_to_wait(&repeat) {
         // Its effect may still come, and would be counted for the next one.
         let settled = trial.until_unlocked("the same request again, until it is settled", &request).await;
-        (repeat, effects) = (Trial::outcome(settled)?, trial.effects_since(before, 1).await?);
+        (repeat, effects) = (Trial::outcome(settled)?, trial.effects_meanwhile(before, 1).await?);
     }
     Ok(Round { between: seen && !answered, effects, repeat, request })
 }

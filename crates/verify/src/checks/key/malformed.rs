@@ -88,7 +88,10 @@ pub(super) async fn accepted(trial: &mut Trial<'_>, malformed: Malformed) -> Res
     let spoilt = malformed.put(trial, trial.operation()?)?;
     trial.recognised().await?;
     let what = malformed.what();
-    let answer = trial.send(&format!("a request with {what}"), &spoilt).await?;
+    let answer = trial.send(&format!("a request with {what}"), &spoilt).await;
+    let Some(answer) = Trial::unless_closed(answer)? else {
+        return Ok(Verdict::pass("refused by closing the connection"));
+    };
     let expect = &trial.profile().invalid;
     if !answer.is_success() {
         return Ok(expect.judge(&format!("a request with {what}"), answer.status));
@@ -109,12 +112,14 @@ pub(super) async fn ignored(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
         let Ok(request) = malformed.put(trial, trial.operation()?) else { continue };
         let what = malformed.what();
         let before = trial.count().await?;
-        if !trial.send(&format!("a request with {what}"), &request).await?.is_success() {
+        let first = trial.send(&format!("a request with {what}"), &request).await;
+        if !Trial::unless_closed(first)?.is_some_and(|answer| answer.is_success()) {
             refused += 1;
             continue;
         }
-        let repeat = trial.send("the same again", &request).await?;
+        let repeat = Trial::unless_closed(trial.send("the same again", &request).await)?;
         if trial.effects_since(before, 1).await? > 1 {
+            let repeat = repeat.map_or_else(|| "closed".into(), |answer| answer.to_string());
             return Ok(Verdict::fail("a refusal, or one effect", format!("{what}: two effects: {repeat}")));
         }
         taken += 1;
