@@ -189,18 +189,7 @@ impl Leader {
         let Self { engine, .. } = self;
         tokio::spawn(async move {
             let _doubted = doubted;
-            let claimed = engine.transition(None, &change, Class::End, Patience::Endless).await;
-            let found = match claimed {
-                Ok(Transition::Written { record, .. } | Transition::Already(record)) => record,
-                Ok(Transition::Refused(_, Some(record))) if change.is_of(&record) => record,
-                // Another attempt holds the record, so this one's claim can no longer land.
-                Ok(Transition::Refused(..)) => return,
-                Err(failure) => {
-                    let error = failure.into_error();
-                    tracing::error!(%error, "a claim in doubt could not be taken back");
-                    return;
-                }
-            };
+            let Some(found) = engine.claimed_after_all(&change).await else { return };
             let holder = Holder { attempt: found.version.attempt, fence: found.fence };
             let release = Change::new(change.id, Event::Release(holder, ReleaseCause::NotStarted));
             if let Err(failure) =
@@ -212,6 +201,35 @@ impl Leader {
             drop(admission);
         });
         error
+    }
+}
+
+impl Engine {
+    /// Goes on claiming until the claim stands; `None` if it does not and no longer can.
+    ///
+    /// It stands once the store says so, or once it can be read: a store may never get to confirm what it has written, if its
+    /// replicas are gone, and to take the claim back it is enough that it is there.
+    async fn claimed_after_all(&self, claim: &Change) -> Option<Record> {
+        let wait = self.options.store_wait;
+        loop {
+            match self.transition(None, claim, Class::End, Patience::For(wait)).await {
+                Ok(Transition::Written { record, .. } | Transition::Already(record)) => return Some(record),
+                // Held by another attempt, the record can no longer be claimed by this one.
+                Ok(Transition::Refused(_, found)) => return found.filter(|record| claim.is_of(record)),
+                Err(Failure::InDoubt(_) | Failure::NotApplied(_)) if !*self.writer.poisoned().borrow() => {
+                    match self.read(claim.id).await {
+                        Ok(Some(record)) if claim.is_of(&record) => return Some(record),
+                        // An earlier copy may still land.
+                        Ok(_) | Err(_) => {}
+                    }
+                }
+                Err(failure) => {
+                    let error = failure.into_error();
+                    tracing::error!(%error, "a claim in doubt could not be taken back");
+                    return None;
+                }
+            }
+        }
     }
 }
 

@@ -54,6 +54,16 @@ async fn f25_a_release_whose_reply_was_lost_is_recognised_and_frees_nobody_else(
     assert_eq!(begun.state(&request(1)).await, "in-progress, fence 2");
 }
 
+/// A store whose replicas are gone writes and never confirms: the key was held until they came back.
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_stands_and_is_never_confirmed_is_released() {
+    let begun = begin().await;
+    begun.store.keep_failing(Write::Claim, Fault::ReplyLost);
+    given_up(&begun).await;
+    begun.store.until_applied(Write::Release, 1).await;
+    assert_eq!(begun.state(&request(1)).await, "released, fence 1");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_claim_that_was_surely_not_applied_leaves_the_key_free() {
     let begun = begin().await;
