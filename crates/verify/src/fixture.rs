@@ -110,8 +110,8 @@ pub enum Defect {
     ProblemDisagrees,
     /// Refusals may be kept by caches.
     CacheableErrors,
-    /// Who is to come again is not told when.
-    NoRetryAfter,
+    /// Who is to come again is told when in words.
+    RetryAfterInWords,
     /// Repeats get the cookie that was set for the first caller.
     CookieReplayed,
     /// An error after the effect frees the key, so a repeat has the effect again.
@@ -229,7 +229,7 @@ impl Defect {
         Self::PlainErrors,
         Self::ProblemDisagrees,
         Self::CacheableErrors,
-        Self::NoRetryAfter,
+        Self::RetryAfterInWords,
         Self::CookieReplayed,
         Self::FailureFrees,
         Self::ForgottenAtCrash,
@@ -339,12 +339,17 @@ impl Fixture {
 }
 
 /// Serves as a process of its own, which may be killed: what it has done and answered stands in the file `journal`, and
-/// the next one on that file goes on from there.
+/// the next one on that file goes on from there. It keeps its results so long; `None`: for ever.
 ///
 /// # Errors
 /// If it cannot listen there, or the journal cannot be opened.
-pub async fn serve(defect: Option<Defect>, listen: SocketAddr, journal: &Path) -> io::Result<()> {
-    let layer = Layer::on(defect, journal)?;
+pub async fn serve(
+    defect: Option<Defect>,
+    retention: Option<Duration>,
+    listen: SocketAddr,
+    journal: &Path,
+) -> io::Result<()> {
+    let layer = Layer::on(defect, retention, journal)?;
     serve_on(bind(listen).await?, layer).await;
     Ok(())
 }
@@ -359,7 +364,7 @@ pub async fn serve_in_front_of(
     listen: SocketAddr,
     journal: &Path,
 ) -> io::Result<()> {
-    let layer = Layer::on(defect, journal)?.in_front_of(application);
+    let layer = Layer::on(defect, None, journal)?.in_front_of(application);
     serve_on(bind(listen).await?, layer).await;
     Ok(())
 }

@@ -32,6 +32,8 @@ pub struct Profile {
     pub marker: Option<Marker>,
     /// Whether errors are problem documents (RFC 9457); the source of that.
     pub problem_documents: Option<&'static str>,
+    /// Whether who is told to wait is told for how long; the source of that, which no status demands.
+    pub retry_after: Option<&'static str>,
 }
 
 /// Which statuses are expected.

@@ -41,6 +41,8 @@ pub struct Trial<'a> {
     learnt: &'a Learnt,
     steps: Vec<Step>,
     counted: Counted,
+    /// How long the last request was repeated that was told to wait.
+    waited: Duration,
     /// What is behind the API, in the upstream view.
     application: Option<&'a Application>,
 }
@@ -93,7 +95,15 @@ const LOOK: Duration = Duration::from_millis(15);
 impl<'a> Trial<'a> {
     /// One of a run.
     pub(crate) const fn new(plan: &'a Plan, profile: &'static Profile, learnt: &'a Learnt) -> Self {
-        Self { plan, profile, learnt, steps: Vec::new(), counted: Counted::Nothing, application: None }
+        Self {
+            plan,
+            profile,
+            learnt,
+            steps: Vec::new(),
+            counted: Counted::Nothing,
+            waited: Duration::ZERO,
+            application: None,
+        }
     }
 
     /// What is asked of which API.
@@ -172,7 +182,11 @@ impl<'a> Trial<'a> {
         for name in credentials.of(request.who).unwrap_or_default().keys() {
             request.headers.remove(name);
         }
-        request.headers.extend(credentials.of(who).unwrap_or_default());
+        let shown = credentials.of(who).unwrap_or_default();
+        if let (Some(application), Who::Stranger) = (self.application, who) {
+            application.refuse(&shown);
+        }
+        request.headers.extend(shown);
         request.who = who;
         request
     }
@@ -183,6 +197,12 @@ impl<'a> Trial<'a> {
     /// If none can be made from the body and the plan gives none.
     pub fn changed(&self, request: &Request) -> Result<Request, Stop> {
         change::changed(request, &self.plan.key.carrier)
+    }
+
+    /// Another request with the same fresh values; `None`: none can be made from the body, and the plan gives none.
+    #[must_use]
+    pub fn changed_beside_what_is_fresh(&self, request: &Request) -> Option<Request> {
+        change::changed_beside_what_is_fresh(request, &self.plan.key.carrier)
     }
 
     /// The same request with nothing that carries a key.
@@ -257,6 +277,7 @@ impl<'a> Trial<'a> {
                 outcomes.push(alone.await);
             }
         }
+        self.learnt.saw_answers(&outcomes);
         let together = if requests.len() > 1 { Together::WithOthers } else { Together::Alone };
         let exchanges = requests.into_iter().zip(outcomes.iter().cloned()).collect();
         self.steps.push(Step { what: what.to_owned(), exchanges, together, command: None });

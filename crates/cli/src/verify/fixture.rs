@@ -43,7 +43,7 @@ fn defect(text: &str) -> Result<Defect, String> {
 
 pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let Arguments { listen, journal, defect } = arguments;
-    let served = fixture::serve(*defect, *listen, journal).await;
+    let served = fixture::serve(*defect, None, *listen, journal).await;
     served.map(|()| Exit::Done).map_err(|error| {
         Failure::Told(
             Exit::Listen,

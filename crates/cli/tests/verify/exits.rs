@@ -182,7 +182,7 @@ async fn an_api_that_begins_to_listen_in_a_moment_is_waited_for() {
         if line.contains("refuses connections") {
             let journal = tempfile::tempdir().unwrap();
             tokio::spawn(async move {
-                onlyonce_verify::fixture::serve(None, listen, &journal.path().join("journal")).await
+                onlyonce_verify::fixture::serve(None, None, listen, &journal.path().join("journal")).await
             });
         }
         said.push_str(&line);

@@ -54,8 +54,9 @@ async fn runs_again(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     // bounded: by the rounds, each by the plan's patience and by the time that commands have.
     for number in 1..=ROUNDS {
         trial.shows_only_what_follows();
-        let Round { between, effects, repeat, request } = round(trial).await?;
+        let Round { between, effects, repeat, request, since } = round(trial).await?;
         if effects > 1 {
+            trial.still_kept(since)?;
             return Ok(twice(effects, number, &repeat));
         }
         // Without this, an API that forgets everything would seem to have done nothing twice.
@@ -67,16 +68,17 @@ async fn runs_again(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
         }
         landed += u32::from(between);
         if effects == 1 && trial.is_to_wait(&repeat) {
-            waiting.push((number, trial.set_aside(&request)));
+            waiting.push((number, since, trial.set_aside(&request)));
         } else {
             refused = refused.or(repeat.ok().filter(|answer| !answer.is_success()));
         }
     }
-    for (number, aside) in waiting {
+    for (number, since, aside) in waiting {
         let before = trial.count().await?;
         let repeat = trial.take_up(aside).await?;
         let more = trial.effects_since(before, 0).await?;
         if more > 0 {
+            trial.still_kept(since)?;
             return Ok(twice(1 + more, number, &repeat));
         }
         refused = refused.or(repeat.ok().filter(|answer| !answer.is_success()));
@@ -109,12 +111,12 @@ async fn wedged(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
             let aside = trial.set_aside(&request);
             repeat = trial.take_up(aside).await?;
         }
-        let tried = trial.lock_max().as_secs_f32();
+        let tried = trial.waited().as_secs_f32();
         return Ok(match repeat {
             Ok(answer) if answer.is_success() => Verdict::pass(format!("answered: {answer}")),
             Ok(answer) if trial.is_told_to_wait(&answer) => Verdict::Deviates {
                 expected: "the answer of the request that was interrupted".into(),
-                actual: format!("refused for the {tried} s that it was tried: {answer}"),
+                actual: format!("refused for the {tried:.1} s that it was tried: {answer}"),
                 like: "systems that leave an outcome which nobody knows to an operator, or whose locks outlive a crash"
                     .into(),
             },

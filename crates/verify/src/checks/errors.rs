@@ -41,10 +41,10 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "errors/no-retry-after",
         level: Level::Should,
-        requirement: "A repeat that is refused because the first request still runs is told when to come again.",
+        requirement: "A repeat that is refused because the first request still runs is told when to come again, in seconds or by a date.",
         source: "RFC 9110, section 10.2.3",
         needs: &[],
-        controls: &[Defect::NoRetryAfter],
+        controls: &[Defect::RetryAfterInWords],
         run: |trial| Box::pin(refusals::retry_after(trial)),
     },
     Check {

@@ -65,13 +65,16 @@ const HANG_UP: &str =
 async fn abandoned(trial: &mut Trial<'_>, stage: Stage) -> Result<Verdict, Stop> {
     let application = trial.application()?;
     let held = trial.hold(stage).await?;
+    let proof = held.proof();
     let request = trial.abandon(held).await;
     let repeat = trial.send("the same again, after the client had hung up", &request).await?;
     let later = trial.until_settled("and once more", &request).await?;
     let (arrivals, effects) =
         (application.arrivals_of(&request.token).len(), application.effects_of(&request.token));
     Ok(match (effects, later.is_success()) {
-        (1, true) if arrivals == 1 => Verdict::pass(format!("one effect; the repeat got {repeat}")),
+        (1, true) if arrivals == 1 => {
+            proof.map(|()| Verdict::pass(format!("one effect; the repeat got {repeat}")))?
+        }
         (1, true) => Verdict::fail("one arrival at the application", format!("{arrivals} arrivals")),
         (0, _) => Verdict::fail("one effect", "none: it was given up with its client"),
         (1, false) => Verdict::fail("the result of the first request", later.to_string()),
@@ -87,13 +90,16 @@ fn two_callers<'a>(trial: &'a mut Trial<'_>) -> Running<'a> {
         let foreign = trial.of(&request, Who::Second);
         let foreign =
             trial.attempt("the same key and body of another caller, while it is held", &foreign).await?;
+        let proof = held.proof();
         let first = trial.release(held).await;
         let (Ok(first), Ok(foreign)) = (first, foreign) else {
             return Err(Stop::not_observable("one of two callers was not answered"));
         };
         let effects = application.effects_of(&request.token);
         Ok(match effects {
-            2 if first.body != foreign.body => Verdict::pass("two effects, and an answer for each caller"),
+            2 if first.body != foreign.body => {
+                proof.map(|()| Verdict::pass("two effects, and an answer for each caller"))?
+            }
             2 => Verdict::fail("an answer for each caller", format!("both got {first}")),
             _ => Verdict::fail(
                 "two effects, one for each caller",

@@ -69,7 +69,7 @@ async fn one_effect(trial: &mut Trial<'_>, stage: Stage) -> Result<Verdict, Stop
         let others = vec![held.request.clone(); callers - 1];
         let others = trial.begin("its repeats, while it is held", others)?;
         sleep(MEANWHILE).await;
-        let beside = application.arrivals_of(&token).len();
+        let (beside, proof) = (application.arrivals_of(&token).len(), held.proof());
         // What becomes of them is judged by others; none of them may have run.
         drop((trial.release(held).await, trial.finish(others).await));
         let effects = application.effects_of(&token);
@@ -79,6 +79,7 @@ async fn one_effect(trial: &mut Trial<'_>, stage: Stage) -> Result<Verdict, Stop
                 format!("{beside} arrivals while the first was held {stage}, and {effects} effects"),
             ));
         }
+        proof?;
         asked.push(callers.to_string());
     }
     Ok(Verdict::pass(format!(
@@ -93,7 +94,9 @@ fn answered<'a>(trial: &'a mut Trial<'_>) -> Running<'a> {
         let request = held.request.clone();
         let others = trial.begin("its repeats, while it is held", vec![request.clone(); 9])?;
         sleep(MEANWHILE).await;
+        let proof = held.proof();
         let first = answer("the first request", trial.release(held).await)?;
+        proof?;
         let mut told = 0;
         for other in trial.finish(others).await {
             let other = answer("a repeat while the first was held", other)?;
@@ -127,18 +130,22 @@ fn outlived<'a>(trial: &'a mut Trial<'_>) -> Running<'a> {
             others.push(trial.begin("a repeat, while it is still held", vec![request.clone()])?);
         }
         sleep(MEANWHILE).await;
-        let beside = application.arrivals_of(&request.token).len();
+        let (beside, proof) = (application.arrivals_of(&request.token).len(), held.proof());
         drop(trial.release(held).await);
         for other in others {
             drop(trial.finish(other).await);
         }
         let effects = application.effects_of(&request.token);
         let length = (step + step / 8) * 3;
+        if beside == 1 && effects <= 1 {
+            proof?;
+        }
         Ok(match (beside, effects) {
-            (1, 1) if lease.is_some() => Verdict::pass(format!("one effect of a request of {length:?}")),
-            (1, 1) => Verdict::pass(format!(
-                "one effect of a request of {length:?}; to try longer than its lock, write it to upstream.lease of the plan"
-            )),
+            (1, 1) => {
+                let cure = "; to try longer than its lock, write it to upstream.lease of the plan";
+                let cure = if lease.is_some() { "" } else { cure };
+                Verdict::pass(format!("one effect of a request of {length:?}{cure}"))
+            }
             (1, 0) => Stop::not_observable(format!("the request did not take effect after {length:?}"))
                 .into_verdict(),
             _ => Verdict::fail(

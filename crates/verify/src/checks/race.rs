@@ -172,9 +172,9 @@ async fn stuck(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     if ran.iter().any(|answer| answer.is_same(&repeat)) {
         return Ok(Verdict::pass(format!("the first request's answer: {}", repeat.status.as_u16())));
     }
-    let refused = trial.is_told_to_wait(&repeat);
+    let (refused, waited) = (trial.is_told_to_wait(&repeat), trial.waited().as_secs_f32());
     let actual = match refused {
-        true => format!("still refused {} s after it: {repeat}", trial.plan().bounds.patience.as_secs_f32()),
+        true => format!("still refused {waited:.1} s after it: {repeat}"),
         false => repeat.to_string(),
     };
     // Where no repeat is recognised, it is not because the first still ran at one.

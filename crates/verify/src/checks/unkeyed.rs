@@ -1,6 +1,7 @@
 //! Requests without a key are left alone.
 
 use crate::{
+    call::Answer,
     check::{Check, Level, Need},
     fixture::Defect,
     trial::Trial,
@@ -43,12 +44,34 @@ async fn collapsed(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
         (true, true, 2) => Verdict::pass("two effects"),
         (false, false, 0) => Verdict::pass(format!("both refused with {}", first.status.as_u16())),
         (false, false, _) => Verdict::fail("no effect", format!("{first}, and {effects} effects")),
-        (true, false, 1) => Stop::not_observable(format!(
-            "the API takes the same body only once: {second}; put {{{{fresh}}}} elsewhere, or leave it out"
-        ))
-        .into_verdict(),
+        (true, false, 1) => return Err(taken_once(&second)),
+        (true, true, 1) => {
+            same_under_two_keys(trial).await?;
+            Verdict::fail("two effects", format!("1: {first}, then {second}"))
+        }
         _ => Verdict::fail("two effects", format!("{effects}: {first}, then {second}")),
     })
+}
+
+/// What is taken once under two keys as well is known by something that is unique in it, such as an order's number. Then
+/// it is not the lack of a key that makes two requests one.
+async fn same_under_two_keys(trial: &mut Trial<'_>) -> Result<(), Stop> {
+    let request = trial.operation()?;
+    let other = trial.keyed_anew(&request)?;
+    let before = trial.count().await?;
+    trial.send("a request with a key", &request).await?;
+    let answer = trial.send("the same body under another key", &other).await?;
+    match trial.effects_since(before, 2).await? {
+        2.. => Ok(()),
+        _ => Err(taken_once(&answer)),
+    }
+}
+
+fn taken_once(answer: &Answer) -> Stop {
+    Stop::not_observable(format!(
+        "the API takes the same body only once, keys or not: {answer}; a body in which nothing has to be unique would show \
+         what it does without a key"
+    ))
 }
 
 async fn marked(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {

@@ -33,4 +33,5 @@ pub(super) const PROFILE: Profile = Profile {
     },
     marker: None,
     problem_documents: Some("draft-ietf-httpapi-idempotency-key-header-07, section 2.7; RFC 9457"),
+    retry_after: Some("RFC 9110, section 10.2.3: how long a client ought to wait"),
 };

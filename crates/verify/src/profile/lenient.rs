@@ -17,4 +17,5 @@ pub(super) const PROFILE: Profile = Profile {
     },
     marker: None,
     problem_documents: None,
+    retry_after: None,
 };

@@ -32,4 +32,5 @@ pub(super) const PROFILE: Profile = Profile {
     },
     marker: Some(Marker::USUAL),
     problem_documents: None,
+    retry_after: None,
 };

@@ -8,8 +8,8 @@ use crate::{
     trial::{Ran, Step},
 };
 
-/// Most steps that a report shows of a fault.
-pub(super) const OF_A_FAULT: usize = 40;
+/// Most steps that a report has of a fault: more than any check takes, so that its script shows the fault again.
+pub(super) const OF_A_FAULT: usize = 1_000;
 /// Most steps where a glance is enough.
 pub(super) const AT_A_GLANCE: usize = 8;
 /// Most different requests of one step that a script lists.
@@ -18,6 +18,10 @@ const LISTED_MAX: usize = 20;
 const BODY_SHOWN: usize = 2_000;
 /// Most of a body that a comment shows.
 const COMMENT_SHOWN: usize = 160;
+
+/// What a script says first that is not whole.
+pub(super) const IN_PARTS: &str = "# Not the whole: steps are left out, and without them it may not show the fault. The whole stands in\n\
+                                   # the report as JSON, and on the page: --report json=FILE, --report html=FILE\n";
 
 /// The steps of one finding; of more than can be shown, how it began and how it ended.
 #[derive(Clone, Debug)]
@@ -92,7 +96,11 @@ impl Sequence {
 
     /// The script.
     pub(super) fn script(&self) -> String {
-        let mut script = format!("{}\n", self.before);
+        let mut script = String::new();
+        if self.left_out > 0 {
+            script.push_str(IN_PARTS);
+        }
+        let _ = writeln!(script, "{}", self.before);
         for (left_out, step) in self.gaps() {
             if left_out > 0 {
                 let _ = writeln!(script, "# … {left_out} steps are left out here …");

@@ -56,6 +56,7 @@ impl Trial<'_> {
             outcomes.push(outcome.clone());
             exchanges.push((request, outcome));
         }
+        self.learnt.saw_answers(&outcomes);
         if let Some(step) = self.steps.get_mut(begun.step) {
             step.exchanges = exchanges;
         }

@@ -2,7 +2,11 @@
 
 use serde_json::Value;
 
-use crate::{call::Request, plan::Carrier, verdict::Stop};
+use crate::{
+    call::{Minted, Request},
+    plan::Carrier,
+    verdict::Stop,
+};
 
 /// The request with another value in its body: the one that the plan gives, or else the first number and one more, or
 /// else the first string and one letter more. A member that carries the key is left alone.
@@ -19,6 +23,30 @@ pub(super) fn changed(request: &Request, carrier: &Carrier) -> Result<Request, S
     let leaf = body.pointer_mut(chosen).ok_or_else(lacking)?;
     *leaf = another(leaf).ok_or_else(lacking)?;
     Ok(request.clone().with_body(body.to_string()))
+}
+
+/// The same with another value in a member that has no fresh one: what is fresh in the request stays.
+pub(super) fn changed_beside_what_is_fresh(request: &Request, carrier: &Carrier) -> Option<Request> {
+    let fresh = |text: &str| request.minted.iter().any(|minted| text.contains(minted.value()));
+    let stays = |body: &[u8]| {
+        let within = |body: &[u8]| {
+            let body = String::from_utf8_lossy(body).into_owned();
+            let is_in = |minted: &&Minted| !matches!(minted, Minted::Key(_)) && body.contains(minted.value());
+            request.minted.iter().filter(is_in).count()
+        };
+        within(body) == within(&request.body)
+    };
+    if let Some(changed) = request.changed.as_ref().filter(|changed| stays(changed)) {
+        return Some(request.clone().with_body(changed.clone()));
+    }
+    let mut body: Value = serde_json::from_slice(&request.body).ok()?;
+    let free = |pointer: &&String| body.pointer(pointer).is_some_and(|leaf| !fresh(&leaf.to_string()));
+    let leaves: Vec<String> = leaves(&body, carrier).iter().filter(free).cloned().collect();
+    let is_number = |pointer: &&String| body.pointer(pointer).is_some_and(Value::is_number);
+    let chosen = leaves.iter().find(is_number).or_else(|| leaves.first())?.clone();
+    let leaf = body.pointer_mut(&chosen)?;
+    *leaf = another(leaf)?;
+    Some(request.clone().with_body(body.to_string()))
 }
 
 /// Pointers to all numbers and strings but the key, in their order.

@@ -1,20 +1,27 @@
 //! What a run has spent, and what it has learnt of the API: shared by its trials.
 
 use std::{
-    sync::atomic::{AtomicU16, AtomicU32, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU16, AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
 use http::StatusCode;
 use tokio::sync::watch;
 
-use crate::call::{Places, Room};
+use crate::call::{Answer, Outcome, Places, Room};
 
 /// As often as this in a row is no chance.
 const STILL: u32 = 2;
 
 /// Most failures of commands that are told; they stand in findings as well.
 const FAILURES_MAX: usize = 20;
+/// How long who is told so is asked again, at least, after the same was said in vain.
+const BRIEFLY: Duration = Duration::from_secs(1);
+/// Most such refusals that are known.
+const IN_VAIN_MAX: usize = 32;
 
 /// What the trials of one run share.
 #[derive(Debug)]
@@ -32,6 +39,10 @@ pub(crate) struct Learnt {
     failed: watch::Sender<Vec<String>>,
     pub(super) places: Places,
     pub(super) room: Room,
+    /// The longest that an answer to what was carried out has taken, in milliseconds.
+    slowest_ms: AtomicU32,
+    /// Refusals that lasted as long as anybody had patience, by what they say.
+    in_vain: Mutex<Vec<String>>,
 }
 
 impl Learnt {
@@ -46,6 +57,8 @@ impl Learnt {
             failed: watch::Sender::default(),
             places: Places::of(at_once),
             room: Room::default(),
+            slowest_ms: AtomicU32::default(),
+            in_vain: Mutex::default(),
         }
     }
 
@@ -76,6 +89,32 @@ impl Learnt {
 
     pub(super) fn is_usual(&self, status: StatusCode) -> bool {
         self.usual.load(Ordering::Relaxed) == status.as_u16()
+    }
+
+    /// How long what is carried out takes.
+    pub(super) fn saw_answers(&self, outcomes: &[Outcome]) {
+        let carried_out = outcomes.iter().flatten().filter(|answer| answer.is_success());
+        for took in carried_out.map(|answer| answer.took.as_millis()) {
+            self.slowest_ms.fetch_max(u32::try_from(took).unwrap_or(u32::MAX), Ordering::Relaxed);
+        }
+    }
+
+    /// A refusal that lasted as long as anybody had patience. Many an API refuses by the same status for reasons of its
+    /// own, and none of them ends.
+    pub(super) fn saw_waiting_in_vain(&self, answer: &Answer) {
+        let mut in_vain = self.in_vain.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = said(answer);
+        if in_vain.len() < IN_VAIN_MAX && !in_vain.contains(&said) {
+            in_vain.push(said);
+        }
+    }
+
+    /// How long it is worth while to ask again who has said this; `None`: nothing is known against it. What still runs is
+    /// over in twice the time that anything took.
+    pub(super) fn waits_at_most(&self, answer: &Answer) -> Option<Duration> {
+        let in_vain = self.in_vain.lock().unwrap_or_else(PoisonError::into_inner);
+        let slowest = Duration::from_millis(self.slowest_ms.load(Ordering::Relaxed).into());
+        in_vain.contains(&said(answer)).then(|| BRIEFLY.max(slowest * 2))
     }
 
     /// Whether the counter stood still at a fresh operation.
@@ -123,9 +162,41 @@ impl Learnt {
     }
 }
 
+/// A refusal by its status and words, without what has digits: that is another one each time.
+fn said(answer: &Answer) -> String {
+    let body = String::from_utf8_lossy(&answer.body);
+    let words = body.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '_');
+    let words: Vec<_> = words.filter(|word| !word.bytes().any(|byte| byte.is_ascii_digit())).collect();
+    format!("{} {}", answer.status.as_u16(), words.join(" "))
+}
+
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
+
     use super::*;
+
+    fn answer(status: u16, body: &'static str, took: u64) -> Answer {
+        Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: HeaderMap::new(),
+            body: body.into(),
+            took: Duration::from_millis(took),
+        }
+    }
+
+    #[test]
+    fn what_was_said_in_vain_is_asked_again_for_as_long_as_anything_may_run() {
+        let learnt = Learnt::new(1);
+        let exists = |id| answer(409, id, 1);
+        assert_eq!(learnt.waits_at_most(&exists(r#"{"title":"it exists","id":"a1"}"#)), None);
+        learnt.saw_waiting_in_vain(&exists(r#"{"title":"it exists","id":"a1"}"#));
+        let again = exists(r#"{"title":"it exists","id":"b2"}"#);
+        assert_eq!(learnt.waits_at_most(&again), Some(BRIEFLY));
+        learnt.saw_answers(&[Ok(answer(201, "{}", 900))]);
+        assert_eq!(learnt.waits_at_most(&again), Some(Duration::from_millis(1_800)));
+        assert_eq!(learnt.waits_at_most(&exists(r#"{"title":"it still runs"}"#)), None);
+    }
 
     #[test]
     fn what_is_refused_is_not_spent() {

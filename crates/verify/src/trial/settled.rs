@@ -128,20 +128,58 @@ impl Trial<'_> {
         request: &Request,
         by: Instant,
     ) -> Result<Answer, Stop> {
+        let began = Instant::now();
         // bounded: by that time, and by the requests of the run.
         loop {
             let answer = self.send(what, request).await?;
+            self.waited = began.elapsed();
             if !self.is_told_to_wait(&answer) || self.was_first_told(request, &answer) {
                 return Ok(answer);
             }
             let asked = answer.header("retry-after").and_then(|text| text.parse().ok());
             let pause = asked.map_or(PAUSE.0, Duration::from_secs).clamp(PAUSE.0, PAUSE.1);
-            if Instant::now() + pause > by {
+            let known = self.learnt.waits_at_most(&answer).map(|most| began + most);
+            if Instant::now() + pause > known.map_or(by, |known| known.min(by)) {
+                self.gives_up(&answer, known.is_some());
                 return Ok(answer);
             }
             sleep(pause).await;
             // Of all these refusals the report needs the last.
             self.steps.pop();
+        }
+    }
+
+    /// Nobody waits any more: the report says how long it was, and why no longer.
+    fn gives_up(&mut self, answer: &Answer, known: bool) {
+        if self.waited + PAUSE.1 >= self.plan.bounds.patience {
+            self.learnt.saw_waiting_in_vain(answer);
+        }
+        let why = if known { ", as the same refusal has lasted before" } else { "" };
+        if let Some(step) = self.steps.last_mut() {
+            step.what = format!("{}; asked again for {:.1} s{why}", step.what, self.waited.as_secs_f32());
+        }
+    }
+
+    /// How long the last request was repeated that was told to wait.
+    #[must_use]
+    pub const fn waited(&self) -> Duration {
+        self.waited
+    }
+
+    /// What was repeated within the time for which results are kept; later it is carried out as new, and rightly so.
+    ///
+    /// # Errors
+    /// If it was not.
+    pub fn still_kept(&self, since: Instant) -> Result<(), Stop> {
+        let took = since.elapsed();
+        match self.plan.retention.filter(|kept| took >= *kept) {
+            Some(kept) => Err(Stop::not_observable(format!(
+                "from the request to the end of its repeats it took {:.1} s, and its result is kept for {:.1} s only: \
+                 configure the API and the plan with more, or start it faster",
+                took.as_secs_f32(),
+                kept.as_secs_f32()
+            ))),
+            None => Ok(()),
         }
     }
 

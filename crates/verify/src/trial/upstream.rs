@@ -55,6 +55,22 @@ pub struct Held {
     begun: Begun,
 }
 
+impl Held {
+    /// Whether it is still held: the application waits, and nobody has answered it. What passes for a request that was
+    /// held has to prove that first.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub fn proof(&self) -> Result<(), Stop> {
+        let why = match (self.barrier.waiting(), self.begun.is_over()) {
+            (1.., false) => return Ok(()),
+            (_, true) => "it was answered while the application still had it",
+            (0, false) => "the application was left by whoever had sent it there",
+        };
+        Err(Stop::not_observable(format!("the first request could not be held: {why}")))
+    }
+}
+
 impl Trial<'_> {
     /// Begins a new operation that the application carries out as usual, but holds there.
     ///

@@ -112,6 +112,12 @@ impl Application {
         self.book.demand(credentials.keys().cloned().collect());
     }
 
+    /// Whoever brings one of these is nobody who was given it, until the check has ended.
+    pub(crate) fn refuse(&self, credentials: &HeaderMap) {
+        let shown = credentials.iter().map(|(name, value)| (name.clone(), value.clone()));
+        self.book.refuse(shown.collect());
+    }
+
     /// A request with this value is an operation of that part.
     pub(crate) fn expect(&self, token: &str, part: Part) {
         self.book.expect(token, part);

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 
 use super::{Act, Arrival, Script, answer, documents::Documents, tokens::Tokens};
 use crate::plan::Part;
@@ -23,6 +23,8 @@ struct Pages {
     documents: Documents,
     /// Headers of which one shows who asks; empty: everybody may.
     credentials: Vec<HeaderName>,
+    /// What nobody was given. A check makes few of them.
+    wrong: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// One operation.
@@ -48,6 +50,11 @@ impl Book {
         self.open().credentials = credentials;
     }
 
+    /// What nobody was given.
+    pub(super) fn refuse(&self, wrong: Vec<(HeaderName, HeaderValue)>) {
+        self.open().wrong.extend(wrong);
+    }
+
     /// An operation of this part of the plan will have this value in its request.
     pub(super) fn expect(&self, token: &str, part: Part) {
         let new = || Entry { part, script: None, arrivals: 0, effects: 0 };
@@ -71,6 +78,7 @@ impl Book {
         }
         pages.operations.clear();
         pages.arrivals.clear();
+        pages.wrong.clear();
         pages.bytes = 0;
     }
 
@@ -134,7 +142,9 @@ impl Pages {
             return script.act(number);
         }
         let asks = |name: &HeaderName| arrival.headers.contains_key(name);
-        if !self.credentials.is_empty() && !self.credentials.iter().any(asks) {
+        let is_wrong = |(name, value): &(HeaderName, HeaderValue)| arrival.headers.get(name) == Some(value);
+        let is_known = self.credentials.iter().any(asks) && !self.wrong.iter().any(is_wrong);
+        if !self.credentials.is_empty() && !is_known {
             return answer::unauthorised();
         }
         if part == Some(Part::Resource) {

@@ -212,10 +212,26 @@ impl Barrier {
 
     pub(super) async fn pass(&self) {
         let mut open = self.0.open.subscribe();
-        self.0.waiting.fetch_add(1, Ordering::Relaxed);
+        let waiting = Waiting::at(&self.0);
         self.0.came.send_modify(|came| *came += 1);
         // Whichever ends it, it goes on.
         let _ = tokio::time::timeout(HELD_MAX, open.wait_for(|open| *open)).await;
+        drop(waiting);
+    }
+}
+
+/// One that waits, until it goes on or is dropped with its connection.
+struct Waiting<'a>(&'a Inner);
+
+impl<'a> Waiting<'a> {
+    fn at(inner: &'a Inner) -> Self {
+        inner.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(inner)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }

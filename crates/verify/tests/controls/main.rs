@@ -66,6 +66,20 @@ async fn no_check_fails_in_the_upstream_view_of_the_correct_fixture() {
     all(cases, found_behind, holds).await;
 }
 
+/// What is killed takes its time to start: what was to be kept for less than that is rightly carried out anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_whose_time_was_over_after_a_crash_is_no_second_effect() {
+    let check = checks::all().find(|check| check.id == "crash/runs-again").expect("there is one");
+    let process = Process::start_keeping(None, Duration::from_millis(1));
+    let verdict = verdict(&process.plan().await, check).await;
+    let fair = matches!(&verdict, Verdict::NotObservable { why } if why.contains("is kept for 0.0 s only"));
+    assert!(fair, "{verdict:?}");
+    // Its time goes on while nobody runs, and is not over before.
+    let process = Process::start_keeping(None, Duration::from_secs(600));
+    let verdict = self::verdict(&process.plan().await, check).await;
+    assert!(matches!(verdict, Verdict::Pass { .. }), "{verdict:?}");
+}
+
 /// Tries all cases, and tells of all that are not as expected.
 async fn all<F>(cases: impl Iterator<Item = Case>, found: impl Fn(Case) -> F, expected: fn(&Verdict) -> bool)
 where

@@ -15,7 +15,7 @@ use onlyonce_verify::{
 use tempfile::TempDir;
 
 /// What a process is told: defect, address, the application in front of which it stands or that it stands in front of
-/// none, and journal.
+/// none, for how many milliseconds it keeps results (0: for ever), and journal.
 const TOLD: &str = "ONLYONCE_FIXTURE";
 
 /// A third of the time for which a request that was told to wait is asked for again: longer than any lock here.
@@ -25,39 +25,47 @@ const LEASE: Duration = Duration::from_millis(600);
 pub(crate) struct Process {
     listen: SocketAddr,
     start: String,
+    retention: Option<Duration>,
     directory: TempDir,
 }
 
 impl Process {
     pub(crate) fn start(defect: Option<Defect>) -> Self {
-        Self::started(defect, "none")
+        Self::started(defect, "none", None)
+    }
+
+    /// One that keeps its results so long, and not for ever.
+    pub(crate) fn start_keeping(defect: Option<Defect>, retention: Duration) -> Self {
+        Self::started(defect, "none", Some(retention))
     }
 
     /// One that does nothing itself, and stands in front of an application.
     pub(crate) fn in_front_of(application: SocketAddr, defect: Option<Defect>) -> Self {
-        Self::started(defect, &application.to_string())
+        Self::started(defect, &application.to_string(), None)
     }
 
-    fn started(defect: Option<Defect>, application: &str) -> Self {
+    fn started(defect: Option<Defect>, application: &str, retention: Option<Duration>) -> Self {
         let directory = tempfile::tempdir().expect("there is room for a directory");
         let free = TcpListener::bind(("127.0.0.1", 0)).expect("the loopback has a free port");
         let listen = free.local_addr().expect("it is bound");
         let program = std::env::current_exe().expect("a test knows its program");
         let defect = defect.map_or("none".to_owned(), |defect| format!("{defect:?}"));
         let start = format!(
-            "{TOLD}='{defect} {listen} {application} {}' '{}' --exact process::serves_when_it_is_told_to >/dev/null 2>&1 & echo $! > '{}'",
+            "{TOLD}='{defect} {listen} {application} {} {}' '{}' --exact process::serves_when_it_is_told_to >/dev/null 2>&1 & echo $! > '{}'",
+            retention.unwrap_or_default().as_millis(),
             directory.path().join("journal").display(),
             program.display(),
             pid(&directory).display(),
         );
         drop(free);
-        let process = Self { listen, start, directory };
+        let process = Self { listen, start, retention, directory };
         process.shell(&process.start);
         process
     }
 
     pub(crate) async fn plan(&self) -> Plan {
-        self.with_commands(fixture::plan(self.listen)).await
+        let plan = Plan { retention: self.retention, ..fixture::plan(self.listen) };
+        self.with_commands(plan).await
     }
 
     /// The plan of the upstream view; it names a lease, so that what is refused for ever is not asked for long.
@@ -112,16 +120,18 @@ fn pid(directory: &TempDir) -> PathBuf {
 fn serves_when_it_is_told_to() {
     #[expect(clippy::disallowed_methods, reason = "a process that was started by a test is told by it")]
     let Ok(told) = std::env::var(TOLD) else { return };
-    let [defect, listen, application, journal] = told.splitn(4, ' ').collect::<Vec<_>>()[..] else {
+    let [defect, listen, application, kept, journal] = told.splitn(5, ' ').collect::<Vec<_>>()[..] else {
         panic!("{TOLD}: {told}");
     };
     let listen = listen.parse().expect("an address");
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads can be started");
+    let kept: u64 = kept.parse().expect("a number");
+    let retention = Some(Duration::from_millis(kept)).filter(|kept| !kept.is_zero());
     let (defect, journal) = (Defect::named(defect), Path::new(journal));
     let served = match application.parse() {
         Ok(application) => runtime.block_on(fixture::serve_in_front_of(application, defect, listen, journal)),
-        Err(_) => runtime.block_on(fixture::serve(defect, listen, journal)),
+        Err(_) => runtime.block_on(fixture::serve(defect, retention, listen, journal)),
     };
     served.expect("it can listen, and write its journal");
 }

@@ -1,9 +1,14 @@
 //! APIs that others could write: what is permitted is not called a fault, and what is a fault does not pass.
 
+mod behind;
+mod credentials;
 mod down;
+mod natural;
 mod permitted;
 mod scripts;
 mod served;
+mod versions;
+mod waiting;
 
 use std::{
     future::pending,

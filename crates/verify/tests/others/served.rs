@@ -21,6 +21,7 @@ pub(crate) struct Served {
 }
 
 /// What was asked.
+#[derive(Clone)]
 pub(crate) struct Asked {
     pub(crate) method: String,
     /// Path and query.
@@ -139,6 +140,22 @@ impl Api {
         match known {
             true => Answer::new(409, r#"{"title":"there is such an order"}"#),
             false => self.once_for_each_key(asked, 201),
+        }
+    }
+
+    /// By what is called so, whatever the key.
+    pub(crate) fn once_for_each(&self, name: &str) -> Answer {
+        let mut answers = self.answers.lock().expect("no answer panics");
+        let new = || (String::new(), self.each_time(201));
+        answers.entry(name.to_owned()).or_insert_with(new).1.clone()
+    }
+
+    /// The same, and who comes later is told that it is there.
+    pub(crate) fn first_for_each(&self, name: &str) -> Answer {
+        let known = self.answers.lock().expect("no answer panics").contains_key(name);
+        match known {
+            true => Answer::new(409, r#"{"title":"there is such an order"}"#),
+            false => self.once_for_each(name),
         }
     }
 

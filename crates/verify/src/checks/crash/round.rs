@@ -21,6 +21,8 @@ pub(super) struct Round {
     pub(super) repeat: Outcome,
     /// What was sent, and sent again.
     pub(super) request: Request,
+    /// When it was sent first.
+    pub(super) since: Instant,
 }
 
 /// Longest time between the first sight of the effect and the kill.
@@ -30,6 +32,7 @@ const JITTER_MAX: Duration = Duration::from_millis(10);
 pub(super) async fn round(trial: &mut Trial<'_>) -> Result<Round, Stop> {
     let request = request(trial)?;
     let before = trial.count().await?;
+    let since = Instant::now();
     let first = trial.begin("a first request", vec![request.clone()])?;
     let seen = first_sight(trial, before, &first).await?;
     sleep(jitter()).await;
@@ -48,7 +51,7 @@ pub(super) async fn round(trial: &mut Trial<'_>) -> Result<Round, Stop> {
         let settled = trial.until_unlocked("the same request again, until it is settled", &request).await;
         (repeat, effects) = (Trial::outcome(settled)?, trial.effects_meanwhile(before, 1).await?);
     }
-    Ok(Round { between: seen && !answered, effects, repeat, request })
+    Ok(Round { between: seen && !answered, effects, repeat, request, since })
 }
 
 /// The one that takes long where there is one: its answer comes long after its effect, or may.

@@ -86,8 +86,21 @@ pub(super) async fn retry_after(trial: &mut Trial<'_>) -> Result<Verdict, Stop> 
     Ok(match refused.header(header::RETRY_AFTER.as_str()) {
         Some(when) if is_a_time(when) => Verdict::pass(format!("retry-after: {when}")),
         Some(when) => Verdict::fail("seconds or a date", format!("retry-after: {when}")),
-        None => Verdict::fail("retry-after: with seconds or a date", format!("none: {refused}")),
+        None => unsaid(trial, &refused),
     })
+}
+
+/// RFC 9110 demands it with no status, and the draft says nothing of it: a client has a pace of its own.
+fn unsaid(trial: &Trial<'_>, refused: &Answer) -> Verdict {
+    match trial.profile().retry_after {
+        Some(source) => Verdict::Deviates {
+            expected: format!("retry-after: with seconds or a date ({source})"),
+            actual: format!("none: {refused}"),
+            like: "APIs that leave it to their clients how soon they come again, as Stripe does (exponential backoff)"
+                .into(),
+        },
+        None => Verdict::pass("the profile does not ask for it"),
+    }
 }
 
 /// Seconds, or what looks like a date (RFC 9110, section 5.6.7).

@@ -2,6 +2,8 @@
 //!
 //! The kill always comes between effect and answer: the application waits for it.
 
+use tokio::time::Instant;
+
 use crate::{
     call::{Outcome, Request, told},
     trial::Trial,
@@ -18,17 +20,18 @@ pub(super) async fn forgotten(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     // bounded: by the rounds, each by the plan's patience and by the time that commands have.
     for _ in 0..ROUNDS {
         trial.shows_only_what_follows();
+        let since = Instant::now();
         let request = killed(trial).await?;
         let repeat = trial.attempt("the same request again, after the crash", &request).await?;
-        one_effect(application.effects_of(&request.token), &repeat)?;
+        one_effect(trial, since, application.effects_of(&request.token), &repeat)?;
         match trial.is_to_wait(&repeat) {
-            true => waiting.push((request.token.clone(), trial.set_aside(&request))),
+            true => waiting.push((request.token.clone(), since, trial.set_aside(&request))),
             false => last = told(&repeat),
         }
     }
-    for (token, aside) in waiting {
+    for (token, since, aside) in waiting {
         let repeat = trial.take_up(aside).await?;
-        one_effect(application.effects_of(&token), &repeat)?;
+        one_effect(trial, since, application.effects_of(&token), &repeat)?;
         last = told(&repeat);
     }
     // Nobody has to ask for it: what starts again may send by itself what it had begun.
@@ -45,6 +48,7 @@ async fn killed(trial: &mut Trial<'_>) -> Result<Request, Stop> {
     let commands = &trial.plan().commands;
     let held = trial.hold(Stage::AfterEffect).await?;
     let request = held.request.clone();
+    held.proof()?;
     trial.kill(commands).await?;
     let gone = trial.until_it_is_gone().await;
     // Whatever comes of it: nothing is left dead.
@@ -59,10 +63,13 @@ async fn killed(trial: &mut Trial<'_>) -> Result<Request, Stop> {
     }
 }
 
-fn one_effect(effects: usize, repeat: &Outcome) -> Result<(), Stop> {
-    match effects {
-        1 => Ok(()),
-        _ => Err(Stop::Verdict(Verdict::fail(
+fn one_effect(trial: &Trial<'_>, since: Instant, effects: usize, repeat: &Outcome) -> Result<(), Stop> {
+    if effects == 1 {
+        return Ok(());
+    }
+    match trial.still_kept(since) {
+        Err(stop) => Err(stop),
+        Ok(()) => Err(Stop::Verdict(Verdict::fail(
             "one effect after a request, a crash and the repeat",
             format!("{effects} effects; the repeat: {}", told(repeat)),
         ))),

@@ -50,17 +50,18 @@ pub(super) async fn content_type(trial: &mut Trial<'_>) -> Result<Verdict, Stop>
 async fn answered_as_the_first(
     trial: &mut Trial<'_>,
     how: &str,
-    other: impl FnOnce(Request) -> Request,
+    other: fn(Request) -> Request,
 ) -> Result<Verdict, Stop> {
     let (request, first) = trial.recognised().await?;
     let before = trial.count().await?;
-    let answer = trial.send(&format!("the same key {how}"), &other(request)).await?;
+    let answer = trial.send(&format!("the same key {how}"), &other(request.clone())).await?;
     let effects = trial.effects_since(before, 0).await?;
     let expected = format!("a known key {how} is refused ({})", trial.profile().mismatch.listed());
     Ok(match (answer.is_success(), effects) {
         (false, 0) => Verdict::pass(format!("refused with {}", answer.status.as_u16())),
         (false, _) => Verdict::fail(expected, format!("it was refused, and yet has an effect: {answer}")),
         (true, 0) if first.is_same(&answer) => {
+            it_arrives(trial, how, other).await?;
             Verdict::fail(expected, format!("the first request's answer: {answer}"))
         }
         (true, 0) => Verdict::pass(format!("an answer of its own, and no effect: {answer}")),
@@ -70,6 +71,30 @@ async fn answered_as_the_first(
             like: "services that count keys by method, path and query".into(),
         },
     })
+}
+
+/// A proxy that keeps to itself what differs sends the application the same request twice: then nobody is given the answer
+/// to another one.
+async fn it_arrives(trial: &mut Trial<'_>, how: &str, other: fn(Request) -> Request) -> Result<(), Stop> {
+    let Ok(application) = trial.application() else { return Ok(()) };
+    let mut arrived = Vec::new();
+    for (what, changes) in [("as it is", None), (how, Some(other))] {
+        let request = trial.operation()?;
+        let sent = changes.map_or_else(|| request.clone(), |other| other(request.clone()));
+        trial.send(&format!("what arrives at the application of a fresh request {what}"), &sent).await?;
+        let arrival = application.arrivals_of(&request.token).into_iter().next();
+        let place = |path: &str| path.replace(&request.token, "");
+        arrived.push(arrival.map(|arrival| {
+            let kind = arrival.header("content-type").map(str::to_owned);
+            (arrival.method.clone(), place(&arrival.path), kind)
+        }));
+    }
+    match arrived.as_slice() {
+        [Some(one), Some(another)] if one == another => Err(Stop::not_observable(format!(
+            "a request {how} arrives at the application as any other: what differs is not forwarded"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Path, and query with its question mark.

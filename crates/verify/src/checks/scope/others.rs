@@ -28,11 +28,12 @@ async fn leaked(trial: &mut Trial<'_>, who: Who, name: &str) -> Result<Verdict, 
     let answer = trial.send(&format!("the same request and key by {name}"), &same).await?;
     let marked = answer.is_success() && answer.header(marker.header) == Some(marker.value);
     let expected = format!("{name} does not get the first caller's answer");
+    if !first.is_same(&answer) && !marked {
+        return Ok(Verdict::pass(format!("{name} gets {}", answer.status.as_u16())));
+    }
+    credential_counts(trial, who, name).await?;
     if !first.is_same(&answer) {
-        return Ok(match marked {
-            true => Verdict::fail(expected, format!("an answer that is marked as a repeat's: {answer}")),
-            false => Verdict::pass(format!("{name} gets {}", answer.status.as_u16())),
-        });
+        return Ok(Verdict::fail(expected, format!("an answer that is marked as a repeat's: {answer}")));
     }
     let own = trial.operation()?;
     let own = trial.carried_out("another operation, to see whether answers differ at all", &own).await?;
@@ -41,6 +42,23 @@ async fn leaked(trial: &mut Trial<'_>, who: Who, name: &str) -> Result<Verdict, 
             Err(Stop::not_observable("all operations get the same answer, so whose it is cannot be told"))
         }
         false => Ok(Verdict::fail(expected, format!("the first caller's answer: {answer}"))),
+    }
+}
+
+/// Where anybody may do the same without a credential, or with any, its absence keeps no answer from anybody. Two callers
+/// who are named by the plan are two, whatever the API takes from others.
+async fn credential_counts(trial: &mut Trial<'_>, who: Who, name: &str) -> Result<(), Stop> {
+    if who == Who::Second {
+        return Ok(());
+    }
+    let own = trial.of(&trial.operation()?, who);
+    let answer = trial.send(&format!("a request of his own under a key of his own, by {name}"), &own).await?;
+    match answer.is_success() {
+        true => Err(Stop::not_observable(format!(
+            "the API carries out what {name} asks ({}): it does not demand the credential of the plan",
+            answer.status.as_u16()
+        ))),
+        false => Ok(()),
     }
 }
 
