@@ -1,0 +1,2 @@
+-- The identity row.
+SELECT identity FROM {schema}.identity

@@ -1,0 +1,2 @@
+-- Appends an audit entry.
+INSERT INTO {schema}.audit (entry) VALUES ($1)

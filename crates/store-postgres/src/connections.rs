@@ -1,0 +1,119 @@
+//! The connections of a store: few, each lent to one call at a time.
+//!
+//! Not the driver's pool, because it must be known what becomes of each: a connection is lent again only after its call has
+//! ended in order; whoever is dropped, runs out of time or loses the other side closes it. A lost one takes with it all that
+//! were opened before, which the same restart has ended too.
+//!
+//! Bounds: as many connections as there are [places](Connections::new), [`ACQUIRE_LIMIT`] to wait for one,
+//! [`LIFETIME`] for each, and after a failed attempt a [`PAUSE`] in which everybody is told at once: a batch that is split
+//! over a server that is away must not try a thousand times.
+
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use onlyonce_ledger::clock::Boot;
+use sqlx::postgres::PgRow;
+use tokio::sync::Semaphore;
+
+use crate::{
+    address::Address,
+    connection::{Connection, Failed},
+    error::Cause,
+    sql::Query,
+};
+
+/// How long a call waits for one of the connections.
+pub(crate) const ACQUIRE_LIMIT: Duration = Duration::from_secs(2);
+/// How long one is used: after a fail-over or behind a balancer, old ones must not stay where they are for ever.
+const LIFETIME: Duration = Duration::from_secs(30 * 60);
+/// How long nobody tries again after a failed attempt to connect.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Connections for one kind of call, so that slow ones leave those of the quick ones free.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    address: Address,
+    places: Semaphore,
+    idle: Mutex<Vec<Idle>>,
+    /// How often one was lost.
+    lost: AtomicU64,
+    failed: Mutex<Option<(Boot, String)>>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    opened: Boot,
+    /// How often one had been lost when it was opened.
+    after: u64,
+}
+
+impl Connections {
+    pub(crate) fn new(address: Address, places: usize) -> Self {
+        Self {
+            address,
+            places: Semaphore::new(places),
+            idle: Mutex::default(),
+            lost: AtomicU64::new(0),
+            failed: Mutex::default(),
+        }
+    }
+
+    /// Takes a connection that is open already.
+    pub(crate) fn put(&self, connection: Connection) {
+        let after = self.lost.load(Ordering::Acquire);
+        lock(&self.idle).push(Idle { connection, opened: Boot::now(), after });
+    }
+
+    /// The rows of a statement, once it is committed.
+    pub(crate) async fn ask(&self, query: Query<'_>) -> Result<Vec<PgRow>, Failed> {
+        let place = tokio::time::timeout(ACQUIRE_LIMIT, self.places.acquire()).await;
+        let _place = match place {
+            Ok(place) => place.expect("the places are never closed"),
+            Err(_) => return Err(Failed::before(Cause::NoAnswer(ACQUIRE_LIMIT))),
+        };
+        let mut lent = match self.take() {
+            Some(idle) => idle,
+            None => self.open().await.map_err(Failed::before)?,
+        };
+        let answer = lent.connection.ask(query).await;
+        match &answer {
+            Err(failed) if !failed.cause.leaves_connection() => _ = self.lost.fetch_add(1, Ordering::AcqRel),
+            // Its transaction has failed and was not ended; closing it is what undoes it.
+            Err(_) if lent.connection.is_left_open() => {}
+            _ => lock(&self.idle).push(lent),
+        }
+        answer
+    }
+
+    fn take(&self) -> Option<Idle> {
+        let lost = self.lost.load(Ordering::Acquire);
+        let mut idle = lock(&self.idle);
+        idle.retain(|idle| idle.after == lost && idle.opened.elapsed() < LIFETIME);
+        idle.pop()
+    }
+
+    async fn open(&self) -> Result<Idle, Cause> {
+        if let Some((_, why)) = lock(&self.failed).as_ref().filter(|(at, _)| at.elapsed() < PAUSE) {
+            return Err(Cause::Driver(why.clone()));
+        }
+        let after = self.lost.load(Ordering::Acquire);
+        match Connection::open(&self.address).await {
+            Ok(connection) => Ok(Idle { connection, opened: Boot::now(), after }),
+            Err(cause) => {
+                *lock(&self.failed) = Some((Boot::now(), cause.to_string()));
+                Err(cause)
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is behind these is complete or unchanged when a panic could strike.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
