@@ -73,6 +73,8 @@ pub(crate) fn run() -> Result<(), Failure> {
         console::data(format_args!("{EXPORT}{name}={url}"));
     }
     console::note("running until Ctrl-C");
+    // Waiting closes the input of what is waited for, which would end it.
+    let _input = servers.running.child().stdin.take();
     let status = servers.running.child().wait();
     Err(Failure::new(format!("the servers ended: {status:?}")))
 }
