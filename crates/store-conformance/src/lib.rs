@@ -13,10 +13,12 @@
 pub mod broken;
 mod cases;
 pub mod memory;
+mod page;
 mod place;
 mod report;
 mod rows;
 
 pub use cases::{CASES, Case, check};
+pub use page::page;
 pub use place::{BoxFuture, Place, Subject};
 pub use report::{Outcome, Report};
