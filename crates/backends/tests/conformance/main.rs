@@ -5,10 +5,13 @@
 
 #[path = "../../../store-embedded/tests/conformance/place.rs"]
 mod embedded;
+#[path = "../../../store-redis/tests/conformance/place.rs"]
+mod redis;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Instant};
 
 use onlyonce_store_conformance::{CASES, Place, Report, check, memory::Forgetful, page};
+use onlyonce_testbed::servers;
 
 /// What a ledger in memory cannot be asked: it has nothing to open again, and no disk to fill.
 const NEEDS_A_DISK: &[&str] = &[
@@ -20,24 +23,29 @@ const NEEDS_A_DISK: &[&str] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_backend_passes_every_case() {
-    let (memory, embedded) = tokio::join!(
-        run("memory", || Box::<Forgetful>::default()),
-        run("embedded", embedded::Directory::fresh),
-    );
-    memory.1.assert_passed(NEEDS_A_DISK);
-    let runs = [memory, embedded];
+    let runs = [
+        run("memory", || Box::<Forgetful>::default()).await,
+        run("embedded", embedded::Directory::fresh).await,
+        redis("redis", &servers::redis().await).await,
+        redis("redis-cluster", &servers::redis_cluster().await).await,
+    ];
     for (name, report) in &runs {
         assert_eq!(report.cases().len(), CASES.len(), "{name} ran whole");
-        println!("{name}: {} cases ran, {} skipped", report.cases().len(), report.skipped().len());
-    }
-    for (_, report) in &runs[1..] {
-        report.assert_passed(&[]);
+        report.assert_passed(if *name == "memory" { NEEDS_A_DISK } else { &[] });
     }
     compare(&page(&runs));
 }
 
+async fn redis(name: &'static str, url: &str) -> (&'static str, Report) {
+    run(name, || redis::Namespace::of(url)).await
+}
+
 async fn run(name: &'static str, place: impl Fn() -> Box<dyn Place>) -> (&'static str, Report) {
-    (name, check(&place).await)
+    let began = Instant::now();
+    let report = check(&place).await;
+    let (ran, skipped, took) = (report.cases().len(), report.skipped().len(), began.elapsed().as_secs_f64());
+    println!("{name}: {ran} cases, {skipped} of them skipped, {took:.1} s");
+    (name, report)
 }
 
 /// `docs/internals/conformance.md` says what was found.
