@@ -29,8 +29,9 @@ use crate::{
     verify::{asked::Asked, progress::Progress, reports::Destination},
 };
 
-/// How many characters stand in a line.
+/// How many characters stand in a line, and how few are made of a narrow terminal's.
 const WIDTH: usize = 100;
+const WIDTH_MIN: usize = 40;
 
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -157,7 +158,7 @@ impl Arguments {
     }
 
     fn show(&self, report: &Report) -> Result<(), Failure> {
-        let style = Style { color: self.is_colored()?, width: WIDTH };
+        let style = Style { color: self.is_colored()?, width: width() };
         Ok(report.write(style, &mut io::stdout().lock())?)
     }
 
@@ -177,6 +178,13 @@ impl Arguments {
             () => Exit::Done,
         }
     }
+}
+
+/// As wide as the terminal, and no wider than what reads well.
+fn width() -> usize {
+    let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_col));
+    // A terminal that does not know its width says 0.
+    if columns == 0 { WIDTH } else { columns.clamp(WIDTH_MIN, WIDTH) }
 }
 
 /// "1 check", "2 checks".

@@ -20,6 +20,9 @@ use crate::{
 pub(crate) use hidden::Hidden;
 pub use terminal::Style;
 
+/// Where this does not hold, little else does.
+const RUNS_AGAIN: &str = "replay/runs-again";
+
 /// All that one run has found.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -93,6 +96,13 @@ impl Report {
             upstream_view: plan.upstream.is_some(),
             credentials: plan.secrets(),
         }
+    }
+
+    /// The check whose fault most others follow from, where it is not the only one.
+    fn cause(&self) -> Option<&'static str> {
+        let failed = |finding: &&Finding| matches!(finding.verdict, Verdict::Fail { .. });
+        let cause = self.findings.iter().filter(failed).find(|finding| finding.check.id == RUNS_AGAIN)?;
+        (self.findings.iter().filter(failed).count() > 1).then_some(cause.check.id)
     }
 
     /// How many of each kind.

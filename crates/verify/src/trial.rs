@@ -303,14 +303,16 @@ impl<'a> Trial<'a> {
                 None => "the counter's answer is too large to be kept: count something smaller".to_owned(),
             })
         })?;
-        // It is asked again and again.
+        let count = counter.read(&body);
         if let Some(step) = self.steps.last_mut() {
+            // It is asked again and again.
             step.exchanges.iter_mut().for_each(|(_, outcome)| shorten(outcome));
+            if let Ok(count) = count {
+                // Where a list is long, its beginning does not show it.
+                step.what = format!("{COUNTING}: {count}");
+            }
         }
-        counter
-            .read(&body)
-            .map(Count)
-            .map_err(|why| Stop::not_observable(format!("the counter: {why}: {answer}")))
+        count.map(Count).map_err(|why| Stop::not_observable(format!("the counter: {why}: {answer}")))
     }
 
     /// This is how a request that is carried out is answered.

@@ -10,6 +10,10 @@ use crate::plan::Credentials;
 const MASK: &str = "•••";
 /// Shorter words are no secrets, and would be found everywhere.
 const SHORTEST: usize = 6;
+/// What a text was cut with.
+const CUT: char = '…';
+/// So much of a value is no secret where a text was cut in its middle.
+const PART: usize = 4;
 
 /// Values that are masked.
 #[derive(Clone, Debug)]
@@ -36,8 +40,27 @@ impl Hidden {
                 text = text.replace(value, MASK);
             }
         }
-        printable(&text)
+        printable(&self.cut(text))
     }
+
+    /// A text that was cut, such as a long body, may end within a value.
+    fn cut(&self, text: String) -> String {
+        let mut pieces = text.split(CUT).map(str::to_owned).collect::<Vec<_>>();
+        let last = pieces.pop();
+        for piece in &mut pieces {
+            let part = |value: &String| (PART..value.len()).rev().find(|end| ends_with(piece, value, *end));
+            if let Some(part) = self.0.iter().filter_map(part).max() {
+                piece.truncate(piece.len() - part);
+                piece.push_str(MASK);
+            }
+        }
+        pieces.extend(last);
+        pieces.join(&CUT.to_string())
+    }
+}
+
+fn ends_with(text: &str, value: &str, end: usize) -> bool {
+    value.get(..end).is_some_and(|beginning| text.ends_with(beginning))
 }
 
 /// `abc` of `Bearer abc`, and both values of `session=abc; csrf=def`: an API that echoes its caller echoes those.
@@ -93,6 +116,19 @@ mod tests {
         assert_eq!(Hidden::new(&cookies).text("s3cret-1 and s3cret-2"), "••• and •••");
         assert_eq!(hidden.text("a\u{61c}b\u{200b}c\u{2028}d"), "a\\u{61c}b\\u{200b}c\\u{2028}d");
         assert_eq!(hidden.text("\u{1b}[2J\u{202e}a\nb"), "\\u{1b}[2J\\u{202e}a\nb");
+    }
+
+    /// A body is shortened before it comes here, and a value in it may have lost its end.
+    #[test]
+    fn the_beginning_of_a_credential_does_not_come_through_where_a_text_was_cut() {
+        let first = HeaderMap::from_iter([(
+            http::header::AUTHORIZATION,
+            HeaderValue::from_static("Bearer s3cret-of-the-first"),
+        )]);
+        let hidden = Hidden::new(&Credentials { first, ..Credentials::default() });
+        assert_eq!(hidden.text("401 you are s3cret-of-…, then 200"), "401 you are •••…, then 200");
+        assert_eq!(hidden.text("401 Bearer s3cret-of-the-firs…"), "401 •••…");
+        assert_eq!(hidden.text("no s3…, and no … either"), "no s3…, and no … either");
     }
 
     #[test]

@@ -12,8 +12,10 @@ use crate::{
 pub(super) const OF_A_FAULT: usize = 1_000;
 /// Most steps where a glance is enough.
 pub(super) const AT_A_GLANCE: usize = 8;
-/// Most different requests of one step that a script lists.
+/// Most different requests or answers of one step that a script lists.
 const LISTED_MAX: usize = 20;
+/// Most different answers of one step where a glance is enough.
+const GLANCED_MAX: usize = 3;
 /// Most of a body that is shown, in characters.
 const BODY_SHOWN: usize = 2_000;
 /// Most of a body that a comment shows.
@@ -94,8 +96,17 @@ impl Sequence {
         before.zip(&self.steps).map(|(before, step)| (step.number - before - 1, step))
     }
 
+    /// The script for a terminal, with a few of the answers that came at once.
+    pub(super) fn at_a_glance(&self) -> String {
+        self.script_with(GLANCED_MAX)
+    }
+
     /// The script.
     pub(super) fn script(&self) -> String {
+        self.script_with(LISTED_MAX)
+    }
+
+    fn script_with(&self, answers: usize) -> String {
         let mut script = String::new();
         if self.left_out > 0 {
             script.push_str(IN_PARTS);
@@ -105,7 +116,7 @@ impl Sequence {
             if left_out > 0 {
                 let _ = writeln!(script, "# … {left_out} steps are left out here …");
             }
-            step.write(&mut script);
+            step.write(&mut script, answers);
         }
         script
     }
@@ -164,20 +175,24 @@ impl Shown {
         commands
     }
 
-    fn write(&self, script: &mut String) {
+    fn write(&self, script: &mut String, answers: usize) {
         let how = match self.at_once() {
             0 | 1 => String::new(),
             many => format!(" ({many} at once)"),
         };
         let _ = writeln!(script, "# {}. {}{how}", self.number, one_line(&self.what));
         script.push_str(&self.commands());
-        for came in self.came() {
+        for came in self.came_at_most(answers) {
             let _ = writeln!(script, "#    {came}");
         }
     }
 
     /// The answers in a line each, with how often each came.
     pub(super) fn came(&self) -> Vec<String> {
+        self.came_at_most(LISTED_MAX)
+    }
+
+    fn came_at_most(&self, most: usize) -> Vec<String> {
         let mut lines: Vec<(String, usize)> = Vec::new();
         for came in self.requests.iter().flat_map(|sent| &sent.answers) {
             let line = came.line();
@@ -186,9 +201,9 @@ impl Shown {
                 None => lines.push((line, came.times)),
             }
         }
-        let more = lines.len().saturating_sub(LISTED_MAX);
+        let more = lines.len().saturating_sub(most);
         let times = |(line, times)| if times > 1 { format!("{times} × {line}") } else { line };
-        let mut lines: Vec<String> = lines.into_iter().take(LISTED_MAX).map(times).collect();
+        let mut lines: Vec<String> = lines.into_iter().take(most).map(times).collect();
         if more > 0 {
             lines.push(format!("… and {more} other answers"));
         }
@@ -233,7 +248,7 @@ impl Read {
             headers: headers
                 .map(|(name, text)| (name.as_str().to_owned(), value(name.as_str(), text.as_bytes())))
                 .collect(),
-            body: shortened(&hidden.text(&String::from_utf8_lossy(&answer.body)), BODY_SHOWN),
+            body: shortened(&hidden.text(&beginning(answer)), BODY_SHOWN),
             body_bytes: answer.body.len(),
         }
     }
@@ -241,6 +256,15 @@ impl Read {
     fn line(&self) -> String {
         format!("{} {}", self.status, shortened(&one_line(&self.body), COMMENT_SHOWN)).trim_end().to_owned()
     }
+}
+
+/// As much of a body as is kept.
+fn beginning(answer: &Answer) -> String {
+    let mut text = String::from_utf8_lossy(&answer.body).into_owned();
+    if answer.body.whole().is_none() {
+        text.push('…');
+    }
+    text
 }
 
 /// The requests of a step that a script lists.

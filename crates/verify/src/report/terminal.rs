@@ -69,7 +69,17 @@ impl Page<'_> {
         let view = if *upstream_view { "upstream view" } else { "client view" };
         let line = format!("{asked} at {target}, by the profile {}, {view}", profile.name);
         let line = self.inked(Ink::Bold, &self.hidden.text(&line));
-        writeln!(self.out, "{line}")
+        writeln!(self.out, "{line}")?;
+        match self.report.cause() {
+            Some(cause) => {
+                let line = format!(
+                    "A repeat is carried out again, and most of what does not hold follows from that: mend {cause} first."
+                );
+                writeln!(self.out)?;
+                self.hanging("", 0, &line, self.style.width)
+            }
+            None => Ok(()),
+        }
     }
 
     /// Musts before shoulds, each in the order of the checks.
@@ -160,8 +170,13 @@ impl Page<'_> {
             summary if summary.failed_should > 0 => Ink::Yellow,
             _ => Ink::Green,
         };
-        let line = self.inked(ink, &line);
-        writeln!(self.out, "\n{line}")?;
+        writeln!(self.out)?;
+        // Broken between its parts, each of which stays whole.
+        let parts = line.replace(", ", ",\n").replace(". ", ".\n");
+        for line in filled(parts.lines(), self.style.width) {
+            let line = self.inked(ink, &line);
+            writeln!(self.out, "{line}")?;
+        }
         // What stands at the top of a long report has scrolled away.
         for (level, label) in [(Level::Must, "Failed: "), (Level::Should, "Could be better: ")] {
             let failed: Vec<_> =
@@ -197,7 +212,7 @@ impl Page<'_> {
 
     fn script(&mut self, finding: &Finding) -> io::Result<()> {
         writeln!(self.out)?;
-        for line in Sequence::of(finding, self.report, AT_A_GLANCE).script().lines() {
+        for line in Sequence::of(finding, self.report, AT_A_GLANCE).at_a_glance().lines() {
             let line = if line.starts_with('#') { self.inked(Ink::Dim, line) } else { line.to_owned() };
             writeln!(self.out, "    {line}")?;
         }
@@ -237,10 +252,15 @@ pub(super) fn bound(tries: u32) -> String {
 
 /// Lines of at most `room` characters, broken between words; a longer word has a line of its own. At least one line.
 fn wrapped(text: &str, room: usize) -> Vec<String> {
+    filled(text.split_whitespace(), room)
+}
+
+/// Lines of such pieces.
+fn filled<'a>(pieces: impl Iterator<Item = &'a str>, room: usize) -> Vec<String> {
     const NARROWEST: usize = 24;
     let room = room.max(NARROWEST);
     let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
+    for word in pieces {
         let line = lines.last_mut().expect("there is one");
         if line.is_empty() {
             line.push_str(word);

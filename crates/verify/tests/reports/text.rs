@@ -44,3 +44,18 @@ fn what_the_api_answers_never_becomes_a_command() {
         assert!(line.trim_start().starts_with('#'), "{line}");
     }
 }
+
+/// Commands are never broken; whoever reads the rest needs no wider terminal than he has.
+#[test]
+fn prose_is_no_wider_than_the_terminal() {
+    let mut out = Vec::new();
+    fixed::report().write(Style { color: false, width: 80 }, &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let is_command = |line: &str| {
+        ["    #", "    curl", "    for ", "    KEY_", "    FIRST_"]
+            .iter()
+            .any(|begin| line.starts_with(begin))
+    };
+    let wide: Vec<_> = text.lines().filter(|line| !is_command(line) && line.chars().count() > 80).collect();
+    assert!(wide.is_empty(), "{wide:#?}");
+}

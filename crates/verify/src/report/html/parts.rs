@@ -24,6 +24,12 @@ impl Page<'_> {
             header {
                 p.name { "Onlyonce " span { "verify" } }
                 h1 { (self.verdict()) "." }
+                @if let Some(cause) = self.report.cause() {
+                    p.cause {
+                        "A repeat is carried out again, and most of what does not hold follows from that: mend "
+                        a href={ "#" (cause) } { (cause) } " first."
+                    }
+                }
                 dl.facts {
                     div { dt { "Asked" } dd { code { (asked) } } }
                     div { dt { "At" } dd { code { (self.report.target) } } }
