@@ -1,10 +1,14 @@
 //! Whether the counter still counts.
 //!
 //! A list that ends at a page counts until the page is full. From then on nothing that a check counts is so, neither the
-//! effect that it misses nor the second one that it does not see.
+//! effect that it misses nor the second one that it does not see. An account that is empty, or a quota that is used up, ends
+//! it too: what is refused from then on is refused for that.
 
 use super::{QUIET, Trial};
-use crate::verdict::{Stop, Verdict};
+use crate::{
+    call::Answer,
+    verdict::{Stop, Verdict},
+};
 
 /// Why nothing can be told.
 const STOPPED: &str = "the counter has stopped moving: does its list end at a page? Count with a total, or with a list \
@@ -34,6 +38,11 @@ impl Trial<'_> {
             (Counted::Enough, Ok(Verdict::Pass { .. } | Verdict::Deviates { .. })) => true,
             _ => false,
         };
+        if let Some(answer) = self.refused_by_now(&found).await {
+            return Err(Stop::not_observable(format!(
+                "a fresh operation is refused by now: {answer}; let the API have room for all that the verifier asks"
+            )));
+        }
         let ours = self.application.is_some() || self.plan.counter.is_none();
         match in_doubt && !ours && self.has_stopped().await {
             true => Err(Stop::not_observable(STOPPED)),
@@ -59,6 +68,25 @@ impl Trial<'_> {
             self.steps.truncate(steps);
         }
         stopped
+    }
+
+    /// How a fresh operation is refused for what it asks, where a fault was found: then that may be why.
+    async fn refused_by_now(&mut self, found: &Result<Verdict, Stop>) -> Option<Answer> {
+        // What was never carried out is refused for something else.
+        if !matches!(found, Ok(Verdict::Fail { .. })) || !self.learnt.has_usual() {
+            return None;
+        }
+        let steps = self.steps.len();
+        let before = self.count().await.ok();
+        let request = self.operation().ok()?;
+        let answer = self.send("a fresh operation: is it still carried out", &request).await.ok();
+        let refused = answer.filter(|answer| answer.status.is_client_error());
+        if let (None, Some(before)) = (&refused, before) {
+            // What is late is waited for: it is not the next check's. Whether it comes is judged elsewhere.
+            let _ = self.effects_since(before, 1).await;
+        }
+        self.steps.truncate(steps);
+        refused
     }
 
     async fn moved(&mut self) -> Result<Option<bool>, Stop> {

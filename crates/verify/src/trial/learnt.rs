@@ -87,6 +87,11 @@ impl Learnt {
         self.usual.store(status.as_u16(), Ordering::Relaxed);
     }
 
+    /// Whether any was.
+    pub(super) fn has_usual(&self) -> bool {
+        self.usual.load(Ordering::Relaxed) != 0
+    }
+
     pub(super) fn is_usual(&self, status: StatusCode) -> bool {
         self.usual.load(Ordering::Relaxed) == status.as_u16()
     }

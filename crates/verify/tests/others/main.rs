@@ -59,6 +59,25 @@ async fn verdict(plan: &Plan, check: &str) -> Verdict {
     verdicts(plan, &[check]).await.remove(0).1
 }
 
+/// An account that ran empty in the middle of a run made a fault of every refusal.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_is_empty_is_no_fault() {
+    // One for the preflight, and one of the two that come at once.
+    const ROOM: u32 = 2;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let served = Served::start(|asked, api| match asked.method.as_str() {
+        "GET" => api.list(),
+        _ if TAKEN.fetch_add(1, Ordering::Relaxed) >= ROOM => Answer::new(409, r#"{"error":"it is empty"}"#),
+        _ => api.each_time(201),
+    });
+    let mut plan = plan(&served, "GET /transfers length");
+    // So that the preflight asks once.
+    plan.operations.create = plan.operations.create.with_json(r#"{"amount":1,"to":"{{fresh}}"}"#);
+    let verdict = verdict(&plan, "race/keys-wait-for-each-other").await;
+    let why = format!("{verdict:?}");
+    assert!(why.contains("a fresh operation is refused by now: 409"), "{why}");
+}
+
 /// An effect that is counted after its answer is its own check's, and not the next one's.
 #[tokio::test(flavor = "multi_thread")]
 async fn effects_that_come_late_are_nobody_elses() {
