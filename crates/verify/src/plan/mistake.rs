@@ -15,7 +15,7 @@ pub(super) fn told(text: &str, error: &Error) -> PlanError {
     let what = if message.starts_with("unknown field") || message.starts_with("unknown variant") {
         let name = quoted.next().unwrap_or_default();
         let valid: Vec<&str> = quoted.collect();
-        format!("there is no `{name}`{}", nearest(name, &valid))
+        unknown(name, &valid)
     } else {
         // Some are told with their whole line below.
         message.lines().next().unwrap_or_default().to_owned()
@@ -27,6 +27,11 @@ pub(super) fn told(text: &str, error: &Error) -> PlanError {
         }
         None => PlanError::new(what),
     }
+}
+
+/// What is told of a name that is none of the valid ones.
+pub(super) fn unknown(name: &str, valid: &[&str]) -> String {
+    format!("there is no `{name}`{}", nearest(name, valid))
 }
 
 /// The likeliest of the valid names, or all of them.
@@ -114,6 +119,11 @@ mod tests {
                 "credentials.first: \"a b\" is no name of a header",
             ),
             ("profile = \"ietf\"\n", "", "missing field `target`"),
+            (
+                "target = \"http://h\"\nprofile = \"itef\"\n",
+                "",
+                "profile: there is no `itef`; did you mean `ietf`?",
+            ),
             (
                 "target = \"http://h\"\n",
                 "json = '{\"item\":\"book\"'\n",

@@ -37,7 +37,9 @@ impl OneLine {
         };
         let (method, url) = self.request.trim().split_once(' ').ok_or_else(wrong)?;
         if !url.contains("://") {
-            return Err(PlanError::new(format!("{url:?} says neither http:// nor https://")));
+            return Err(PlanError::new(format!(
+                "{url:?} says neither http:// nor https://: write '{method} http://{url}'"
+            )));
         }
         let (target, path) = Origin::split(url.trim()).map_err(|_| wrong())?;
         let mut create = Operation::parse(&format!("{method} {path}"))?;

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     call::Origin,
     counter::{Counter, Reading},
+    profile::Profile,
 };
 
 /// Longest times that a plan may name; the verifier waits for them.
@@ -151,6 +152,11 @@ impl Written {
     fn plan(self) -> Result<Plan, PlanError> {
         let target: Origin =
             self.target.parse().map_err(|error| PlanError::new(format!("target: {error}")))?;
+        let profile = self.profile.clone().unwrap_or_else(|| "ietf".into());
+        if Profile::named(&profile).is_none() {
+            let known: Vec<&str> = Profile::ALL.iter().map(|profile| profile.name).collect();
+            return Err(PlanError::new(format!("profile: {}", mistake::unknown(&profile, &known))));
+        }
         let mut credentials = Credentials::default();
         for (caller, written) in &self.credentials {
             match caller {
@@ -161,7 +167,7 @@ impl Written {
         let placeholders = self.placeholders();
         Ok(Plan {
             target,
-            profile: self.profile.unwrap_or_else(|| "ietf".into()),
+            profile,
             key: self.key.rule()?,
             credentials,
             operations: self.operations.operations()?,

@@ -42,7 +42,7 @@ pub(super) async fn missing(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
         (false, _) => Ok(expected.judge("a request without a key", answer.status)),
         (true, Some(true)) => Ok(Verdict::fail(expected.listed(), format!("it was carried out: {answer}"))),
         (true, _) => Err(Stop::not_observable(
-            "it runs without a key, as it may: if one is required, add `required = true` to [key] of the plan",
+            "it runs without a key, as it may: if one is required, say `--key-required`, or `required = true` under [key] in the plan",
         )),
     }
 }
