@@ -5,12 +5,14 @@
 
 #[path = "../../../store-embedded/tests/conformance/place.rs"]
 mod embedded;
+#[path = "../../../store-postgres/tests/conformance/place.rs"]
+mod postgres;
 #[path = "../../../store-redis/tests/conformance/place.rs"]
 mod redis;
 
 use std::{fs, path::Path, time::Instant};
 
-use onlyonce_store_conformance::{CASES, Place, Report, check, memory::Forgetful, page};
+use onlyonce_store_conformance::{CASES, Place, check, memory::Forgetful, page};
 use onlyonce_testbed::servers;
 
 /// What a ledger in memory cannot be asked: it has nothing to open again, and no disk to fill.
@@ -23,29 +25,31 @@ const NEEDS_A_DISK: &[&str] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_backend_passes_every_case() {
-    let runs = [
-        run("memory", || Box::<Forgetful>::default()).await,
-        run("embedded", embedded::Directory::fresh).await,
-        redis("redis", &servers::redis().await).await,
-        redis("redis-cluster", &servers::redis_cluster().await).await,
-    ];
-    for (name, report) in &runs {
-        assert_eq!(report.cases().len(), CASES.len(), "{name} ran whole");
-        report.assert_passed(if *name == "memory" { NEEDS_A_DISK } else { &[] });
+    let mut runs = Vec::new();
+    for (backend, place) in backends().await {
+        let began = Instant::now();
+        let report = check(&place).await;
+        let (ran, skipped) = (report.cases().len(), report.skipped().len());
+        println!("{backend}: {ran} cases, {skipped} of them skipped, {:.1} s", began.elapsed().as_secs_f64());
+        assert_eq!(ran, CASES.len(), "{backend} ran whole");
+        report.assert_passed(if backend == "memory" { NEEDS_A_DISK } else { &[] });
+        runs.push((backend, report));
     }
     compare(&page(&runs));
 }
 
-async fn redis(name: &'static str, url: &str) -> (&'static str, Report) {
-    run(name, || redis::Namespace::of(url)).await
-}
+type MakePlace = Box<dyn Fn() -> Box<dyn Place>>;
 
-async fn run(name: &'static str, place: impl Fn() -> Box<dyn Place>) -> (&'static str, Report) {
-    let began = Instant::now();
-    let report = check(&place).await;
-    let (ran, skipped, took) = (report.cases().len(), report.skipped().len(), began.elapsed().as_secs_f64());
-    println!("{name}: {ran} cases, {skipped} of them skipped, {took:.1} s");
-    (name, report)
+async fn backends() -> [(&'static str, MakePlace); 5] {
+    let (database, single, cluster) =
+        tokio::join!(servers::postgres(), servers::redis(), servers::redis_cluster());
+    [
+        ("memory", Box::new(|| Box::<Forgetful>::default())),
+        ("embedded", Box::new(embedded::Directory::fresh)),
+        ("postgres", Box::new(move || postgres::Schema::of(&database))),
+        ("redis", Box::new(move || redis::Namespace::of(&single))),
+        ("redis-cluster", Box::new(move || redis::Namespace::of(&cluster))),
+    ]
 }
 
 /// `docs/internals/conformance.md` says what was found.
