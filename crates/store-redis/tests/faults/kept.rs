@@ -1,0 +1,102 @@
+//! What a server drops by itself, and what it never does.
+
+use bytes::Bytes;
+use onlyonce_core::{Record, codec};
+use onlyonce_ledger::store::Store;
+use onlyonce_testbed::servers::Redis;
+
+use crate::{
+    begun::{CREATED, begin, request, until},
+    load::Load,
+};
+
+/// A row of a claim, for tests that write without a ledger.
+pub(crate) fn row() -> Bytes {
+    use onlyonce_core::{AttemptId, Fence, State, Timestamp, Version};
+    let request = request(1);
+    let record = Record {
+        version: Version { attempt: AttemptId([1; 16]), revision: 1 },
+        fence: Fence::FIRST,
+        first_claim_at: Timestamp::from_ms(1),
+        claimed_at: Timestamp::from_ms(1),
+        recipe: request.recipe,
+        fingerprint: request.fingerprint,
+        owner: request.owner,
+        route: request.route,
+        policy: request.policy,
+        earlier_unknown: None,
+        parameters: Bytes::new(),
+        state: State::InProgress { lease_until: Timestamp::from_ms(2) },
+    };
+    codec::encode(&record)
+}
+
+const ROW: &str = "{onlyonce:01}r:01000000000000000000000000000000";
+const RESULT: &str = "{onlyonce:01}b:01000000000000000000000000000000";
+
+/// A claim that went by itself with its owner would run again.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_has_not_ended_has_an_expiry_and_what_has_ended_has_a_late_one() {
+    let server = Redis::start().await;
+    let begun = begin(&server.url()).await;
+    let ttl = async |key: &str| server.ask(&format!("PTTL {key}")).await.parse::<i64>().unwrap();
+    let attempt = begun.run(&request(1)).await;
+    assert_eq!(ttl(ROW).await, -1, "in progress");
+    attempt.lose_track(onlyonce_core::record::UnknownCause::AnswerLost.into()).await.unwrap();
+    assert_eq!(ttl(ROW).await, -1, "unknown");
+    attempt.complete(CREATED, "paid".into()).await.unwrap();
+    let policy = request(1).policy;
+    let (row, result) = (ttl(ROW).await, ttl(RESULT).await);
+    let at_least = |retained: std::time::Duration| i64::try_from(retained.as_millis()).unwrap();
+    assert!(row > at_least(policy.retain_key), "{row} ms for the key");
+    assert!(result > at_least(policy.retain_result), "{result} ms for the result");
+    assert!(result < at_least(policy.retain_key), "a result goes before its key");
+}
+
+/// A key that was used before, and is claimed anew, had the expiry of what stood before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_claim_takes_the_expiry_of_the_row_before_away() {
+    let server = Redis::start().await;
+    let begun = begin(&server.url()).await;
+    let attempt = begun.claim(&request(1)).await;
+    attempt.release(onlyonce_core::record::ReleaseCause::NotSent, None).await.unwrap();
+    assert_ne!(server.ask(&format!("PTTL {ROW}")).await, "-1");
+    let _held = begun.claim(&request(1)).await;
+    assert_eq!(server.ask(&format!("PTTL {ROW}")).await, "-1");
+}
+
+/// What the server has dropped by itself is forgotten by the indexes with the next sweep.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_the_server_has_dropped_leaves_the_indexes_with_the_next_sweep() {
+    let server = Redis::start().await;
+    let begun = begin(&server.url()).await;
+    let attempt = begun.run(&request(1)).await;
+    attempt.complete(CREATED, "paid".into()).await.unwrap();
+    server.ask(&format!("DEL {ROW}")).await;
+    // Its time has come.
+    let mut aged = redis::cmd("ZADD");
+    aged.arg("{onlyonce:01}ended").arg("XX").arg(1).arg(&request(1).id.0);
+    let client = redis::Client::open(server.url()).unwrap();
+    aged.query::<()>(&mut client.get_connection().unwrap()).unwrap();
+    assert_eq!(server.ask("ZCARD {onlyonce:01}ended").await, "1");
+    begun.store.sweep(begun.store.now(), 10).await.unwrap();
+    assert_eq!(server.ask("ZCARD {onlyonce:01}ended").await, "0");
+    assert_eq!(server.ask(&format!("EXISTS {RESULT}")).await, "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_forgets_its_scripts_under_load_is_given_them_again() {
+    let server = Redis::start().await;
+    let begun = begin(&server.url()).await;
+    let load = Load::start(&[&begun], 16);
+    for _ in 0..20 {
+        load.more(20).await;
+        assert_eq!(server.ask("SCRIPT FLUSH").await, "OK");
+    }
+    let counts = load.end().await;
+    assert_eq!(counts.refused.load(std::sync::atomic::Ordering::Relaxed), 0, "nobody was turned away");
+    counts.hold_at(&begun).await;
+    let flushed = server.ask("INFO errorstats").await;
+    assert!(flushed.contains("errorstat_NOSCRIPT"), "it was asked for a script that it had not: {flushed}");
+    until("it answers", async || server.ask("PING").await == "PONG").await;
+}

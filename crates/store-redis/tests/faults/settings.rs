@@ -1,0 +1,81 @@
+//! A server whose settings are changed while the ledger is in use, or that is full.
+
+use onlyonce_testbed::servers::Redis;
+
+use crate::begun::{CREATED, begin, begin_with, options, request};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_evicts_stops_claims_until_it_is_set_right() {
+    let server = Redis::start().await;
+    let begun = begin(&server.url()).await;
+    let attempt = begun.run(&request(1)).await;
+    server.ask("CONFIG SET maxmemory-policy volatile-lru").await;
+    begun.until_refused().await;
+    attempt.complete(CREATED, "paid".into()).await.unwrap();
+    assert_eq!(begun.replay(&request(1)).await, "paid", "what runs is seen to its end");
+    server.ask("CONFIG SET maxmemory-policy noeviction").await;
+    begun.until_granted(3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_can_lose_claims_from_now_on_stops_them_unless_that_was_accepted() {
+    let server = Redis::start().await;
+    let begun = begin(&server.url()).await;
+    let accepting =
+        begin_with(onlyonce_store_redis::Options { accept_loss: true, ..options(&server.url()) }).await;
+    assert!(begun.said.iter().all(|said| !said.contains("lose")), "{:?}", begun.said);
+    server.ask("CONFIG SET appendfsync everysec").await;
+    begun.until_refused().await;
+    accepting.until_granted(2).await;
+}
+
+/// No key is free that ran, and none is held that did not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_memory_refuses_claims_and_takes_completions_once_it_has_some() {
+    let server = Redis::start().await;
+    let begun = begin(&server.url()).await;
+    let attempt = begun.run(&request(1)).await;
+    server.ask("CONFIG SET maxmemory 1").await;
+    let complete = tokio::spawn(async move { attempt.complete(CREATED, "paid".into()).await });
+    begun.until_refused().await;
+    assert_eq!(begun.state(&request(1)).await, "in-progress, fence 1");
+    server.ask("CONFIG SET maxmemory 0").await;
+    // Its caller may have been told by then that it is not on record yet; it is tried on.
+    let _ = complete.await.unwrap();
+    begun.until_state(&request(1), "completed, fence 1").await;
+    assert_eq!(begun.replay(&request(1)).await, "paid");
+    begun.until_granted(3).await;
+}
+
+/// Emptied behind our backs, it would look as if nothing had ever been done.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_was_emptied_while_in_use_grants_nothing_any_more() {
+    let server = Redis::start().await;
+    drop(begin(&server.url()).await);
+    let begun = begin(&server.url()).await;
+    begun.run(&request(1)).await.complete(CREATED, "paid".into()).await.unwrap();
+    server.ask("FLUSHALL").await;
+    begun.until_refused().await;
+}
+
+/// Before it is known that the server is full, a claim meets its refusal, which proves that nothing was written.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_the_server_has_no_memory_for_is_not_applied() {
+    use onlyonce_ledger::store::{Body, Command, ErrorKind, Store};
+
+    let server = Redis::start().await;
+    let begun = begin(&server.url()).await;
+    let claim = || Command {
+        id: request(1).id,
+        expect: None,
+        head: crate::kept::row(),
+        body: Body::Keep,
+        note: None,
+    };
+    server.ask("CONFIG SET maxmemory 1").await;
+    let refused = begun.store.apply(vec![claim()]).await.map_err(|error| error.kind());
+    assert_eq!(refused, Err(ErrorKind::NotApplied));
+    assert_eq!(begun.state(&request(1)).await, "absent");
+    server.ask("CONFIG SET maxmemory 0").await;
+    assert!(begun.store.apply(vec![claim()]).await.is_ok());
+}

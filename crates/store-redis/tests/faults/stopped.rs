@@ -1,0 +1,75 @@
+//! The server stands still, or is killed and comes back.
+
+use std::time::Duration;
+
+use onlyonce_core::Refusal;
+use onlyonce_ledger::begin::{Look, Standing};
+use onlyonce_testbed::servers::Redis;
+
+use crate::{
+    begun::{CREATED, begin, leased, request, until},
+    load::Load,
+};
+
+const LEASE: Duration = Duration::from_secs(2);
+
+/// Whoever had begun ends and is on record; whoever had not does not begin.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stands_still_for_longer_than_a_lease_makes_nothing_run_twice() {
+    let server = Redis::start().await;
+    let (one, two) = (begin(&server.url()).await, begin(&server.url()).await);
+    let started = one.run(&leased(1, LEASE)).await;
+    let waiting = one.claim(&leased(2, LEASE)).await;
+    server.sigstop().await;
+    // bounded: that a lease passes is what is tested
+    tokio::time::sleep(LEASE + LEASE / 4).await;
+    assert!(waiting.start().await.is_err(), "its lease is over, and nobody has confirmed a new one");
+    server.sigcont();
+    drop(waiting);
+    for key in [1, 2] {
+        // Whatever has become of it by now, nobody runs it while its outcome is not known.
+        let look = two.ledger.look_up(&leased(key, LEASE), Duration::ZERO).await.unwrap();
+        match look {
+            Look::Free(_) => assert_eq!(key, 2, "what was not begun may have been released by now"),
+            Look::Stands(Standing::Refused { refusal, .. }) => {
+                assert!(matches!(refusal, Refusal::InProgress | Refusal::Unknown), "{refusal:?}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    started.complete(CREATED, "paid".into()).await.unwrap();
+    assert_eq!(two.replay(&request(1)).await, "paid");
+    two.until_state(&request(2), "released, fence 1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_outlives_kill_9_of_the_server_under_load() {
+    let mut server = Redis::start().await;
+    let (one, two) = (begin(&server.url()).await, begin(&server.url()).await);
+    let load = Load::start(&[&one, &two], 8);
+    for _ in 0..3 {
+        load.more(200).await;
+        server.kill9().await;
+        server.restart().await;
+    }
+    load.more(200).await;
+    let counts = load.end().await;
+    counts.hold_at(&one).await;
+    counts.hold_at(&begin(&server.url()).await).await;
+}
+
+/// The same with a server that is away for longer: claims are refused at once and nothing is in doubt for long.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_was_away_is_found_again_by_itself() {
+    let mut server = Redis::start().await;
+    let begun = begin(&server.url()).await;
+    let attempt = begun.run(&request(1)).await;
+    server.stop().await;
+    until("it is missed", async || begun.ledger.look_up(&request(2), Duration::ZERO).await.is_err()).await;
+    let complete = tokio::spawn(async move { attempt.complete(CREATED, "paid".into()).await });
+    server.restart().await;
+    complete.await.unwrap().unwrap();
+    assert_eq!(begun.replay(&request(1)).await, "paid");
+    let next = begun.run(&request(2)).await;
+    next.complete(CREATED, "paid too".into()).await.unwrap();
+}
