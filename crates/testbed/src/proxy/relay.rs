@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use tokio::{
@@ -28,6 +28,13 @@ pub(super) struct Passed {
     pub(super) down: AtomicU64,
 }
 
+/// Whether answers are lost on their way, over all connections, and how many were.
+#[derive(Debug, Default)]
+pub(super) struct Losing {
+    pub(super) now: AtomicBool,
+    pub(super) lost: watch::Sender<usize>,
+}
+
 /// Copies both directions under `fault` until both have ended, one breaks or `cut` changes; in the latter
 /// cases it ends both sides alike.
 pub(super) async fn relay(
@@ -36,12 +43,13 @@ pub(super) async fn relay(
     fault: &Fault,
     mut cut: watch::Receiver<usize>,
     passed: &Passed,
+    losing: &Losing,
 ) {
     let broken = {
         let (client_in, client_out) = client.split();
         let (server_in, server_out) = server.split();
-        let up = pump(client_in, server_out, &fault.up, &passed.up);
-        let down = pump(server_in, client_out, &fault.down, &passed.down);
+        let up = pump(client_in, server_out, &fault.up, &passed.up, None);
+        let down = pump(server_in, client_out, &fault.down, &passed.down, Some(losing));
         tokio::select! {
             ended = async { tokio::try_join!(up, down) } => ended.err(),
             _ = cut.changed() => Some(Close::Reset),
@@ -58,6 +66,7 @@ async fn pump(
     mut to: WriteHalf<'_>,
     flow: &Flow,
     passed: &AtomicU64,
+    losing: Option<&Losing>,
 ) -> Result<(), Close> {
     // A side that breaks off is felt on the other side as a reset, as if there were no proxy.
     let reset = |_: io::Error| Close::Reset;
@@ -67,6 +76,10 @@ async fn pump(
         let n = from.read(&mut buffer).await.map_err(reset)?;
         if n == 0 {
             return to.shutdown().await.map_err(reset);
+        }
+        if let Some(losing) = losing.filter(|losing| losing.now.load(Ordering::Acquire)) {
+            losing.lost.send_modify(|lost| *lost += 1);
+            return Err(Close::Reset);
         }
         let bytes = buffer.get(..n).unwrap_or_default();
         let (pass, cut) = under(flow, bytes, so_far).await;

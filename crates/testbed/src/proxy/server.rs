@@ -10,7 +10,7 @@ use tokio::{net::TcpStream, sync::watch};
 
 use super::{
     Fault,
-    relay::{Passed, relay},
+    relay::{Losing, Passed, relay},
 };
 use crate::{gate::reached, listening::Listening, socket};
 
@@ -32,6 +32,7 @@ struct Shared {
     cut: watch::Sender<usize>,
     connections: watch::Sender<usize>,
     passed: Passed,
+    losing: Losing,
 }
 
 #[derive(Debug)]
@@ -49,6 +50,7 @@ impl Proxy {
             cut: watch::Sender::new(0),
             connections: watch::Sender::new(0),
             passed: Passed::default(),
+            losing: Losing::default(),
         });
         let served = Arc::clone(&shared);
         let serve = move |client| {
@@ -90,6 +92,17 @@ impl Proxy {
         self.shared.cut.send_modify(|cut| *cut += 1);
     }
 
+    /// From now on, and until it is told otherwise, requests arrive and answers are lost: when bytes come from the server,
+    /// on whatever connection, they are dropped and the connection is reset on both sides.
+    pub fn lose_answers(&self, lose: bool) {
+        self.shared.losing.now.store(lose, Ordering::Release);
+    }
+
+    /// Waits until so many answers were lost since the start. Panics after [`WAIT_LIMIT`](crate::WAIT_LIMIT).
+    pub async fn answers_lost(&self, n: usize) {
+        reached(&self.shared.losing.lost, n, "answers lost at the proxy").await;
+    }
+
     /// How many connections it has accepted.
     pub fn connections(&self) -> usize {
         *self.shared.connections.borrow()
@@ -127,7 +140,7 @@ impl Shared {
             Ok(server) => {
                 // Without it a fault's partial write might wait for the next one.
                 let _ = server.set_nodelay(true);
-                relay(client, server, &fault, cut, &self.passed).await;
+                relay(client, server, &fault, cut, &self.passed, &self.losing).await;
             }
             // The nearest to "refused" that a client already accepted can be told.
             Err(_) => socket::reset(&client),
@@ -223,6 +236,21 @@ mod tests {
         assert_eq!(ended.unwrap_err().kind(), Kind::TimedOut);
         proxy.cut_all();
         assert_eq!(connection.ended(crate::WAIT_LIMIT).await.unwrap(), crate::Close::Reset);
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_lost_on_a_connection_that_was_whole_before() {
+        let (upstream, proxy) = in_front_of_a_counting_upstream().await;
+        let mut connection = Connection::open(proxy.addr()).await.unwrap();
+        connection.start(&Request::post("/")).await.unwrap();
+        assert_eq!(connection.answer("POST").await.unwrap().status, 201);
+        proxy.lose_answers(true);
+        connection.start(&Request::post("/")).await.unwrap();
+        assert_eq!(connection.answer("POST").await.unwrap_err().kind(), Kind::Reset);
+        proxy.answers_lost(1).await;
+        assert_eq!(upstream.total(), 2, "it was executed");
+        proxy.lose_answers(false);
+        assert_eq!(send(proxy.addr(), &Request::post("/")).await.unwrap().status, 201);
     }
 
     #[tokio::test]
