@@ -1,5 +1,5 @@
--- Applies each command of a batch on its own, and answers with a row for each: whether it was applied, and what stands
--- where it was not.
+-- Applies each command of a batch on its own. Answers with a row for each that was applied, without a head, and with what
+-- stands for each that was not.
 --
 -- Races that this closes:
 --
@@ -27,17 +27,16 @@ given AS MATERIALIZED (
         $9::bigint[], $10::bigint[],
         $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bytea[], $16::smallint[], $17::text[],
         $18::boolean[], $19::bytea[], $20::bytea[]
-    ) WITH ORDINALITY AS c (
+    ) AS c (
         id, expect_attempt, expect_revision, attempt, revision, head, open,
         expires_ms, result_until_ms,
         state, fence, lease_until_ms, first_claim_ms, fingerprint, status, route,
-        keep_result, result, note,
-        number
+        keep_result, result, note
     )
 ),
 command AS MATERIALIZED (
     SELECT
-        number, id, expect_attempt, expect_revision, attempt, revision, head, open, state, fence, fingerprint, status,
+        id, expect_attempt, expect_revision, attempt, revision, head, open, state, fence, fingerprint, status,
         route, keep_result, result, note,
         to_timestamp(expires_ms / 1000.0::float8) AS expires_at,
         to_timestamp(least(result_until_ms, expires_ms) / 1000.0::float8) AS due_at,
@@ -53,7 +52,7 @@ updated AS (
         result = CASE WHEN c.keep_result THEN r.result ELSE c.result END
     FROM command AS c
     WHERE r.id = c.id AND r.attempt = c.expect_attempt AND r.revision = c.expect_revision
-    RETURNING c.number
+    RETURNING r.id
 ),
 inserted AS (
     INSERT INTO {schema}.records (
@@ -69,25 +68,21 @@ inserted AS (
     RETURNING id
 ),
 applied AS MATERIALIZED (
-    SELECT number FROM updated
+    SELECT id FROM updated
     UNION ALL
-    SELECT c.number FROM command AS c JOIN inserted AS i ON i.id = c.id
+    SELECT id FROM inserted
 ),
 noted AS (
     INSERT INTO {schema}.audit (entry)
-    SELECT note FROM command WHERE note IS NOT NULL AND number IN (SELECT number FROM applied)
+    SELECT note FROM command WHERE note IS NOT NULL AND id = ANY (ARRAY(SELECT id FROM applied))
 ),
 standing AS MATERIALIZED (
     SELECT r.id, r.head
     FROM {schema}.records AS r
-    WHERE r.id IN (SELECT id FROM command WHERE number NOT IN (SELECT number FROM applied))
+    WHERE r.id IN (SELECT id FROM command WHERE id NOT IN (SELECT id FROM applied))
     ORDER BY r.id
     FOR KEY SHARE OF r
 )
-SELECT
-    c.number,
-    c.number IN (SELECT number FROM applied) AS applied,
-    s.head,
-    (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS server_ms
-FROM command AS c
-LEFT JOIN standing AS s ON s.id = c.id
+SELECT id, NULL::bytea AS head, (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS server_ms FROM applied
+UNION ALL
+SELECT id, head, (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS server_ms FROM standing

@@ -62,14 +62,13 @@ impl Batch {
         rows: &[PgRow],
         answers: &mut [Option<Applied>],
     ) -> Result<(), sqlx::Error> {
-        let mut decided = vec![None; self.commands.len()];
+        let mut decided: Vec<_> = self.commands.iter().map(|(_, command)| unseen(command)).collect();
         for row in rows {
-            let number: i64 = row.try_get("number")?;
-            let place = usize::try_from(number - 1).ok();
-            let command = place.and_then(|place| self.commands.get(place));
-            let slot = place.and_then(|place| decided.get_mut(place));
-            if let (Some((_, command)), Some(slot)) = (command, slot) {
-                *slot = decision(command, row.try_get("applied")?, row.try_get("head")?);
+            let id: &[u8] = row.try_get("id")?;
+            let place = self.commands.binary_search_by(|(_, command)| command.id.0[..].cmp(id)).ok();
+            if let Some(decided) = place.and_then(|place| decided.get_mut(place)) {
+                let standing: Option<Vec<u8>> = row.try_get("head")?;
+                *decided = Some(standing.map_or(Applied::Yes, |head| Applied::Conflict(Some(head.into()))));
             }
         }
         let mut left = Vec::new();
@@ -84,14 +83,9 @@ impl Batch {
     }
 }
 
-/// `None` if a command was to be inserted, was not, and nothing can be seen that is in its way.
-fn decision(command: &Command, applied: bool, standing: Option<Vec<u8>>) -> Option<Applied> {
-    match (applied, standing) {
-        (true, _) => Some(Applied::Yes),
-        (false, Some(head)) => Some(Applied::Conflict(Some(head.into()))),
-        (false, None) if command.expect.is_none() => None,
-        (false, None) => Some(Applied::Conflict(None)),
-    }
+/// What is known of a command that was not applied, and nothing can be seen that is in its way. An insert met something.
+fn unseen(command: &Command) -> Option<Applied> {
+    command.expect.map(|_| Applied::Conflict(None))
 }
 
 fn size(command: &Command) -> usize {
