@@ -100,6 +100,7 @@ pub fn decide(record: Option<&Record>, event: &Event, now: Timestamp) -> Decisio
                 Refuse(Refusal::Absent)
             }
             E::Settle(_) | E::Forget(_) => Refuse(Refusal::Absent),
+            E::Vanished(last) => last.restored(record, now),
         };
     };
     match (&state, event) {
@@ -118,6 +119,7 @@ pub fn decide(record: Option<&Record>, event: &Event, now: Timestamp) -> Decisio
         (S::InProgress { .. }, E::ProcessGone) => record.unknown(UnknownCause::ProcessGone.into(), now, now),
         (S::InProgress { .. }, E::Settle(_)) => Refuse(Refusal::InProgress),
         (S::InProgress { .. }, E::Forget(_)) => Refuse(Refusal::Open),
+        (S::InProgress { .. }, E::Vanished(last)) => record.held(&last.holder(), |_| Already),
 
         (S::Unknown { .. }, E::Claim(claim)) if record.differs(claim) => Refuse(Refusal::Mismatch),
         (S::Unknown { settle_from, .. }, E::Claim(claim)) if record.may_rerun(claim, *settle_from, now) => {
@@ -134,6 +136,7 @@ pub fn decide(record: Option<&Record>, event: &Event, now: Timestamp) -> Decisio
         (S::Unknown { .. }, E::Lapse | E::ProcessGone) => Already,
         (S::Unknown { settle_from, .. }, E::Settle(settle)) => record.settled(settle, *settle_from, now),
         (S::Unknown { .. }, E::Forget(_)) => Refuse(Refusal::Open),
+        (S::Unknown { .. }, E::Vanished(last)) => record.held(&last.holder(), |_| Already),
 
         (S::Released { .. }, E::Claim(claim)) => record.reclaimed(claim, None, now),
         (S::Released { cause: ReleaseCause::Settled(_), .. }, E::Complete(holder, what)) => {
@@ -145,6 +148,10 @@ pub fn decide(record: Option<&Record>, event: &Event, now: Timestamp) -> Decisio
         }
         (S::Released { .. }, E::Lapse | E::ProcessGone | E::Settle(_)) => Refuse(Refusal::NotOpen),
         (S::Released { .. }, E::Forget(_)) => Refuse(Refusal::Absent),
+        (S::Released { .. }, E::Vanished(last)) if record.came_before(last) => {
+            last.written_after(record.version.revision, now)
+        }
+        (S::Released { .. }, E::Vanished(last)) => record.held(&last.holder(), |_| Refuse(Refusal::NotOpen)),
 
         (S::Completed { .. } | S::Tombstone { .. }, E::Claim(claim)) if record.differs(claim) => {
             Refuse(Refusal::Mismatch)
@@ -169,6 +176,9 @@ pub fn decide(record: Option<&Record>, event: &Event, now: Timestamp) -> Decisio
             Refuse(Refusal::NotOpen)
         }
         (S::Completed { .. } | S::Tombstone { .. }, E::Forget(seen)) => record.forgotten(*seen, &state),
+        (S::Completed { .. } | S::Tombstone { .. }, E::Vanished(last)) => {
+            record.held(&last.holder(), |_| Refuse(Refusal::NotOpen))
+        }
     }
 }
 
@@ -333,6 +343,44 @@ impl Record {
         };
         let forgotten = Self { parameters: bytes::Bytes::new(), ..self.clone() };
         forgotten.becomes(State::Tombstone { at, status: None, cause: TombstoneCause::Forgotten, key_until })
+    }
+
+    /// Whether `last` was claimed after this, in the same operation: then a store that shows this has lost that claim.
+    fn came_before(&self, last: &Self) -> bool {
+        self.first_claim_at == last.first_claim_at && self.fence < last.fence
+    }
+
+    /// This record is gone, or what stands there has expired. If it could have come to its own end since and have been
+    /// forgotten after that, it has; before, only its loss explains it.
+    fn restored(&self, expired: Option<&Self>, now: Timestamp) -> Decision {
+        let forgotten_from = self.last_written().plus(self.policy.lease.max(self.policy.retain_key));
+        if !self.is_open()
+            || now >= forgotten_from
+            || expired.is_some_and(|old| old.is_of(self.version.attempt))
+        {
+            return Decision::Refuse(Refusal::Absent);
+        }
+        self.written_after(expired.map_or(0, |old| old.version.revision), now)
+    }
+
+    /// When an open record was written, as far as its state tells.
+    fn last_written(&self) -> Timestamp {
+        match self.state {
+            State::InProgress { lease_until } => lease_until.minus(self.policy.lease),
+            State::Unknown { since, .. } => since,
+            State::Released { .. } | State::Completed { .. } | State::Tombstone { .. } => self.claimed_at,
+        }
+    }
+
+    /// The same record over one that has this revision.
+    fn written_after(&self, revision: u32, now: Timestamp) -> Decision {
+        let revision = self.version.revision.max(revision);
+        let version = Version { revision, ..self.version };
+        let state = match &self.state {
+            State::InProgress { .. } => State::InProgress { lease_until: now.plus(self.policy.lease) },
+            as_it_was => as_it_was.clone(),
+        };
+        Self { version, ..self.clone() }.becomes(state)
     }
 
     /// The same operation in another state, one revision on.

@@ -8,7 +8,7 @@ use std::{fmt, time::Duration};
 use bytes::Bytes;
 
 use crate::{
-    AttemptId, Fence, Fingerprint, Outcome, Owner, Policy,
+    AttemptId, Fence, Fingerprint, Outcome, Owner, Policy, Record,
     fingerprint::Recipe,
     outcome,
     record::{ReleaseCause, Source, StateName, UnknownCause},
@@ -35,6 +35,8 @@ pub enum Event {
     Settle(Settle),
     /// An operator removes the result.
     Forget(Seen),
+    /// The attempt that holds the record does not find it any more, which was last seen so.
+    Vanished(Box<Record>),
 }
 
 /// A request that wants to run.

@@ -255,8 +255,11 @@ pub const LEDGER_BYTES: Metric =
 /// What went wrong with the store.
 pub const LEDGER_ERRORS: Metric = counter(
     "onlyonce_ledger_errors_total",
-    &[Label { name: "kind", values: &["not_applied", "content", "unknown", "poisoned", "newer", "damaged"] }],
-    "Failures of the ledger's store, and records that cannot be read.",
+    &[Label {
+        name: "kind",
+        values: &["not_applied", "content", "unknown", "poisoned", "newer", "damaged", "vanished"],
+    }],
+    "Failures of the ledger's store, and records that cannot be read or were lost.",
 );
 /// What answers said of their operations.
 pub const UPSTREAM_OUTCOME: Metric = counter(

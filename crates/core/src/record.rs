@@ -7,7 +7,8 @@
 use bytes::Bytes;
 
 use crate::{
-    Fence, Fingerprint, OperationRef, Owner, Policy, RecordId, Timestamp, Version, fingerprint::Recipe,
+    Fence, Fingerprint, OperationRef, Owner, Policy, RecordId, Timestamp, Version, event::Holder,
+    fingerprint::Recipe,
 };
 
 /// One operation's record, without its result's body.
@@ -285,6 +286,11 @@ impl Record {
     /// The operation's public name.
     pub fn operation_ref(&self, id: RecordId) -> OperationRef {
         OperationRef { record: id, first_claim_at: self.first_claim_at }
+    }
+
+    /// On whose behalf the attempt that made the last claim speaks.
+    pub fn holder(&self) -> Holder {
+        Holder { attempt: self.version.attempt, fence: self.fence }
     }
 
     /// Whether the operation has not ended: such a record never expires.

@@ -25,6 +25,12 @@ impl Timestamp {
         Self(self.0.saturating_add(duration_ms(duration)))
     }
 
+    /// This time moved back by `duration`; stops at 1970.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(duration_ms(duration)))
+    }
+
     /// How long `earlier` lies back; zero if it does not.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

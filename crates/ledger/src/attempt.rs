@@ -28,7 +28,6 @@ use crate::{
     flights::{Ending, Lead},
     seal::Content,
     store::Room,
-    writer::Class,
 };
 
 /// Most bytes of results whose completion is still being tried; beyond it they become tombstones.
@@ -248,7 +247,7 @@ impl Execution {
     ) -> Result<Result<Arc<Record>, Unrecorded>, Failure> {
         let mut standing = self.held.standing.lock().await;
         let change = &end.change;
-        let transition = self.engine.transition(Some(standing.clone()), change, Class::End, patience).await?;
+        let transition = self.engine.transition_of_holder(&standing, change, patience).await?;
         let (record, before) = match transition {
             Transition::Written { record, before } => (record, before),
             Transition::Already(record) => (record, Some(Box::new(standing.clone()))),

@@ -17,7 +17,6 @@ use onlyonce_core::{AttemptId, Event, HashIds, Policy, Record, RecordId, event::
 use crate::{
     clock::Boot,
     engine::{Change, Engine, Patience, Transition},
-    writer::Class,
 };
 
 const TICK_MIN: Duration = Duration::from_millis(10);
@@ -156,7 +155,7 @@ impl Held {
         let sent = engine.lease_from();
         let change = Change::new(self.id, Event::Renew(self.holder));
         let patience = Patience::For(self.policy.lease / 3);
-        match engine.transition(Some(standing.clone()), &change, Class::End, patience).await {
+        match engine.transition_of_holder(&standing, &change, patience).await {
             Ok(Transition::Written { record, .. } | Transition::Already(record)) => {
                 *standing = record;
                 *self.lease() = Some(sent);

@@ -36,14 +36,6 @@ pub(crate) struct Signed {
     pub(crate) action: String,
 }
 
-impl Signed {
-    /// Of an owner who finds that the store has lost his record.
-    pub(crate) fn found_lost() -> Self {
-        let why = "the record of an attempt under way was gone: the store has lost it".to_owned();
-        Self { author: Author::program("onlyonce", why), action: "lost record written anew".to_owned() }
-    }
-}
-
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {

@@ -23,12 +23,14 @@ pub(crate) struct Counters {
     reuse_age: Histogram,
     newer: Counter,
     damaged: Counter,
+    /// Records that the store has lost under their attempts.
+    pub(crate) vanished: Counter,
 }
 
 impl Counters {
     pub(crate) fn new(meter: &Meter) -> Self {
         let outcome = |outcome| meter.counter(&metric::UPSTREAM_OUTCOME, &[outcome]);
-        let unreadable = |kind| meter.counter(&metric::LEDGER_ERRORS, &[kind]);
+        let record = |kind| meter.counter(&metric::LEDGER_ERRORS, &[kind]);
         Self {
             critical_section: meter.histogram(&metric::CRITICAL_SECTION, &[]),
             wait: meter.histogram(&metric::WAIT, &[]),
@@ -38,8 +40,9 @@ impl Counters {
             released: outcome("released"),
             unknown: outcome("unknown"),
             reuse_age: meter.histogram(&metric::KEY_REUSE_AGE, &[]),
-            newer: unreadable("newer"),
-            damaged: unreadable("damaged"),
+            newer: record("newer"),
+            damaged: record("damaged"),
+            vanished: record("vanished"),
         }
     }
 

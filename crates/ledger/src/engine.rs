@@ -10,9 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use onlyonce_core::{
-    Decision, Event, Record, RecordId, Refusal, State, Timestamp, codec, decide, event::Holder,
-};
+use onlyonce_core::{Decision, Event, Record, RecordId, Refusal, State, Timestamp, codec, decide};
 use tokio::time::Instant;
 
 use crate::{
@@ -76,19 +74,6 @@ pub(crate) struct Change {
 impl Change {
     pub(crate) fn new(id: RecordId, event: Event) -> Self {
         Self { id, event, result: None, signed: None }
-    }
-
-    /// Whether it is the word of the attempt that holds this record, which has not ended.
-    fn is_of_owner(&self, record: &Record) -> bool {
-        let (Event::Renew(holder)
-        | Event::Complete(holder, _)
-        | Event::Release(holder, _)
-        | Event::LoseTrack(holder, _)) = &self.event
-        else {
-            return false;
-        };
-        let held = Holder { attempt: record.version.attempt, fence: record.fence };
-        record.is_open() && *holder == held
     }
 }
 
@@ -183,9 +168,6 @@ impl Engine {
     }
 
     /// Makes one change, starting from what `standing` is believed to be.
-    ///
-    /// An owner whose open record is gone writes it anew, as his change leaves it: open records do not go by themselves, so
-    /// the store has lost it, in a fail-over or a restart, and whoever asks next would be told that nothing was ever done.
     pub(crate) async fn transition(
         &self,
         mut standing: Option<Record>,
@@ -194,7 +176,6 @@ impl Engine {
         patience: Patience,
     ) -> Result<Transition, Failure> {
         let mut tries = Tries::new(patience);
-        let mut lost = false;
         for _ in 0..CONFLICTS_MAX {
             let now = self.now_for(standing.as_ref());
             let record = match decide(standing.as_ref(), &change.event, now) {
@@ -206,15 +187,14 @@ impl Engine {
                 }
                 Decision::Refuse(refusal) => return Ok(Transition::Refused(refusal, standing)),
             };
-            let there = standing.as_ref().filter(|_| !lost);
-            let found_lost = lost.then(Signed::found_lost);
             let command = Command {
                 id: change.id,
-                expect: there.map(|record| record.version),
+                expect: standing.as_ref().map(|record| record.version),
                 head: codec::encode(&record),
                 body: body(standing.as_ref(), &record, change.result.as_ref()),
-                note: change.signed.as_ref().or(found_lost.as_ref()).map(|signed| {
-                    audit::entry(signed, record.operation_ref(change.id), there, Some(&record), now)
+                note: change.signed.as_ref().map(|signed| {
+                    let reference = record.operation_ref(change.id);
+                    audit::entry(signed, reference, standing.as_ref(), Some(&record), now)
                 }),
             };
             let _changing = self.tally.changing();
@@ -223,18 +203,11 @@ impl Engine {
                     self.tally.changed(change.id, &change.event, standing.as_ref(), &record);
                     return Ok(Transition::Written { record, before: standing.map(Box::new) });
                 }
-                Landed::Conflict(None)
-                    if standing.as_ref().is_some_and(|record| change.is_of_owner(record)) =>
-                {
-                    lost = true;
-                    tracing::error!(record = ?change.id, "an open record is gone, and only a store that has lost it explains that; its owner writes it anew");
-                }
                 Landed::Conflict(found) => {
                     let found = found.map(|row| codec::decode(&row)).transpose();
                     standing = found.map_err(|unreadable| {
                         Failure::NotApplied(self.alarm(change.id, unreadable).into())
                     })?;
-                    lost = false;
                 }
             }
         }

@@ -146,6 +146,10 @@ pub(crate) async fn open(
     }
     // Also one that has ended: taken for a fresh start, everything that was done may be done again.
     if !store.is_empty().await? {
+        // Unless another process has made the ledger in the meantime, and used it.
+        if let Some(row) = store.identity().await? {
+            return read(&row, secret);
+        }
         return Err(OpenError::new(
             OpenErrorKind::Unreadable,
             "it holds records but no identity; restore it from a backup",

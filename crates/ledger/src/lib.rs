@@ -36,6 +36,7 @@ mod random;
 mod rounds;
 mod seal;
 mod tally;
+mod vanished;
 mod waiting;
 mod writer;
 

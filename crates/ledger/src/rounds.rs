@@ -1,4 +1,4 @@
-//! What a ledger does by itself, once a minute.
+//! What a ledger does by itself, about once a minute.
 //!
 //! It removes what has expired, writes the lapse of leases that nobody renews (their operation may never be asked for
 //! again, and people can only settle what is unknown), and counts the unknown records anew. It never lapses an attempt
@@ -12,9 +12,13 @@ use std::{
 
 use onlyonce_core::{Record, RecordId, State};
 
-use crate::{engine::Engine, error::Error};
+use tokio::time::Instant;
+
+use crate::{engine::Engine, error::Error, random};
 
 const EVERY: Duration = Duration::from_secs(60);
+/// By so much more or less where other processes make the same rounds, so that they do not meet at the same rows each time.
+const JITTER_MS: u64 = 15_000;
 /// Rows removed in one go of the sweep.
 const SWEEP_ROWS: usize = 1_000;
 /// Most goes in one round; the next takes the rest.
@@ -27,19 +31,31 @@ const LAPSES_MAX: usize = 4_096;
 /// Makes its rounds for as long as the engine lives.
 pub(crate) async fn make(engine: Weak<Engine>) {
     while let Some(alive) = engine.upgrade() {
+        let pause = alive.pause();
         alive.sweep().await;
         if let Err(error) = alive.look_after_open_records().await {
             tracing::warn!(%error, "open records were not looked after; it is tried again");
         }
         drop(alive);
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(pause).await;
     }
 }
 
 impl Engine {
+    fn pause(&self) -> Duration {
+        if !self.is_shared() {
+            return EVERY;
+        }
+        let random = u64::from_ne_bytes(random::bytes());
+        EVERY - Duration::from_millis(JITTER_MS) + Duration::from_millis(random % (2 * JITTER_MS))
+    }
+
     async fn sweep(&self) {
         for _ in 0..SWEEPS_MAX {
+            let since = Instant::now();
             match self.store.sweep(self.store.retention_now(), SWEEP_ROWS).await {
+                // A server that others use has as much time for them as for this.
+                Ok(SWEEP_ROWS) if self.is_shared() => tokio::time::sleep(since.elapsed()).await,
                 Ok(SWEEP_ROWS) => {}
                 Ok(_) => return,
                 Err(error) => {

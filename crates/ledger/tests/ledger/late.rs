@@ -217,51 +217,6 @@ async fn what_an_attempt_says_against_a_settlement_is_refused_and_audited() {
     }
 }
 
-/// A fail-over that lost the record: the effect has happened, and no row said so, and the key ran again.
-#[tokio::test(start_paused = true)]
-async fn a_completion_that_finds_no_record_writes_it_anew() {
-    let begun = begin().await;
-    let attempt = begun.run(&request(1)).await;
-    begun.store.plant(request(1).id, None);
-    attempt.complete(CREATED, result("paid")).await.unwrap();
-    assert_eq!(replayed(&begun.standing(&request(1)).await), b"paid");
-    assert_eq!(begun.audit().await, ["lost record written anew: absent -> completed, fence 1"]);
-    assert_eq!(begun.ledger.late_outcomes(), 0);
-}
-
-/// The same for one that nobody knows the outcome of, which the next request would have taken for new.
-#[tokio::test(start_paused = true)]
-async fn whatever_an_owner_says_of_a_lost_record_is_written_anew() {
-    let begun = begin().await;
-    let attempt = begun.run(&request(1)).await;
-    begun.store.plant(request(1).id, None);
-    attempt.lose_track(LOST).await.unwrap();
-    assert_eq!(begun.state(&request(1)).await, "unknown, fence 1");
-    begun.store.plant(request(1).id, None);
-    attempt.complete(CREATED, result("paid")).await.unwrap();
-    assert_eq!(replayed(&begun.standing(&request(1)).await), b"paid");
-
-    let attempt = begun.claim(&request(2)).await;
-    begun.store.plant(request(2).id, None);
-    begun.store.fail(crate::faulty::Write::Release, crate::faulty::Fault::ReplyLost, 1);
-    attempt.release(ReleaseCause::NotSent, None).await.unwrap();
-    assert_eq!(begun.state(&request(2)).await, "released, fence 1");
-}
-
-/// Between the loss and the owner's word another process has claimed the key: it holds it, and there are two effects, of
-/// which people are told.
-#[tokio::test(start_paused = true)]
-async fn a_lost_record_that_was_claimed_anew_is_its_new_owners() {
-    let (one, two) = begin_two().await;
-    let first = one.run(&request(1)).await;
-    one.store.plant(request(1).id, None);
-    let second = two.run(&request(1)).await;
-    assert_eq!(refusal(first.complete(CREATED, result("first")).await.unwrap_err()), Refusal::Superseded);
-    assert_eq!(one.ledger.late_outcomes(), 1);
-    second.complete(CREATED, result("second")).await.unwrap();
-    assert_eq!(replayed(&one.standing(&request(1)).await), b"second");
-}
-
 /// The entry named the operation that stands now, of which it is not true that somebody executed it twice.
 #[tokio::test(start_paused = true)]
 async fn a_late_outcome_is_audited_under_its_own_operation() {

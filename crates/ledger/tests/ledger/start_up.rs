@@ -134,22 +134,6 @@ async fn an_attempt_of_this_process_is_never_lapsed_by_it() {
     slow.complete(CREATED, result("paid")).await.unwrap();
 }
 
-/// What one process makes unknown or settles, the others learn of within a minute.
-#[tokio::test(start_paused = true)]
-async fn unknowns_are_counted_anew() {
-    let (one, two) = begin_two().await;
-    let attempt = one.run(&request(1)).await;
-    attempt.lose_track(LOST).await.unwrap();
-    assert_eq!((one.unknown(), two.unknown()), (1, 0));
-    tokio::time::advance(A_MINUTE).await;
-    tokio::time::advance(A_MINUTE).await;
-    assert_eq!((one.unknown(), two.unknown()), (1, 1));
-    attempt.complete(CREATED, result("paid")).await.unwrap();
-    tokio::time::advance(A_MINUTE).await;
-    tokio::time::advance(A_MINUTE).await;
-    assert_eq!((one.unknown(), two.unknown()), (0, 0));
-}
-
 #[tokio::test(start_paused = true)]
 async fn what_has_expired_is_removed_and_the_key_is_a_new_operation() {
     let begun = begin().await;

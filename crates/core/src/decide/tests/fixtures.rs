@@ -183,9 +183,18 @@ pub(super) fn events(scene: &Scene) -> Vec<(&'static str, Event)> {
     let (applied, not_applied) = (Verdict::Applied { status: 201 }, |forced| Verdict::NotApplied { forced });
     let kept = Completion::Kept { status: 201 };
     let too_large = Completion::TooLarge { status: 201 };
-    let unknown =
+    let deadline =
         Unknown { cause: UnknownCause::Deadline, seen_status: Some(502), listening: Duration::ZERO };
-    let listening = Unknown { listening: Duration::from_secs(10), ..unknown };
+    let listening = Unknown { listening: Duration::from_secs(10), ..deadline };
+    let last = |holder: Holder, state| {
+        let first = first(state, scene.promise);
+        let first_claim_at =
+            scene.record.as_ref().map_or(first.first_claim_at, |record| record.first_claim_at);
+        let version = Version { attempt: holder.attempt, revision: 4 };
+        Box::new(Record { version, fence: holder.fence, first_claim_at, ..first })
+    };
+    let later = Holder { attempt: attempt(8), fence: mine.fence.next() };
+    let other_operation = Record { first_claim_at: at(-5_500), ..*last(later, in_progress(20)) };
     let (sent, unsent) = (ReleaseCause::Answered(429), ReleaseCause::NotSent);
     vec![
         ("claim", claim(attempt(9), BODY)),
@@ -202,9 +211,9 @@ pub(super) fn events(scene: &Scene) -> Vec<(&'static str, Event)> {
         ("release, unsent", Event::Release(mine, unsent)),
         ("release, other attempt", Event::Release(stranger, unsent)),
         ("release, other fence", Event::Release(other_fence, unsent)),
-        ("lose track", Event::LoseTrack(mine, unknown)),
+        ("lose track", Event::LoseTrack(mine, deadline)),
         ("lose track, listening", Event::LoseTrack(mine, listening)),
-        ("lose track, other attempt", Event::LoseTrack(stranger, unknown)),
+        ("lose track, other attempt", Event::LoseTrack(stranger, deadline)),
         ("lapse", Event::Lapse),
         ("process gone", Event::ProcessGone),
         ("settle applied", settle(seen, applied)),
@@ -220,6 +229,12 @@ pub(super) fn events(scene: &Scene) -> Vec<(&'static str, Event)> {
         ("forget", Event::Forget(seen)),
         ("forget, state moved", Event::Forget(moved_state)),
         ("forget, fence moved", Event::Forget(moved_fence)),
+        ("vanished", Event::Vanished(last(later, in_progress(20)))),
+        ("vanished, unknown", Event::Vanished(last(later, unknown(-10)))),
+        ("vanished, long ago", Event::Vanished(last(later, in_progress(60 - 5_000)))),
+        ("vanished, own attempt", Event::Vanished(last(mine, in_progress(20)))),
+        ("vanished, same fence", Event::Vanished(last(stranger, in_progress(20)))),
+        ("vanished, other operation", Event::Vanished(Box::new(other_operation))),
     ]
 }
 

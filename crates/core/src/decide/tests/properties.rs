@@ -157,6 +157,8 @@ struct World {
     /// Until when an outcome is known, and no attempt may start.
     known_until: Option<Timestamp>,
     last_reference: Option<OperationRef>,
+    /// How the record was at each moment when an attempt might have seen it.
+    seen_open: Vec<Record>,
     reached: Reached,
 }
 
@@ -170,6 +172,7 @@ impl World {
             unknown: None,
             known_until: None,
             last_reference: None,
+            seen_open: Vec::new(),
             reached: Reached::default(),
         }
     }
@@ -187,6 +190,19 @@ impl World {
                     self.reached.refused_late += usize::from(matches!(event, Event::Complete(..)));
                 }
             }
+        }
+        self.nothing_is_taken_for_lost();
+    }
+
+    /// Nothing was: so whatever an attempt has seen, and however late it says that it does not find it any more, what stands
+    /// is not touched, and an outcome that is known is not overwritten.
+    fn nothing_is_taken_for_lost(&self) {
+        let Some(record) = self.record.as_ref().filter(|record| record.at(self.now).is_some()) else {
+            return;
+        };
+        for seen in &self.seen_open {
+            let decided = decide(Some(record), &Event::Vanished(Box::new(seen.clone())), self.now);
+            assert!(!matches!(decided, Decision::Write(_)), "{record:?} is there, and not {seen:?}");
         }
     }
 
@@ -252,6 +268,7 @@ impl World {
                 assert_eq!(Some(holder), self.grants.last(), "a late attempt never touches its successor");
             }
             Event::Lapse | Event::ProcessGone | Event::Settle(_) | Event::Forget(_) => {}
+            Event::Vanished(_) => unreachable!("no step loses a record"),
         }
         if !matches!(event, Event::Claim(_)) {
             let before = before.as_ref().expect("only a claim makes a record");
@@ -264,6 +281,7 @@ impl World {
                 );
             }
         }
+        self.seen_open.extend(after.is_open().then(|| after.clone()));
         self.book(event, stood.as_ref(), &after);
         self.record = Some(after);
     }

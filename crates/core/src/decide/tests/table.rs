@@ -60,6 +60,14 @@ fn a_write_keeps_what_its_event_does_not_change() {
 }
 
 fn keeps_what_no_event_changes(scene: &Scene, event: &Event, written: &Record, at: &str) {
+    if let Event::Vanished(last) = event {
+        let revision = scene.record.as_ref().map_or(0, |before| before.version.revision);
+        assert_eq!(written.version.attempt, last.version.attempt, "{at}");
+        assert_eq!(written.version.revision, last.version.revision.max(revision) + 1, "{at}: above both");
+        let same = Record { version: written.version, state: written.state.clone(), ..(**last).clone() };
+        assert_eq!(*written, same, "{at}: it is the record that was lost");
+        return;
+    }
     let Some(before) = &scene.record else {
         assert_eq!(written.version.revision, 1, "{at}: a record's first revision is 1");
         return;
