@@ -13,6 +13,10 @@ pub enum Together {
     WithOthers,
     /// While those of the steps that follow are sent.
     Meanwhile,
+    /// By itself; what it answers is remembered.
+    Remembered,
+    /// Again and again, until it answers something else than what was remembered.
+    UntilAnother,
 }
 
 /// A `curl` command that sends `request`. Credentials stand there as variables of the shell, never as themselves: a
@@ -25,7 +29,9 @@ pub fn curl(
     together: Together,
     names: &Names,
 ) -> String {
-    let mut line = String::from("curl -sS -i");
+    let is_compared = matches!(together, Together::Remembered | Together::UntilAnother);
+    // What is compared has no head: that tells the time.
+    let mut line = String::from(if is_compared { "curl -sS" } else { "curl -sS -i" });
     match request.manner {
         Manner::Whole => {}
         // The nearest that curl has to it.
@@ -62,9 +68,11 @@ pub fn curl(
         let _ = write!(line, " {}", names.data(&request.body));
     }
     // The next answer begins on a line of its own.
-    line.push_str(r" -w '\n'");
+    if !is_compared {
+        line.push_str(r" -w '\n'");
+    }
     line = with_fault(line, request.fault);
-    if together != Together::Alone {
+    if matches!(together, Together::WithOthers | Together::Meanwhile) {
         line.push_str(" &");
     }
     line

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::{
     call::{Answer, Request},
@@ -51,7 +51,7 @@ async fn forgotten_early(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     let Known { request, first, before, since } = known(trial).await?;
     // Late, and yet early enough for a repeat to be on its way.
     let late = retention.mul_f32(0.6);
-    tokio::time::sleep_until(since + late).await;
+    trial.wait((since + late).saturating_duration_since(Instant::now())).await;
     let repeat = trial.until_settled("its repeat, within the time that results are kept", &request).await?;
     if since.elapsed() > retention {
         return Err(Stop::not_observable("the repeat took longer than results are kept"));
@@ -68,7 +68,7 @@ async fn half_state(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     let retention = retention(trial)?;
     let Known { request, first, before, .. } = known(trial).await?;
     // From the answer on, and some time for whoever sweeps.
-    sleep(retention + retention / 4).await;
+    trial.wait(retention + retention / 4).await;
     let after = trial.until_settled("its repeat, after the time that results are kept", &request).await?;
     let again = trial.until_settled("and once more", &request).await?;
     let effects = trial.effects_since(before, 2).await?;

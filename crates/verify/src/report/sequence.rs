@@ -16,6 +16,8 @@ pub(super) const AT_A_GLANCE: usize = 8;
 const LISTED_MAX: usize = 20;
 /// Most different answers of one step where a glance is enough.
 const GLANCED_MAX: usize = 3;
+/// How often a script looks whether something has changed.
+const LOOKS_MAX: usize = 1_000;
 /// Most of a body that is shown, in characters.
 const BODY_SHOWN: usize = 2_000;
 /// Most of a body that a comment shows.
@@ -24,6 +26,10 @@ const COMMENT_SHOWN: usize = 160;
 /// What a script says first that is not whole.
 pub(super) const IN_PARTS: &str = "# Not the whole: steps are left out, and without them it may not show the fault. The whole stands in\n\
                                    # the report as JSON, and on the page: --report json=FILE, --report html=FILE\n";
+
+/// What no command stands for.
+const UPSTREAM: &str = "# In the upstream view: `onlyonce verify` was the application behind it, and did there what the comments say. \
+                        Another application has to do the same.";
 
 /// The steps of one finding; of more than can be shown, how it began and how it ended.
 #[derive(Clone, Debug)]
@@ -161,7 +167,15 @@ impl Shown {
             commands.push_str("(\n");
         }
         for sent in self.requests.iter().take(LISTED_MAX) {
+            let anew = &sent.anew;
             let _ = match sent.times {
+                _ if self.together == Together::Remembered => {
+                    writeln!(commands, "REMEMBERED=\"$({anew})\"; printf '%s\\n' \"$REMEMBERED\"")
+                }
+                _ if self.together == Together::UntilAnother => writeln!(
+                    commands,
+                    "for i in $(seq {LOOKS_MAX}); do test \"$({anew})\" = \"$REMEMBERED\" || break; sleep 0.01; done"
+                ),
                 1 => writeln!(commands, "{}", sent.anew),
                 times => writeln!(commands, "for i in $(seq {times}); do {} done", sent.anew),
             };
@@ -281,6 +295,9 @@ fn listed(step: &Step) -> Vec<&Request> {
 /// What whoever runs it has to know: comments.
 fn needed(requests: &[&Request], report: &Report) -> Vec<String> {
     let mut lines = vec!["# For bash: each time with fresh keys.".to_owned()];
+    if report.upstream_view {
+        lines.push(UPSTREAM.to_owned());
+    }
     for request in requests {
         for name in request.headers.keys().filter(|name| report.credentials.is_secret(name.as_str())) {
             let whose = match request.who {

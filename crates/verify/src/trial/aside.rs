@@ -13,6 +13,8 @@ use crate::{
 pub struct Aside {
     request: Request,
     steps: Vec<Step>,
+    /// Since when it waits.
+    since: Instant,
     /// Until when it is told to wait, at most.
     by: Instant,
 }
@@ -26,8 +28,9 @@ impl Trial<'_> {
 
     /// Puts a request aside that is told to wait; what was sent so far belongs to it.
     pub(crate) fn set_aside(&mut self, request: &Request) -> Aside {
-        let by = Instant::now() + self.lock_max();
-        Aside { request: request.clone(), steps: std::mem::take(&mut self.steps), by }
+        let since = Instant::now();
+        let by = since + self.lock_max();
+        Aside { request: request.clone(), steps: std::mem::take(&mut self.steps), since, by }
     }
 
     /// Repeats it at least once, and until it is told something else or its time is over.
@@ -36,6 +39,7 @@ impl Trial<'_> {
     /// If the run's requests are spent.
     pub(crate) async fn take_up(&mut self, aside: Aside) -> Result<Outcome, Stop> {
         self.steps = aside.steps;
+        self.waits(aside.since.elapsed());
         let settled = self.settled_by("and once more, when its lock is over", &aside.request, aside.by).await;
         Self::outcome(settled)
     }

@@ -20,6 +20,8 @@ const UP: Duration = Duration::from_secs(30);
 const GONE: Duration = Duration::from_secs(2);
 /// How long one look at what is down may take.
 const GLANCE: Duration = Duration::from_secs(2);
+/// How long a shell may need until a request is sent that it has begun.
+const SHELL: Duration = Duration::from_millis(200);
 /// How often it is looked whether it is.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -159,6 +161,53 @@ impl Trial<'_> {
         };
         self.steps.truncate(steps);
         looked
+    }
+
+    /// How many effects there have been since `before`; the look that sees the first of them stands in the report, as a
+    /// script has to wait for it too.
+    ///
+    /// # Errors
+    /// As for [`Trial::count`].
+    pub(crate) async fn first_sight(&mut self, before: super::Count) -> Result<i64, Stop> {
+        let steps = self.steps.len();
+        let now = self.count().await?;
+        let seen = self.between(before, now);
+        match self.steps.get_mut(steps) {
+            Some(look) if seen > 0 => {
+                look.what = "look until its effect is counted".to_owned();
+                look.together = Together::UntilAnother;
+            }
+            _ => self.steps.truncate(steps),
+        }
+        Ok(seen)
+    }
+
+    /// As [`Trial::count`], and a script remembers what [`Trial::first_sight`] compares with.
+    ///
+    /// # Errors
+    /// As for [`Trial::count`].
+    pub(crate) async fn count_to_compare(&mut self) -> Result<super::Count, Stop> {
+        let steps = self.steps.len();
+        let count = self.count().await?;
+        if let Some(step) = self.steps.get_mut(steps) {
+            step.together = Together::Remembered;
+        }
+        Ok(count)
+    }
+
+    /// Waits, and lets a script wait.
+    pub(crate) async fn wait(&mut self, time: Duration) {
+        self.waits(time);
+        sleep(time).await;
+    }
+
+    /// Lets a script wait as long as was waited here.
+    pub(crate) fn waits(&mut self, time: Duration) {
+        // What it began before needs longer to be sent than here.
+        let command = format!("sleep {:.1}", time.max(SHELL).as_secs_f32());
+        let ran = Ran { command, starts: false };
+        let (what, exchanges) = (format!("wait {:.2} s", time.as_secs_f32()), Vec::new());
+        self.steps.push(Step { what, exchanges, together: Together::Alone, command: Some(ran) });
     }
 
     /// How many effects there have been since `before`, in one look that stands in no report.

@@ -128,11 +128,18 @@ impl Trial<'_> {
         request: &Request,
         by: Instant,
     ) -> Result<Answer, Stop> {
-        let began = Instant::now();
+        let (began, first) = (Instant::now(), self.steps.len());
+        let mut again = false;
         // bounded: by that time, and by the requests of the run.
         loop {
             let answer = self.send(what, request).await?;
             self.waited = began.elapsed();
+            if again {
+                // A script asks once, and then has to wait before.
+                let last = self.steps.pop();
+                self.waits(self.waited);
+                self.steps.extend(last);
+            }
             if !self.is_told_to_wait(&answer) || self.was_first_told(request, &answer) {
                 return Ok(answer);
             }
@@ -144,8 +151,9 @@ impl Trial<'_> {
                 return Ok(answer);
             }
             sleep(pause).await;
+            again = true;
             // Of all these refusals the report needs the last.
-            self.steps.pop();
+            self.steps.truncate(first);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The verifier is held to its own standard: each check passes on the correct fixture, and fails on a broken one.
 
 mod process;
+mod scripts;
 
 use std::{future::pending, sync::Arc, time::Duration};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::{
     trial::Trial,
@@ -22,12 +22,12 @@ pub(super) async fn runs_again(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     let before = trial.count().await?;
     let since = Instant::now();
     let first = trial.begin("a first request", vec![request.clone()])?;
-    sleep(TAKEN_UP).await;
+    trial.wait(TAKEN_UP).await;
     let missed = first.is_over();
     trial.pause(&plan.commands).await?;
     // Whatever comes of it: nothing is left stopped.
     let repeat = trial.begin("its repeat, while nobody runs", vec![request.clone()]);
-    sleep(paused).await;
+    trial.wait(paused).await;
     trial.resume(&plan.commands).await?;
     trial.finish(first).await;
     trial.finish(repeat?).await;

@@ -31,7 +31,7 @@ const JITTER_MAX: Duration = Duration::from_millis(10);
 /// Sends a request, kills at the first sight of its effect, starts again, and repeats the request.
 pub(super) async fn round(trial: &mut Trial<'_>) -> Result<Round, Stop> {
     let request = request(trial)?;
-    let before = trial.count().await?;
+    let before = trial.count_to_compare().await?;
     let since = Instant::now();
     let first = trial.begin("a first request", vec![request.clone()])?;
     let seen = first_sight(trial, before, &first).await?;
@@ -66,12 +66,12 @@ async fn first_sight(trial: &mut Trial<'_>, before: Count, first: &Begun) -> Res
     // bounded: by the first request's patience. The longer it takes, the less often it is looked at: so that a slow
     // operation does not cost thousands of requests.
     while !first.is_over() {
-        if trial.glance(before).await? > 0 {
+        if trial.first_sight(before).await? > 0 {
             return Ok(true);
         }
         sleep(started.elapsed() / 50).await;
     }
-    Ok(trial.glance(before).await? > 0)
+    Ok(trial.first_sight(before).await? > 0)
 }
 
 fn jitter() -> Duration {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::{slow_or_any, success};
 use crate::{
@@ -21,7 +21,7 @@ pub(super) async fn another_body(trial: &mut Trial<'_>) -> Result<Verdict, Stop>
     let request = slow_or_any(trial)?;
     let other = trial.changed(&request)?;
     let first = trial.begin("a first request", vec![request])?;
-    sleep(HEAD_START).await;
+    trial.wait(HEAD_START).await;
     let meanwhile = trial.attempt("another body under its key, while it runs", &other).await?;
     if first.is_over() {
         return Err(Stop::not_observable(
@@ -82,7 +82,7 @@ pub(super) async fn repeats_while_it_runs(trial: &mut Trial<'_>) -> Result<Verdi
     let mut repeats = Vec::new();
     // bounded: by the first request's patience; the time between them grows.
     while !first.is_over() {
-        sleep(apart).await;
+        trial.wait(apart).await;
         apart += apart / 2;
         // Some are made to wait for the first: nobody waits for them here.
         repeats.push(trial.begin("a repeat while it runs", vec![request.clone()])?);
