@@ -10,7 +10,7 @@ use onlyonce_ledger::{
 use sqlx::{Row as _, postgres::PgRow};
 
 use crate::{
-    batch::Batch,
+    batch::{Batch, Parts},
     connection::Failed,
     error::{Cause, unwritten},
     sql::Query,
@@ -24,28 +24,46 @@ const LOOKS_MAX: usize = 16;
 impl Shared {
     pub(crate) async fn apply(&self, commands: Vec<Command>) -> Result<Vec<Applied>, Error> {
         let mut answers = vec![None; commands.len()];
-        let mut batch = Batch::new(commands);
+        let batch = Batch::new(commands);
+        let turns = self.blocked.turns(batch.ids());
+        let Parts { together, alone, not_now } = batch.parts(&turns);
+        let mut failed =
+            (not_now > 0).then(|| Error::new(ErrorKind::NotApplied, "another session holds the record"));
+        for part in std::iter::once(together).chain(alone) {
+            match self.apply_together(part, &mut answers).await {
+                Ok(()) => {}
+                // Nothing was applied, as far as is known: it may fare better in halves.
+                Err(error) if answers.iter().all(Option::is_none) => return Err(error),
+                Err(error) => failed = Some(worse(failed, error)),
+            }
+        }
+        let Some(error) = failed else {
+            return Ok(answers
+                .into_iter()
+                .map(|answer| answer.expect("what has not failed is decided"))
+                .collect());
+        };
+        // What is not decided fares as badly as the worst of it.
+        let kind = error.kind();
+        Err(Error::each(answers.into_iter().map(|answer| answer.ok_or(kind)).collect(), error))
+    }
+
+    /// Fills in the answers of these commands, of all of them unless it fails.
+    async fn apply_together(&self, mut batch: Batch, answers: &mut [Option<Applied>]) -> Result<(), Error> {
         for _ in 0..LOOKS_MAX {
             if batch.is_empty() {
-                break;
+                return Ok(());
             }
             let rows = self.write_batch(&batch).await?;
-            batch.decide(&rows, &mut answers).map_err(unread_answer)?;
+            let decided = batch.decide(&rows, answers);
+            // It was committed, and cannot be read.
+            decided.map_err(|error| unwritten(Failed::after(error)))?;
         }
-        let answers: Option<Vec<_>> = answers.into_iter().collect();
-        answers.ok_or_else(|| {
-            Error::new(ErrorKind::Unknown, "a row that others make and remove does not show itself")
-        })
+        Err(Error::new(ErrorKind::Unknown, "a row that others make and remove does not show itself"))
     }
 
     async fn write_batch(&self, batch: &Batch) -> Result<Vec<PgRow>, Error> {
-        let Some(patience) = self.blocked.patience(batch.ids()) else {
-            return Err(Error::new(
-                ErrorKind::NotApplied,
-                "a record of the batch is held by another session",
-            ));
-        };
-        let query = batch.query(&self.sql.apply, patience)?;
+        let query = batch.query(&self.sql.apply, self.blocked.patience())?;
         let asked = RemoteClock::ask();
         match self.write(query).await {
             Ok(rows) => {
@@ -79,7 +97,6 @@ impl Shared {
     }
 }
 
-/// The statement was committed, and its answer cannot be read.
-fn unread_answer(error: sqlx::Error) -> Error {
-    unwritten(Failed::after(Cause::from(error)))
+fn worse(one: Option<Error>, other: Error) -> Error {
+    one.filter(|one| one.kind() > other.kind()).unwrap_or(other)
 }

@@ -16,7 +16,10 @@ use sqlx::{
     postgres::{PgBindIterExt, PgRow},
 };
 
-use crate::sql::{Query, Sql};
+use crate::{
+    blocked::Turn,
+    sql::{Query, Sql},
+};
 
 /// The largest command. PostgreSQL takes no message of 1 GiB, and says so by closing the connection.
 const COMMAND_BYTES: usize = 512 * 1024 * 1024;
@@ -27,6 +30,14 @@ const LATEST_MS: u64 = 253_402_300_799_000;
 #[derive(Debug)]
 pub(crate) struct Batch {
     commands: Vec<(usize, Command)>,
+}
+
+/// A batch, taken apart.
+pub(crate) struct Parts {
+    pub(crate) together: Batch,
+    pub(crate) alone: Vec<Batch>,
+    /// How many commands are not to be sent.
+    pub(crate) not_now: usize,
 }
 
 impl Batch {
@@ -42,6 +53,19 @@ impl Batch {
 
     pub(crate) fn ids(&self) -> impl ExactSizeIterator<Item = RecordId> + '_ {
         self.commands.iter().map(|(_, command)| command.id)
+    }
+
+    /// Takes it apart by the turn of each command.
+    pub(crate) fn parts(self, turns: &[Turn]) -> Parts {
+        let (mut together, mut alone, mut not_now) = (Vec::new(), Vec::new(), 0);
+        for (command, turn) in self.commands.into_iter().zip(turns) {
+            match turn {
+                Turn::Together => together.push(command),
+                Turn::Alone => alone.push(Self { commands: vec![command] }),
+                Turn::NotNow => not_now += 1,
+            }
+        }
+        Parts { together: Self { commands: together }, alone, not_now }
     }
 
     /// The statement `apply.sql` of this batch; of kind *content* if a command cannot be written, or not be read again.

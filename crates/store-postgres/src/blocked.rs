@@ -3,10 +3,10 @@
 //! The engine's own writes hold a row for as long as one batch is committed. A person at a prompt, or a transaction of
 //! somebody's own, may hold one for hours; the batch in which that row is wanted must not keep strangers waiting. So no
 //! lock is waited for longer than [`PATIENCE`], and the batch is refused as *not applied*: the writer halves it until the
-//! record stands alone. For a while after that no lock is waited for longer than [`HASTE`], and a batch with a record that is
-//! known to be held is refused unsent, so that it is halved without waiting.
+//! record stands alone, and from the first time on no lock is waited for longer than [`HASTE`]. A record that is known to be
+//! held is taken out of every batch that it comes with, and tried by itself, not more often than [`RETRY`] allows.
 //!
-//! Bounds: [`HELD_MAX`] records are remembered, each for [`MEMORY`].
+//! Bounds: [`HELD_MAX`] records are remembered, each for [`MEMORY`]; [`TRIES_MAX`] are tried with one batch.
 
 use std::{
     collections::HashMap,
@@ -18,9 +18,13 @@ use onlyonce_core::{HashIds, RecordId};
 use onlyonce_ledger::clock::Boot;
 
 /// How long a lock is waited for where none is known to be held.
-const PATIENCE: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_millis(400);
 /// How long where one is.
-const HASTE: Duration = Duration::from_millis(20);
+const HASTE: Duration = Duration::from_millis(50);
+/// How soon a record that is held is tried again.
+const RETRY: Duration = Duration::from_millis(200);
+/// Most of them that are tried with one batch.
+const TRIES_MAX: usize = 4;
 /// How long it is remembered that a lock was in the way.
 const MEMORY: Duration = Duration::from_secs(10);
 /// Most records that are remembered.
@@ -32,36 +36,58 @@ pub(crate) struct Blocked(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
+    /// Since when a record was last tried and found held.
     held: HashMap<RecordId, Boot, HashIds>,
     /// When a lock was last in the way.
     met: Option<Boot>,
 }
 
+/// What is done with a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// It goes with all others.
+    Together,
+    /// Its record is held by somebody: it goes by itself.
+    Alone,
+    /// The same, and it was tried a moment ago: it is not sent.
+    NotNow,
+}
+
 impl Blocked {
-    /// How long a batch with these records waits for a lock, at most; `None`: it is not to be sent as it is.
-    pub(crate) fn patience(&self, ids: impl ExactSizeIterator<Item = RecordId>) -> Option<Duration> {
-        let alone = ids.len() == 1;
+    /// What is done with each command of a batch for these records.
+    pub(crate) fn turns(&self, ids: impl Iterator<Item = RecordId>) -> Vec<Turn> {
         let mut known = self.known();
-        known.forget();
-        let held = ids.into_iter().any(|id| known.held.contains_key(&id));
-        match (held, known.met) {
-            (true, _) if !alone => None,
-            (true, _) | (false, Some(_)) => Some(HASTE),
-            (false, None) => Some(PATIENCE),
-        }
+        known.held.retain(|_, since| since.elapsed() < MEMORY);
+        let mut tries = 0;
+        let mut turn = |id| match known.held.get(&id) {
+            None => Turn::Together,
+            Some(since) if since.elapsed() < RETRY || tries == TRIES_MAX => Turn::NotNow,
+            Some(_) => {
+                tries += 1;
+                Turn::Alone
+            }
+        };
+        ids.map(&mut turn).collect()
     }
 
-    /// A lock was in the way of a batch with these records.
+    /// How long a lock is waited for.
+    pub(crate) fn patience(&self) -> Duration {
+        if self.known().met.is_some_and(|since| since.elapsed() < MEMORY) { HASTE } else { PATIENCE }
+    }
+
+    /// A lock was in the way of a statement for these records.
     pub(crate) fn met(&self, mut ids: impl ExactSizeIterator<Item = RecordId>) {
         let mut known = self.known();
         known.met = Some(Boot::now());
         let alone = ids.len() == 1;
-        if let Some(id) = ids.next().filter(|_| alone && known.held.len() < HELD_MAX) {
+        if let Some(id) =
+            ids.next().filter(|id| alone && (known.held.len() < HELD_MAX || known.held.contains_key(id)))
+        {
             known.held.insert(id, Boot::now());
         }
     }
 
-    /// A batch with these records got through.
+    /// A statement for these records got through.
     pub(crate) fn passed(&self, ids: impl Iterator<Item = RecordId>) {
         let mut known = self.known();
         if !known.held.is_empty() {
@@ -77,13 +103,6 @@ impl Blocked {
     }
 }
 
-impl Known {
-    fn forget(&mut self) {
-        self.held.retain(|_, since| since.elapsed() < MEMORY);
-        self.met = self.met.filter(|since| since.elapsed() < MEMORY);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,22 +111,29 @@ mod tests {
         numbers.iter().map(|number| RecordId([*number; 16]))
     }
 
-    #[test]
-    fn a_held_record_is_not_sent_among_others_until_it_passes() {
-        let blocked = Blocked::default();
-        assert_eq!(blocked.patience(ids(&[1, 2])), Some(PATIENCE));
-        blocked.met(ids(&[1, 2]));
-        assert_eq!(blocked.patience(ids(&[1, 2])), Some(HASTE), "which of them is not known");
-        blocked.met(ids(&[1]));
-        assert_eq!(blocked.patience(ids(&[1, 2])), None);
-        assert_eq!(blocked.patience(ids(&[1])), Some(HASTE));
-        assert_eq!(blocked.patience(ids(&[2, 3])), Some(HASTE));
-        blocked.passed(ids(&[1]));
-        assert_eq!(blocked.patience(ids(&[1, 2])), Some(HASTE));
+    fn tried_long_ago(blocked: &Blocked) {
+        for since in blocked.known().held.values_mut() {
+            *since = since.minus(RETRY);
+        }
     }
 
     #[test]
-    fn no_more_is_remembered_than_the_bound() {
+    fn a_held_record_goes_by_itself_until_it_passes() {
+        let blocked = Blocked::default();
+        assert_eq!(blocked.patience(), PATIENCE);
+        blocked.met(ids(&[1, 2]));
+        assert_eq!(blocked.patience(), HASTE);
+        assert_eq!(blocked.turns(ids(&[1, 2])), [Turn::Together; 2], "which of them is held is not known");
+        blocked.met(ids(&[1]));
+        assert_eq!(blocked.turns(ids(&[1, 2])), [Turn::NotNow, Turn::Together]);
+        tried_long_ago(&blocked);
+        assert_eq!(blocked.turns(ids(&[1, 2])), [Turn::Alone, Turn::Together]);
+        blocked.passed(ids(&[1]));
+        assert_eq!(blocked.turns(ids(&[1, 2])), [Turn::Together; 2]);
+    }
+
+    #[test]
+    fn no_more_is_tried_or_remembered_than_the_bounds() {
         let blocked = Blocked::default();
         for number in 0..=HELD_MAX {
             let mut id = [0; 16];
@@ -115,5 +141,9 @@ mod tests {
             blocked.met([RecordId(id)].into_iter());
         }
         assert_eq!(blocked.known().held.len(), HELD_MAX);
+        tried_long_ago(&blocked);
+        let held: Vec<_> = blocked.known().held.keys().copied().collect();
+        let alone = blocked.turns(held.into_iter()).into_iter().filter(|turn| *turn == Turn::Alone).count();
+        assert_eq!(alone, TRIES_MAX);
     }
 }

@@ -10,7 +10,7 @@
 
 use std::{
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -40,8 +40,8 @@ pub(crate) struct Connections {
     address: Address,
     places: Semaphore,
     idle: Mutex<Vec<Idle>>,
-    /// How often one was lost.
-    lost: AtomicU64,
+    /// How often one was lost, of all that the store has.
+    lost: Arc<AtomicU64>,
     failed: Mutex<Option<(Boot, String)>>,
 }
 
@@ -54,12 +54,12 @@ struct Idle {
 }
 
 impl Connections {
-    pub(crate) fn new(address: Address, places: usize) -> Self {
+    pub(crate) fn new(address: Address, places: usize, lost: Arc<AtomicU64>) -> Self {
         Self {
             address,
             places: Semaphore::new(places),
             idle: Mutex::default(),
-            lost: AtomicU64::new(0),
+            lost,
             failed: Mutex::default(),
         }
     }
@@ -68,6 +68,15 @@ impl Connections {
     pub(crate) fn put(&self, connection: Connection) {
         let after = self.lost.load(Ordering::Acquire);
         lock(&self.idle).push(Idle { connection, opened: Boot::now(), after });
+    }
+
+    /// The rows of a statement that only reads. If the other side has gone while a connection was idle, that shows at the first
+    /// call; a read is asked once more, on a new one.
+    pub(crate) async fn read(&self, query: impl Fn() -> Query<'static>) -> Result<Vec<PgRow>, Failed> {
+        match self.ask(query()).await {
+            Err(failed) if failed.sent && failed.cause.is_lost() => self.ask(query()).await,
+            answer => answer,
+        }
     }
 
     /// The rows of a statement, once it is committed.

@@ -133,6 +133,11 @@ impl Cause {
         matches!(self, Self::Told { fatal: false, .. } | Self::Warned | Self::Value(_))
     }
 
+    /// Whether the other side has gone.
+    pub(crate) fn is_lost(&self) -> bool {
+        matches!(self, Self::Driver(_) | Self::Told { fatal: true, .. })
+    }
+
     /// Whether a lock that somebody else holds was in the way.
     pub(crate) fn is_lock(&self) -> bool {
         self.code() == Some(LOCK_NOT_AVAILABLE)

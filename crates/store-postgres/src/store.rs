@@ -7,7 +7,10 @@
 //! waiting.
 
 use std::{
-    sync::{Arc, atomic::AtomicI64},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64},
+    },
     time::Duration,
 };
 
@@ -78,12 +81,14 @@ impl PostgresStore {
         let io = Io::start().map_err(no_thread)?;
         let opened = on(&io, async move { open::open(&options).await }).await?;
         let Opened { address, connection, clock, warnings, sentences } = opened;
+        let lost = Arc::new(AtomicU64::new(0));
+        let connections = |places| Connections::new(address.clone(), places, Arc::clone(&lost));
         let shared = Arc::new(Shared {
             sql: Statements::of(&address.schema),
             clock,
-            writes: Connections::new(address.clone(), WRITES),
-            reads: Connections::new(address.clone(), READS),
-            upkeep: Connections::new(address.clone(), UPKEEP),
+            writes: connections(WRITES),
+            reads: connections(READS),
+            upkeep: connections(UPKEEP),
             warnings,
             blocked: Blocked::default(),
             swept_ms: AtomicI64::new(0),
@@ -142,16 +147,16 @@ impl Shared {
                 continue;
             }
             let asked = RemoteClock::ask();
-            if let Ok(rows) = self.upkeep.ask(sqlx::query(&self.sql.clock)).await {
+            if let Ok(rows) = self.upkeep.read(|| sqlx::query(&self.sql.clock)).await {
                 self.heard(asked, &rows);
             }
         }
     }
 
     async fn heads(&self, ids: Vec<RecordId>) -> Result<Vec<Option<Bytes>>, Error> {
-        let query = sqlx::query(&self.sql.heads).bind(ids.iter().map(|id| &id.0[..]).bind_iter());
+        let query = || sqlx::query(&self.sql.heads).bind(ids.iter().map(|id| &id.0[..]).bind_iter());
         let asked = RemoteClock::ask();
-        let rows = self.reads.ask(query).await.map_err(unread)?;
+        let rows = self.reads.read(query).await.map_err(unread)?;
         self.heard(asked, &rows);
         let mut heads = vec![None; ids.len()];
         for row in &rows {
@@ -198,8 +203,8 @@ impl Store for PostgresStore {
 
     fn body(&self, id: RecordId) -> Reply<'_, Option<Bytes>> {
         self.run(|shared| async move {
-            let rows =
-                shared.reads.ask(sqlx::query(&shared.sql.body).bind(id.0.to_vec())).await.map_err(unread)?;
+            let query = || sqlx::query(&shared.sql.body).bind(id.0.to_vec());
+            let rows = shared.reads.read(query).await.map_err(unread)?;
             let body = rows.first().map(|row| column::<Option<Vec<u8>>>(row, "result")).transpose()?;
             Ok(body.flatten().map(Bytes::from))
         })
@@ -207,21 +212,21 @@ impl Store for PostgresStore {
 
     fn open(&self, after: Option<RecordId>, limit: usize) -> Reply<'_, Vec<Row>> {
         self.run(|shared| async move {
-            let query = sqlx::query(&shared.sql.open).bind(from(after)).bind(count(limit));
-            page(&shared.upkeep.ask(query).await.map_err(unread)?)
+            let query = || sqlx::query(&shared.sql.open).bind(from(after)).bind(count(limit));
+            page(&shared.upkeep.read(query).await.map_err(unread)?)
         })
     }
 
     fn rows(&self, after: Option<RecordId>, limit: usize) -> Reply<'_, Vec<Row>> {
         self.run(|shared| async move {
-            let query = sqlx::query(&shared.sql.rows).bind(from(after)).bind(count(limit));
-            page(&shared.upkeep.ask(query).await.map_err(unread)?)
+            let query = || sqlx::query(&shared.sql.rows).bind(from(after)).bind(count(limit));
+            page(&shared.upkeep.read(query).await.map_err(unread)?)
         })
     }
 
     fn is_empty(&self) -> Reply<'_, bool> {
         self.run(|shared| async move {
-            let rows = shared.upkeep.ask(sqlx::query(&shared.sql.is_empty)).await.map_err(unread)?;
+            let rows = shared.upkeep.read(|| sqlx::query(&shared.sql.is_empty)).await.map_err(unread)?;
             let is_empty = rows.first().map(|row| column(row, "is_empty")).transpose()?;
             is_empty.ok_or_else(|| Error::new(ErrorKind::NotApplied, "the server gave no answer"))
         })
@@ -234,7 +239,7 @@ impl Store for PostgresStore {
 
     fn identity(&self) -> Reply<'_, Option<Bytes>> {
         self.run(|shared| async move {
-            let rows = shared.writes.ask(sqlx::query(&shared.sql.identity)).await.map_err(unread)?;
+            let rows = shared.upkeep.read(|| sqlx::query(&shared.sql.identity)).await.map_err(unread)?;
             Ok(rows.first().map(|row| column::<Vec<u8>>(row, "identity")).transpose()?.map(Bytes::from))
         })
     }
@@ -264,8 +269,8 @@ impl Store for PostgresStore {
     fn audit(&self, before: Option<u64>, limit: usize) -> Reply<'_, AuditPage> {
         self.run(|shared| async move {
             let before = before.and_then(|before| i64::try_from(before).ok()).unwrap_or(i64::MAX);
-            let query = sqlx::query(&shared.sql.audit).bind(before).bind(count(limit));
-            let rows = shared.upkeep.ask(query).await.map_err(unread)?;
+            let query = || sqlx::query(&shared.sql.audit).bind(before).bind(count(limit));
+            let rows = shared.upkeep.read(query).await.map_err(unread)?;
             let entry = |row: &PgRow| {
                 let number: i64 = column(row, "number")?;
                 Ok((number.unsigned_abs(), column::<Vec<u8>>(row, "entry")?.into()))
