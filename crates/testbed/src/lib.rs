@@ -9,6 +9,7 @@
 //! | [`process::Server`] | `process.rs` | a child process: readiness, signals, exit code, transcript |
 //! | [`servers::Postgres`], … | `servers.rs` | private PostgreSQL, Redis, Redis Cluster, pgbouncer |
 //! | [`tls::Front`] | `tls.rs` | TLS in front of any of them, certificates, handshakes that fail |
+//! | [`proxy::Balancer`] | `proxy/balancer.rs` | one address in front of several servers |
 //! | [`proxy::Proxy`] | `proxy.rs` | cuts, drops, holds and delays between a client and a server |
 //!
 //! Everything listens on loopback, waits by signal rather than by sleeping, and is bounded by a named

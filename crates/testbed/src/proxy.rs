@@ -13,11 +13,13 @@
 //! connection. Invariant: exactly the bytes before a cut are forwarded, none after it. Whether they arrive is
 //! up to the kernel: RST may overtake what the receiver has not read, if the receiver's buffer is full.
 
+mod balancer;
 mod fault;
 mod relay;
 mod server;
 
 pub use self::{
+    balancer::Balancer,
     fault::{Fault, Flow},
     server::Proxy,
 };
