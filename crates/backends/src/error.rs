@@ -9,6 +9,8 @@ use onlyonce_ledger::identity::OpenError;
 pub enum ErrorKind {
     /// The URL says nothing that is known here.
     Url,
+    /// An option that means nothing for this ledger, or one that it needs.
+    Options,
     /// The ledger, or the secret for it.
     Ledger,
 }

@@ -6,12 +6,19 @@
 pub mod error;
 pub mod open;
 pub mod place;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
 
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod address;
 #[cfg(feature = "embedded")]
 mod embedded;
 #[cfg(feature = "embedded")]
 mod secret;
+mod upkeep;
 
 pub use error::{Error, ErrorKind};
-pub use open::Options;
+pub use open::{Opened, Options};
 pub use place::Place;

@@ -5,8 +5,8 @@ use std::{net::SocketAddr, sync::Arc};
 use clap::Args;
 use onlyonce_demo::Options;
 use onlyonce_gateway::{
-    Config, Gateway, Running, StartError,
-    config::{self, Admin, PrincipalFrom, Requirement, Route, Settings},
+    Config, Gateway, Place, Running, StartError,
+    config::{self, Admin, PrincipalFrom, Requirement, Route, Settings, ledger::Url},
     gateway::Secrets,
 };
 use tokio::sync::Mutex;
@@ -32,7 +32,7 @@ pub(crate) async fn run(arguments: Arguments) -> Exit {
             return Exit::Failure;
         }
     };
-    let ledger = format!("embedded:{}", directory.path().display());
+    let ledger = Url::from(Place::Embedded(directory.path().to_owned()));
     let gateway: Arc<Mutex<Option<Running>>> = Arc::default();
     let start = {
         let gateway = Arc::clone(&gateway);
@@ -58,7 +58,7 @@ pub(crate) async fn run(arguments: Arguments) -> Exit {
     }
 }
 
-async fn start(bank: SocketAddr, ledger: String) -> Result<Running, StartError> {
+async fn start(bank: SocketAddr, ledger: Url) -> Result<Running, StartError> {
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
     let pay = Route {
         pattern: "POST /transfers".to_owned(),

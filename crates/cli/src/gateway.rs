@@ -29,7 +29,8 @@ pub(crate) struct Arguments {
     /// The API behind, as http://HOST:PORT or https://HOST:PORT [default: http://127.0.0.1:3000]
     #[arg(long, value_name = "URL")]
     upstream: Option<String>,
-    /// Where records are kept: memory: or embedded:DIR [default: embedded:./onlyonce-data]
+    /// Where records are kept: embedded:DIR, postgres://…, redis://…, redis-cluster://…, memory:, or env:NAME for a URL
+    /// from the environment [default: embedded:./onlyonce-data]
     #[arg(long, value_name = "URL")]
     ledger: Option<String>,
     /// Who sends a request: by what the upstream authenticates by, by a trusted header, or nobody in particular
@@ -86,7 +87,8 @@ impl Arguments {
             config.upstream.clone_from(upstream);
         }
         if let Some(ledger) = &self.ledger {
-            config.ledger.url.clone_from(ledger);
+            // Not by the argument parser, which repeats what it refuses.
+            config.ledger.url = ledger.parse()?;
         }
         if let Some(admin) = self.admin {
             config.admin = admin;
@@ -122,7 +124,6 @@ pub(crate) fn secrets(config: &Config) -> Result<Secrets, StartError> {
 /// What start-up says, once.
 struct Notes {
     upstream: String,
-    ledger: String,
     anonymous: bool,
 }
 
@@ -130,14 +131,16 @@ impl Notes {
     fn of(config: &Config) -> Self {
         Self {
             upstream: config.upstream.clone(),
-            ledger: config.ledger.url.clone(),
             anonymous: config.principal.from == PrincipalFrom::Anonymous,
         }
     }
 
     fn print(&self, running: &Running) {
         let found = running.found();
-        tell(&format!("ledger    {}{}", self.ledger, self.about_ledger(running)));
+        tell(&format!("ledger    {} ({})", running.place(), about_ledger(running)));
+        for sentence in running.sentences() {
+            tell(&format!("          {sentence}"));
+        }
         if found.converted > 0 {
             tell(&format!(
                 "          under way when the last process ended, and unknown now: {}",
@@ -158,13 +161,14 @@ impl Notes {
         }
         tell(&format!("listening on http://{} for {}", running.address(), self.upstream));
     }
+}
 
-    fn about_ledger(&self, running: &Running) -> &'static str {
-        if running.ledger().capabilities().durable {
-            " (one process; a second instance needs a shared ledger, which is not in this version)"
-        } else {
-            " (everything is forgotten when this process ends: for trials only)"
-        }
+fn about_ledger(running: &Running) -> &'static str {
+    let promised = running.ledger().capabilities();
+    match (promised.shared, promised.durable) {
+        (true, _) => "shared: any number of gateways may use it",
+        (false, true) => "one process; a second instance needs a shared ledger: PostgreSQL or Redis",
+        (false, false) => "everything is forgotten when this process ends: for trials only",
     }
 }
 

@@ -5,6 +5,7 @@ mod demo;
 mod exit;
 mod gateway;
 mod keys;
+mod ledger;
 mod logging;
 mod table;
 mod verify;
@@ -32,6 +33,8 @@ enum Command {
     Config(config::Arguments),
     /// Look at operations and end unknown outcomes, over the admin API of a running gateway.
     Keys(keys::Arguments),
+    /// Look after a ledger itself: make its tables, give it another secret, move it elsewhere
+    Ledger(ledger::Arguments),
     /// Try from outside whether an API acts once, whatever it is made of, and report where it does not.
     Verify(verify::Arguments),
     /// The bank, the gateway and a page to double-click, on loopback, nothing else needed.
@@ -82,6 +85,7 @@ fn main() -> std::process::ExitCode {
                     }
                 }
             }
+            Command::Ledger(arguments) => ledger::run(arguments).await,
             Command::Verify(arguments) => verify::run(arguments).await,
             Command::Demo(arguments) => demo::run(arguments).await,
         }

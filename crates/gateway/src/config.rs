@@ -4,6 +4,7 @@
 //! A key stands in two places: its value and what it is for in `default.toml`, its type in the struct of its table.
 
 pub mod explain;
+pub mod ledger;
 pub mod probe;
 
 mod layers;
@@ -27,14 +28,15 @@ pub use onlyonce_http::rules::{Conflict, ForwardKey, Mode, Requirement, Resource
 use serde::Deserialize;
 use toml::{Spanned, de::DeTable};
 
-use self::{
-    mistake::Mistake,
-    written::{Written, list, maybe, one},
-};
 pub use self::{
+    ledger::Ledger,
     settings::{Body, Fingerprint, Headers, KeyTime, Late, OnUnknown, Settings},
     units::{Size, Span},
     written::Word,
+};
+use self::{
+    mistake::Mistake,
+    written::{Written, list, maybe, one},
 };
 use crate::{
     routes::Routes,
@@ -92,18 +94,6 @@ pub enum Admin {
     At(SocketAddr),
     /// None.
     Off,
-}
-
-/// `[ledger]`
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Ledger {
-    /// `memory:` or `embedded:PATH`.
-    pub url: String,
-    /// Refuses to start on an empty ledger.
-    pub must_exist: bool,
-    /// Most bytes on disk; zero: until the disk says no.
-    pub max_bytes: Size,
 }
 
 /// `[principal]`
@@ -180,12 +170,6 @@ impl Default for Config {
     }
 }
 
-impl Default for Ledger {
-    fn default() -> Self {
-        Config::default().ledger
-    }
-}
-
 impl Default for Principal {
     fn default() -> Self {
         Config::default().principal
@@ -204,7 +188,8 @@ impl Config {
     /// The variables of the environment that it names.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         let routes = self.route.iter().map(|route| &route.settings);
-        routes.chain([&self.defaults]).flat_map(|settings| settings.probe.variables())
+        let of_probes = routes.chain([&self.defaults]).flat_map(|settings| settings.probe.variables());
+        self.ledger.url.variable().into_iter().chain(of_probes)
     }
 
     /// A URL with a user or a password in it is refused without being repeated: nobody would send them.

@@ -11,10 +11,10 @@ use std::{
     time::Duration,
 };
 
-use onlyonce_backends::Place;
+use onlyonce_backends::{Opened, Options, Place};
 use onlyonce_core::LedgerKey;
 use onlyonce_http::{Drained, Layer, Once, Shared, layer::Starts};
-use onlyonce_ledger::{Found, Ledger, Meter, Options};
+use onlyonce_ledger::{Found, Ledger, Meter};
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::watch,
@@ -49,7 +49,9 @@ pub struct Gateway;
 pub struct Running {
     address: SocketAddr,
     admin: Option<SocketAddr>,
+    place: Place,
     found: Found,
+    sentences: Vec<String>,
     ledger: Ledger,
     shared: Arc<Shared>,
     accepting: Arc<AtomicBool>,
@@ -89,7 +91,7 @@ impl Gateway {
         Identify::new(&config.principal)?;
         // Which key they get makes no difference to whether the rules are valid, and the ledger's is not known yet.
         Routes::new(config, &LedgerKey::new([0; 32]))?;
-        config.ledger.url.parse::<Place>()?;
+        config.ledger.place(&secrets.named)?.check(&config.ledger.options(secrets.ledger.clone()))?;
         probe::questions(config, &secrets.named)?;
         match config.admin {
             Admin::At(address) if secrets.admin.is_none() && !address.ip().is_loopback() => {
@@ -125,8 +127,10 @@ impl Gateway {
         let workers = Workers::start(workers::count()).map_err(no_threads)?;
         // Its renewals and rounds, and the batches of one that is not durable, are done where it is opened: among the
         // connections whose attempts they are about.
-        let opening = open(config.clone(), secrets.ledger, meter);
-        let (ledger, found) = workers.first().spawn(opening).await.map_err(no_threads)??;
+        let place = config.ledger.place(&secrets.named)?;
+        let opening = open(place.clone(), config.ledger.options(secrets.ledger), meter);
+        let Opened { ledger, found, sentences, .. } =
+            workers.first().spawn(opening).await.map_err(no_threads)??;
         let routes = Arc::new(Routes::new(&config, ledger.key())?);
         let shared = Arc::new(Shared::new(ledger.clone(), NAMESPACE));
         let layer = layer(&shared, &routes, &identify);
@@ -165,7 +169,9 @@ impl Gateway {
         Ok(Running {
             address,
             admin,
+            place,
             found,
+            sentences,
             ledger,
             shared,
             accepting,
@@ -186,6 +192,16 @@ impl Running {
     /// Where operators are served.
     pub fn admin(&self) -> Option<SocketAddr> {
         self.admin
+    }
+
+    /// Where the ledger is; its text form is a name for logs.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// What operators have to know of the server that the ledger is on, a sentence each.
+    pub fn sentences(&self) -> &[String] {
+        &self.sentences
     }
 
     /// What start-up found in the ledger.
@@ -220,14 +236,8 @@ impl Running {
     }
 }
 
-async fn open(config: Config, secret: Option<String>, meter: Meter) -> Result<(Ledger, Found), StartError> {
-    let max_bytes = config.ledger.max_bytes.0;
-    let options = onlyonce_backends::Options {
-        secret,
-        max_bytes: (max_bytes > 0).then_some(max_bytes),
-        ledger: Options { must_exist: config.ledger.must_exist, meter, ..Options::default() },
-    };
-    let place: Place = config.ledger.url.parse()?;
+async fn open(place: Place, mut options: Options, meter: Meter) -> Result<Opened, StartError> {
+    options.ledger.meter = meter;
     Ok(place.open(options).await?)
 }
 

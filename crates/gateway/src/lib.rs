@@ -24,4 +24,5 @@ mod workers;
 
 pub use config::Config;
 pub use gateway::{Gateway, Running};
+pub use onlyonce_backends::Place;
 pub use start_error::{StartError, StartErrorKind};

@@ -57,7 +57,7 @@ impl std::error::Error for StartError {
 impl From<onlyonce_backends::Error> for StartError {
     fn from(error: onlyonce_backends::Error) -> Self {
         let kind = match error.kind() {
-            ErrorKind::Url => StartErrorKind::Config,
+            ErrorKind::Url | ErrorKind::Options => StartErrorKind::Config,
             ErrorKind::Ledger => StartErrorKind::Ledger,
         };
         Self::new(kind, error.to_string()).because(error)

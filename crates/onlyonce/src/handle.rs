@@ -33,7 +33,8 @@ struct Handle {
 
 impl Onlyonce {
     /// Opens the ledger at a URL: `embedded:PATH` (durable, one process) or `memory:` (forgotten with the process, for
-    /// trials). [`at`](Self::at) has more to choose.
+    /// trials). [`at`](Self::at) has more to choose, such as the secret that a shared one needs (`postgres://…`, `redis://…`,
+    /// `redis-cluster://…`; features `postgres` and `redis`).
     ///
     /// # Errors
     /// [`Error`], which says what stood in the way and what to do.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use onlyonce_backends::{Error, Options, Place};
+use onlyonce_backends::{Error, Opened, Options, Place};
 
 use crate::handle::Onlyonce;
 
@@ -22,7 +22,8 @@ impl Opening {
     }
 
     /// With this secret, of 32 bytes or more: what is stored is unreadable without it, and another one does not open
-    /// the ledger. Without this call an embedded ledger makes a secret for itself and keeps it beside its data.
+    /// the ledger. Without this call an embedded ledger makes a secret for itself and keeps it beside its data; a shared
+    /// one does not open.
     #[must_use]
     pub fn secret(mut self, secret: impl Into<String>) -> Self {
         self.options.secret = Some(secret.into());
@@ -45,22 +46,41 @@ impl Opening {
         self
     }
 
-    /// With at most this many bytes on disk. Beyond it results become tombstones, and then claims are refused.
+    /// With at most this many bytes on disk, for an embedded ledger. Beyond it results become tombstones, and then claims are refused.
     #[must_use]
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.options.max_bytes = Some(bytes);
         self
     }
 
-    /// Opens the ledger, and makes one where there is none. What was under way when the last process ended is unknown
-    /// when this returns. It needs a tokio runtime, and goes on working in it for as long as the handle lives.
+    /// Also on a server that may lose a claim which it acknowledged: in a crash, if it does not sync each write, or in a
+    /// fail-over, if its replicas lag. What was lost runs again. Without this call such a ledger does not open; with it,
+    /// what may be lost is told in a line of the log for each way.
+    #[must_use]
+    pub fn accept_loss(mut self) -> Self {
+        self.options.accept_loss = true;
+        self
+    }
+
+    /// With a write counted only once so many replicas of a Redis server have it; where they fall short, nothing is run.
+    #[must_use]
+    pub fn min_replicas(mut self, replicas: u32) -> Self {
+        self.options.min_replicas = replicas;
+        self
+    }
+
+    /// Opens the ledger, and makes one where there is none. What was under way in a ledger of one process when that ended is
+    /// unknown when this returns. It needs a tokio runtime, and goes on working in it for as long as the handle lives.
     ///
     /// # Errors
     /// [`Error`], which says what stood in the way and what to do: a URL that is not known, a secret that does not fit,
     /// another process that has the ledger open, a disk that fails.
     pub async fn open(self) -> Result<Onlyonce, Error> {
         let place: Place = self.url.parse()?;
-        let (ledger, found) = place.open(self.options).await?;
+        let Opened { ledger, found, sentences, .. } = place.open(self.options).await?;
+        for sentence in sentences {
+            tracing::warn!(ledger = %place, "{sentence}");
+        }
         if found.unknown > 0 {
             tracing::warn!(
                 unknown = found.unknown,

@@ -4,7 +4,7 @@ use std::{io::Write, path::PathBuf};
 
 use clap::Args;
 use onlyonce_gateway::{
-    Config, Gateway,
+    Config, Gateway, Place,
     config::{Admin, PrincipalFrom, Route, Word},
 };
 
@@ -27,9 +27,11 @@ const HEAD: [&str; 8] =
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let file = &arguments.file;
     let config = Config::parse(&read(file)?, file)?;
-    Gateway::check(&config, &secrets(&config)?)?;
+    let secrets = secrets(&config)?;
+    Gateway::check(&config, &secrets)?;
+    let place = config.ledger.place(&secrets.named)?;
     writeln!(out, "OK: {}\n", file.display())?;
-    table::write(out, &summary(&config))?;
+    table::write(out, &summary(&config, &place))?;
     writeln!(out)?;
     table::write(out, &routes(&config))?;
     out.flush()?;
@@ -42,7 +44,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Fail
     Ok(())
 }
 
-fn summary(config: &Config) -> Vec<[String; 2]> {
+fn summary(config: &Config, place: &Place) -> Vec<[String; 2]> {
     let admin = match config.admin {
         Admin::At(address) => address.to_string(),
         Admin::Off => "off".to_owned(),
@@ -51,7 +53,7 @@ fn summary(config: &Config) -> Vec<[String; 2]> {
         ["listen", &config.listen.to_string()].map(str::to_owned),
         ["upstream", &config.upstream].map(str::to_owned),
         ["admin", &admin].map(str::to_owned),
-        ["ledger", &config.ledger.url].map(str::to_owned),
+        ["ledger", &place.to_string()].map(str::to_owned),
         ["principal", &principal(config)].map(str::to_owned),
     ];
     if !config.cors.origins.is_empty() {

@@ -70,7 +70,8 @@ fn falls_under(explained: &Explained, name: &Path, built_in: bool) -> String {
 }
 
 fn rows(explained: Explained) -> Vec<[String; 3]> {
-    let rows = explained.settings.into_iter().map(|setting| match setting.value {
+    let settings = explained.settings.into_iter().chain(explained.ledger);
+    let rows = settings.map(|setting| match setting.value {
         Some(value) => [setting.key, value, setting.from.to_string()],
         None => [setting.key, "-".to_owned(), "-".to_owned()],
     });

@@ -67,7 +67,7 @@ impl Desk {
             route: vec![route(FREE, Some("0s")), route(HELD, Some("1h")), route(UNSAID, None)],
             ..Config::default()
         };
-        config.ledger.url = "memory:".to_owned();
+        config.ledger.url = "memory:".parse().unwrap();
         config.principal.from = PrincipalFrom::Anonymous;
         let secrets = Secrets { admin: token.map(str::to_owned), ..Secrets::default() };
         let gateway = Gateway::start(config, secrets).await.unwrap();

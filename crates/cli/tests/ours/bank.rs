@@ -24,7 +24,7 @@ async fn demo() -> (Demo, Killable) {
         let held = Arc::clone(&held);
         move |bank: SocketAddr| async move {
             let gateway = Killable::start(&format!("http://{bank}"), CONFIGURATION).await;
-            let address = gateway.port.addr();
+            let address = gateway.addr();
             *held.lock().unwrap() = Some(gateway);
             Ok::<_, Infallible>(address)
         }
@@ -38,7 +38,7 @@ async fn demo() -> (Demo, Killable) {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_fails_in_the_clients_view_of_the_gateway() {
     let (_demo, gateway) = demo().await;
-    let target = gateway.port.url().parse().unwrap();
+    let target = gateway.url().parse().unwrap();
     let plan = Plan { target, commands: gateway.commands(), ..plan("demo") };
     let report = verified(&plan, None, Selection::default()).await;
     assert_nothing_failed(&report);

@@ -27,6 +27,8 @@ pub(crate) struct Setup {
     pub(crate) under: Vec<String>,
     /// Variables of its environment.
     pub(crate) environment: Vec<(String, String)>,
+    /// The URL of its ledger; none: an embedded one of its own.
+    pub(crate) ledger: Option<String>,
 }
 
 impl Setup {
@@ -66,6 +68,13 @@ impl Setup {
     #[must_use]
     pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With its ledger at this URL.
+    #[must_use]
+    pub(crate) fn ledger(mut self, url: impl Into<String>) -> Self {
+        self.ledger = Some(url.into());
         self
     }
 
@@ -175,7 +184,8 @@ async fn spawn(directory: &Path, upstream: &str, setup: &Setup) -> (Server, Sock
     let config = directory.join("onlyonce.toml");
     std::fs::write(&config, format!("{}\n{}", setup.top, setup.tables))
         .expect("the configuration is written");
-    let ledger = format!("embedded:{}", directory.join("ledger").display());
+    let embedded = || format!("embedded:{}", directory.join("ledger").display());
+    let ledger = setup.ledger.clone().unwrap_or_else(embedded);
     let fixed = [
         "gateway",
         "--listen",

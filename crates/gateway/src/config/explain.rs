@@ -11,6 +11,7 @@ use toml::{
 
 use super::{
     Config, layers,
+    ledger::Url,
     mistake::Mistake,
     places::{at, nth, table},
 };
@@ -18,6 +19,9 @@ use crate::{routes::Routes, start_error::StartError};
 
 /// Tables whose keys are not fixed: they are shown as one value.
 pub(super) const OPEN: [&str; 3] = ["outcome", "probe.headers", "probe.final"];
+
+/// What is shown without what authenticates.
+const LEDGER_URL: &str = "ledger.url";
 
 /// What holds for a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +34,8 @@ pub struct Explained {
     pub ambiguous: bool,
     /// Everything that holds, in the order of the built-in file.
     pub settings: Vec<Setting>,
+    /// Where it is recorded: the keys of `[ledger]`, in that order too.
+    pub ledger: Vec<Setting>,
 }
 
 /// A route's `match`, and the line that it begins in.
@@ -51,6 +57,8 @@ pub struct Setting {
 pub enum Source {
     /// Nowhere: it is built in.
     BuiltIn,
+    /// In a table of the file that is for the whole process.
+    File,
     /// In `[defaults]` of the file.
     Defaults,
     /// In the route.
@@ -65,6 +73,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::BuiltIn => "built-in",
+            Self::File => "file",
             Self::Defaults => "defaults",
             Self::Route => "route",
             Self::Both => "defaults and route",
@@ -84,8 +93,10 @@ impl Config {
         let routes = Routes::new(&config, &LedgerKey::new([0; 32]))?;
         let found = routes.find(method, path);
         let keyed = routes.rules(found).covers(method);
-        let (route, settings) = show(text, found).map_err(|mistake| mistake.told(name, text))?;
-        Ok(Explained { route, keyed, ambiguous: routes.refuses_path(method, path), settings })
+        let told = |mistake: Mistake| mistake.told(name, text);
+        let (route, settings) = show(text, found).map_err(told)?;
+        let ledger = of_ledger(text).map_err(told)?;
+        Ok(Explained { route, keyed, ambiguous: routes.refuses_path(method, path), settings, ledger })
     }
 }
 
@@ -109,6 +120,16 @@ fn show(text: &str, found: Option<usize>) -> Result<(Named, Vec<Setting>), Mista
         Some((pattern, text.get(..own.span().start)?.matches('\n').count() + 1))
     });
     Ok((named, layers::keys_of_a_route().into_iter().map(setting).collect()))
+}
+
+fn of_ledger(text: &str) -> Result<Vec<Setting>, Mistake> {
+    let file = DeTable::parse(text)?.into_inner();
+    let whole = layers::layered(file.clone())?;
+    let setting = |key: String| {
+        let from = if at(&file, &key).is_some() { Source::File } else { Source::BuiltIn };
+        Setting { from, value: at(&whole, &key).map(|value| shown(&key, value.get_ref())), key }
+    };
+    Ok(layers::keys_of_the_ledger().into_iter().map(setting).collect())
 }
 
 /// What the file says, as it is written.
@@ -151,6 +172,10 @@ pub(super) fn shown(key: &str, value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) if key.starts_with("probe.headers.") && !text.starts_with("env:") => {
             "\"…\"".to_owned()
+        }
+        // One that says nothing is not shown either: it may be a password.
+        DeValue::String(text) if key == LEDGER_URL => {
+            format!("{:?}", text.parse::<Url>().map_or_else(|_| "…".to_owned(), |url| url.to_string()))
         }
         DeValue::String(text) => format!("{text:?}"),
         DeValue::Integer(number) => number.to_string(),

@@ -102,11 +102,20 @@ pub(super) fn everything() -> String {
 
 /// The dotted names of what a route can say, in the order of the built-in file.
 pub(super) fn keys_of_a_route() -> Vec<String> {
+    keys_of("defaults", "")
+}
+
+/// Those of the ledger.
+pub(super) fn keys_of_the_ledger() -> Vec<String> {
+    keys_of("ledger", "ledger")
+}
+
+fn keys_of(table: &str, path: &str) -> Vec<String> {
     let everything = everything();
     let tree = DeTable::parse(&everything).expect("the built-in configuration is TOML, as tests see");
-    let defaults = tree.get_ref().get("defaults").and_then(|defaults| defaults.get_ref().as_table());
+    let table = tree.get_ref().get(table).and_then(|table| table.get_ref().as_table());
     let mut keys = Vec::new();
-    collect("", defaults.expect("the built-in configuration has defaults"), &mut keys);
+    collect(path, table.expect("the built-in configuration has its tables"), &mut keys);
     keys.sort_unstable();
     keys.into_iter().map(|(_, key)| key).collect()
 }

@@ -1,7 +1,7 @@
 //! A mistake in the file, told with its line, its key and what would be valid.
 //!
-//! Invariant: what may be a credential is not told. Such are the values below `probe` and `headers`, and of a URL with a
-//! user in it; where the text is no TOML, whatever may belong to them.
+//! Invariant: what may be a credential is not told. Such are the values below `probe` and `headers`, the ledger's URL, and any
+//! URL with a user in it; where the text is no TOML, whatever may belong to them.
 
 use std::{borrow::Cow, fmt::Write, ops::Range, path::Path};
 
@@ -17,6 +17,10 @@ const ALIKE: f64 = 0.8;
 
 /// The tables that hold credentials.
 const SECRET: [&str; 2] = ["probe", "headers"];
+/// The URL that may hold a password.
+const LEDGER: [&str; 2] = ["ledger", "url"];
+/// What the URLs of servers that hold ledgers begin with.
+const SHARED: [&str; 2] = ["postgres", "redis"];
 /// What stands for a value that is not told.
 const HIDDEN: &str = "\"…\"";
 
@@ -149,7 +153,7 @@ impl Place {
     }
 
     fn is_secret(&self) -> bool {
-        self.keys.iter().any(|key| SECRET.contains(&key.as_str()))
+        self.keys == LEDGER || self.keys.iter().any(|key| SECRET.contains(&key.as_str()))
     }
 
     /// The table that the last key stands in.
@@ -209,7 +213,8 @@ impl<'a> Line<'a> {
     }
 
     fn may_be_secret(&self) -> bool {
-        names_secret(&self.text) || self.text.contains("://") && self.text.contains('@')
+        let ledger = || SHARED.iter().any(|scheme| self.text.contains(scheme));
+        names_secret(&self.text) || self.text.contains("://") && (self.text.contains('@') || ledger())
     }
 
     fn without_secret(self) -> Self {

@@ -3,6 +3,7 @@
 mod built_in;
 mod explained;
 mod inherited;
+mod ledger;
 mod refused;
 
 use std::time::Duration;

@@ -1,12 +1,13 @@
 //! What is allowed and yet deserves a thought before it goes into production.
 
+use onlyonce_backends::Place;
 use onlyonce_core::{
     carrier::Carrier,
     outcome::{self, Outcome},
 };
 use onlyonce_http::rules::{Mode, Requirement};
 
-use super::{Config, OnUnknown, PrincipalFrom, Settings};
+use super::{Config, OnUnknown, PrincipalFrom, Settings, ledger::Url};
 
 /// From here on a status says that something went wrong after the request had arrived.
 const SERVER_ERRORS: u16 = 500;
@@ -30,19 +31,28 @@ impl Config {
     }
 
     fn of_ledger(&self) -> Vec<&'static str> {
-        if self.ledger.url == "memory:" {
+        if self.ledger.url == Url::from(Place::Memory) {
             return vec![
                 "ledger.url: this ledger forgets everything when the process ends; it is for trials",
             ];
         }
-        let forgets = (!self.ledger.must_exist).then_some(
-            "ledger.must_exist is off: after the first start, set it. A volume that is not mounted then stops the \
-             gateway instead of making it forget what was done",
-        );
-        let refuses = (1..=LEDGER_RESERVE).contains(&self.ledger.max_bytes.0).then_some(
-            "ledger.max_bytes: 64MiB of it are kept free for what is under way, so no key would ever be taken",
-        );
-        forgets.into_iter().chain(refuses).collect()
+        let plain = [
+            (
+                !self.ledger.must_exist,
+                "ledger.must_exist is off: after the first start, set it. A volume that is not mounted, or the wrong \
+                 database, then stops the gateway instead of making it forget what was done",
+            ),
+            (
+                (1..=LEDGER_RESERVE).contains(&self.ledger.max_bytes.0),
+                "ledger.max_bytes: 64MiB of it are kept free for what is under way, so no key would ever be taken",
+            ),
+            (
+                self.ledger.accept_loss,
+                "ledger.accept_loss = true: if the server loses a claim that it acknowledged, a repeat runs again. \
+                 Start-up says when it can",
+            ),
+        ];
+        plain.into_iter().filter(|(applies, _)| *applies).map(|(_, warning)| warning).collect()
     }
 
     fn of_principal(&self) -> Vec<&'static str> {

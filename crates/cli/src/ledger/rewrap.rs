@@ -1,0 +1,26 @@
+//! `ledger rewrap`: another secret for the same ledger.
+
+use onlyonce_gateway::{StartError, StartErrorKind};
+
+use super::{SECRET, Which, variable};
+use crate::exit::tell;
+
+/// The variable that holds the secret which the ledger gets.
+const NEW_SECRET: &str = "ONLYONCE_NEW_SECRET";
+
+pub(super) async fn run(which: &Which) -> Result<(), StartError> {
+    let place = which.place()?;
+    let new = variable(NEW_SECRET)?.ok_or_else(|| {
+        let told = format!(
+            "{NEW_SECRET} is not set: it holds the secret that the ledger gets, {SECRET} the one that it has. \
+             `openssl rand -hex 32` makes one"
+        );
+        StartError::new(StartErrorKind::Config, told)
+    })?;
+    place.rewrap(variable(SECRET)?, new).await?;
+    tell(&format!(
+        "{place}: it opens with the new secret, and no more with the old one\n\nnext: set {SECRET} to the new secret \
+         wherever a gateway of this ledger starts. Those that run go on, and need no restart"
+    ));
+    Ok(())
+}
