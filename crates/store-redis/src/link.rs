@@ -40,7 +40,17 @@ pub(crate) struct Setup {
 /// One connection.
 pub(crate) struct Link {
     state: watch::Receiver<State>,
-    cut: Arc<Notify>,
+    cut: Cut,
+}
+
+/// Closes all connections to a server, so that they are made anew: it does not answer, or is another than it was.
+#[derive(Clone, Default)]
+pub(crate) struct Cut(Arc<Notify>);
+
+impl Cut {
+    pub(crate) fn all(&self) {
+        self.0.notify_waiters();
+    }
 }
 
 #[derive(Clone)]
@@ -53,10 +63,9 @@ enum State {
 
 impl Link {
     /// Begins to connect. Must be called on the runtime that does the I/O; ends when dropped.
-    pub(crate) fn new(address: Address, setup: Arc<Setup>) -> Self {
+    pub(crate) fn new(address: Address, setup: Arc<Setup>, cut: Cut) -> Self {
         let (tell, state) = watch::channel(State::Connecting);
-        let cut = Arc::new(Notify::new());
-        tokio::spawn(keep(address, setup, tell, Arc::clone(&cut)));
+        tokio::spawn(keep(address, setup, tell, cut.clone()));
         Self { state, cut }
     }
 
@@ -69,7 +78,7 @@ impl Link {
             Ok(Ok(_)) => Err(Failure::shape()),
             Ok(Err(error)) => Err(Failure::unknown(what_broke(&error))),
             Err(_) => {
-                self.cut.notify_one();
+                self.cut.all();
                 Err(Failure::unknown(format!("no answer within {} s", ANSWER_WAIT.as_secs())))
             }
         }
@@ -90,24 +99,24 @@ impl Link {
 }
 
 /// Keeps the connection up until nobody wants it any more.
-async fn keep(address: Address, setup: Arc<Setup>, tell: watch::Sender<State>, cut: Arc<Notify>) {
-    let mut pause = PAUSE_FIRST;
+async fn keep(address: Address, setup: Arc<Setup>, tell: watch::Sender<State>, cut: Cut) {
+    let (mut pause, mut told) = (PAUSE_FIRST, false);
     let work = async {
         loop {
             let connecting = tokio::time::timeout(CONNECT_WAIT, setup.connect(&address)).await;
             let connected = connecting.unwrap_or_else(|_| Err(Failure::not_sent("connecting took too long")));
             match connected {
                 Ok((connection, mut driver)) => {
-                    pause = PAUSE_FIRST;
+                    (pause, told) = (PAUSE_FIRST, false);
                     tell.send_replace(State::Up(connection));
-                    tokio::select! {
-                        () = &mut driver => {}
-                        () = cut.notified() => {}
-                    }
-                    tell.send_replace(State::Connecting);
+                    tell.send_replace(tokio::select! {
+                        // As a rule it can be connected to again at once; who asks waits for that.
+                        () = &mut driver => State::Connecting,
+                        () = cut.0.notified() => State::Down(Failure::not_sent("the server did not answer before")),
+                    });
                 }
                 Err(why) => {
-                    if tell.borrow().is_not_down() {
+                    if !std::mem::replace(&mut told, true) {
                         tracing::warn!(server = %address, error = %why, "a server of the ledger cannot be reached");
                     }
                     tell.send_replace(State::Down(why));
@@ -170,12 +179,6 @@ fn refusal(value: &Value) -> Option<&ServerError> {
     match value {
         Value::ServerError(error) => Some(error),
         _ => None,
-    }
-}
-
-impl State {
-    const fn is_not_down(&self) -> bool {
-        !matches!(self, Self::Down(_))
     }
 }
 

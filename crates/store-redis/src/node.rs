@@ -18,7 +18,7 @@ use redis::{Cmd, Pipeline, Value};
 
 use crate::{
     error::Failure,
-    link::{Link, Setup},
+    link::{Cut, Link, Setup},
     reply::{self, Answer},
     url::Address,
 };
@@ -37,6 +37,7 @@ pub(crate) struct Node {
     pub(crate) address: Address,
     writes: Vec<Link>,
     reads: Vec<Link>,
+    cut: Cut,
     turn: AtomicUsize,
 }
 
@@ -61,8 +62,10 @@ pub(crate) enum Lane<'a> {
 impl Node {
     /// Begins to connect; must be called on the runtime that does the I/O.
     pub(crate) fn new(address: Address, setup: &Arc<Setup>) -> Self {
-        let links = |count| (0..count).map(|_| Link::new(address.clone(), Arc::clone(setup))).collect();
-        Self { writes: links(WRITE_LINKS), reads: links(READ_LINKS), turn: AtomicUsize::new(0), address }
+        let cut = Cut::default();
+        let link = |_| Link::new(address.clone(), Arc::clone(setup), cut.clone());
+        let (writes, reads) = ((0..WRITE_LINKS).map(link).collect(), (0..READ_LINKS).map(link).collect());
+        Self { writes, reads, cut, turn: AtomicUsize::new(0), address }
     }
 
     /// Sends all and gives the answers in their order. `clock` is told the server's time.
@@ -83,7 +86,12 @@ impl Node {
             let link = links.get(turn % links.len()).expect("a remainder is below what it is divided by");
             pipelines.push(send_on(link, part, lane, clock));
         }
-        join_all(pipelines).await.concat()
+        let answers = join_all(pipelines).await.concat();
+        if answers.iter().any(|answer| matches!(answer, Err(failure) if failure.code() == Some("READONLY"))) {
+            // It was the master when these connections were made. By its name there may be another by now.
+            self.cut.all();
+        }
+        answers
     }
 
     /// Asks something on every connection, so that one that has died in silence is noticed before a claim needs it.

@@ -90,10 +90,8 @@ async fn reach(router: &Router) -> Result<Vec<Server>, OpenError> {
         }
     }
     let mut servers = Vec::new();
-    let clock_at = topology.owner(router.keys.meta_slot()).map(|node| node.address.clone());
     for (node, _) in topology.masters() {
-        let clock = (clock_at.as_ref() == Some(&node.address)).then_some(&router.clock);
-        let asked = Server::ask(&node, clock).await;
+        let asked = Server::ask(&node, router.clock_of(&node)).await;
         let server = asked.map_err(|failure| OpenError::asking(&node.address, failure))?;
         server.check_suitable(topology.is_cluster())?;
         servers.push(server);

@@ -19,6 +19,8 @@ use crate::{
 /// How long after its time a row or result may still lie there before the server drops it by itself. Until then a sweep
 /// removes it, as a compare-and-set; and a result that somebody is about to read has not gone under his hands.
 const GRACE: Duration = Duration::from_secs(3600);
+/// Beyond this a server would not take the number; a hundred years.
+const KEPT_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// How many ids a server gives at once when all of a shard are asked for.
 const SCAN: usize = 1_000;
 
@@ -220,7 +222,7 @@ impl Write {
     /// Milliseconds after which the server may drop what is kept until `end`. Counted from the ledger's time, which may be
     /// a little behind the server's, so never too few.
     fn kept_for(&self, end: Timestamp) -> u128 {
-        (end.since(self.now) + GRACE).as_millis()
+        (end.since(self.now) + GRACE).min(KEPT_MAX).as_millis()
     }
 }
 

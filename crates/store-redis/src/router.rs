@@ -23,6 +23,11 @@ use crate::{
 
 /// How often one request is sent: redirections and a Cluster that changes come to an end, or the caller is told.
 const ROUNDS_MAX: usize = 8;
+/// How often a write is sent again to a server that cannot serve just now. Its batch has parts for other servers, which wait for
+/// it, and its caller tries again by himself.
+const WRITE_AGAIN: usize = 1;
+/// How often a read is: who looks a key up is answered 503 afterwards.
+const READ_AGAIN: usize = 6;
 /// Between two rounds after a server that cannot serve just now; doubled each time.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -57,7 +62,7 @@ enum Verdict {
     Load,
     Redirect(Way),
     /// The server cannot serve it just now.
-    Later,
+    Later(Failure),
 }
 
 /// What is sent again.
@@ -79,7 +84,7 @@ impl Next {
                 self.changed |= matches!(way, Way::Moved(_));
                 Turn { way, load: false, ..turn }
             }
-            Verdict::Later => {
+            Verdict::Later(_) => {
                 (self.changed, self.busy) = (true, true);
                 Turn { way: Way::Owner, load: false, ..turn }
             }
@@ -109,15 +114,26 @@ impl Router {
         self.send(requests, true).await
     }
 
+    /// The ledger's clock, if it goes by that server.
+    pub(crate) fn clock_of(&self, node: &Node) -> Option<&Clock> {
+        let keeper = self.topology.owner(self.keys.meta_slot())?;
+        (keeper.address == node.address).then_some(&self.clock)
+    }
+
     async fn send(&self, requests: Vec<Request>, write: bool) -> Vec<Answer> {
         let mut answers: Vec<Option<Answer>> = requests.iter().map(|_| None).collect();
         let mut waiting: Vec<_> =
             (0..requests.len()).map(|at| Turn { at, way: Way::Owner, load: false }).collect();
         let mut pause = PAUSE;
+        let mut again = if write { WRITE_AGAIN } else { READ_AGAIN };
         for round in 1..=ROUNDS_MAX {
             let mut next = Next::default();
             for (turn, answer) in self.round(&requests, waiting, write).await {
                 let verdict = if round == ROUNDS_MAX { Verdict::Final(answer) } else { self.judge(answer) };
+                let verdict = match verdict {
+                    Verdict::Later(failure) if again == 0 => Verdict::Final(Err(failure)),
+                    verdict => verdict,
+                };
                 match verdict {
                     Verdict::Final(answer) => {
                         if let Some(place) = answers.get_mut(turn.at) {
@@ -133,6 +149,7 @@ impl Router {
             if next.busy {
                 tokio::time::sleep(pause).await;
                 pause *= 2;
+                again -= 1;
             }
             if next.changed
                 && let Err(error) = self.topology.refresh().await
@@ -156,8 +173,8 @@ impl Router {
             (
                 Some("MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN" | "MASTERDOWN" | "LOADING" | "READONLY"),
                 _,
-            ) if cluster => Verdict::Later,
-            (None, _) if cluster && failure.kind == ErrorKind::NotApplied => Verdict::Later,
+            ) if cluster => Verdict::Later(failure),
+            (None, _) if cluster && failure.kind == ErrorKind::NotApplied => Verdict::Later(failure),
             _ => Verdict::Final(Err(failure)),
         }
     }
@@ -188,9 +205,8 @@ impl Router {
             let first = part.turns.first().and_then(|turn| requests.get(turn.at));
             first.map(|first| first.touch(&self.keys))
         };
-        let clock_at = self.topology.owner(self.keys.meta_slot()).map(|node| node.address.clone());
         let sent = join_all(parts.into_values().map(|part| {
-            let clock = (clock_at.as_ref() == Some(&part.node.address)).then_some(&self.clock);
+            let clock = self.clock_of(&part.node);
             let touch = touched(&part);
             async move {
                 let lane = match (write, self.min_replicas, &touch) {

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use onlyonce_ledger::store::Room;
 use redis::Value;
 
@@ -45,8 +46,7 @@ pub(crate) struct State {
     /// Bytes that claims may still fill, on the server that has the fewest.
     free: Option<u64>,
     used: Option<u64>,
-    /// Whether an identity was seen.
-    has_identity: bool,
+    identity: Identity,
 }
 
 impl Health {
@@ -99,8 +99,8 @@ impl State {
             format!("{at} has {has} replicas, and `min_replicas` is {wanted}")
         });
         let emptied = (identity == Identity::Gone).then(|| {
-            "the ledger's identity is gone: somebody has emptied the database, and what it held would run again; restore it, \
-             or stop all gateways and begin a new ledger"
+            "the ledger's identity is gone: somebody has emptied the database, and what it held would run again; stop all \
+             gateways, restore it or begin a new ledger, and start them again"
                 .to_owned()
         });
         let free = |server: &Server| {
@@ -111,30 +111,35 @@ impl State {
             refusal: emptied.or(policy).or(replica).or(loss.map(|loss| losses::refusal(&loss))).or(short),
             free: servers.iter().filter_map(free).min(),
             used: servers.iter().map(Server::used_memory).sum(),
-            has_identity: identity == Identity::There,
+            identity,
         }
     }
 }
 
 /// Whether the ledger has an identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Identity {
     There,
     /// It was never seen.
+    #[default]
     NotYet,
-    /// It was there.
+    /// It was there, and then was not.
     Gone,
 }
 
-/// All masters, as they describe themselves.
-pub(crate) async fn servers(router: &Router) -> Result<Vec<Server>, Failure> {
-    let clock_at = router.topology.owner(router.keys.meta_slot()).map(|node| node.address.clone());
-    let mut servers = Vec::new();
-    for (node, _) in router.topology.masters() {
-        let clock = (clock_at.as_ref() == Some(&node.address)).then_some(&router.clock);
-        servers.push(Server::ask(&node, clock).await?);
+/// All masters that answer, as they describe themselves.
+async fn servers(router: &Router) -> Result<Vec<Server>, Failure> {
+    let masters = router.topology.masters();
+    let asked = join_all(masters.iter().map(|(node, _)| Server::ask(node, router.clock_of(node)))).await;
+    let mut failure = Failure::not_sent("no server is known");
+    let mut servers = Vec::with_capacity(asked.len());
+    for server in asked {
+        match server {
+            Ok(server) => servers.push(server),
+            Err(error) => failure = error,
+        }
     }
-    Ok(servers)
+    if servers.is_empty() { Err(failure) } else { Ok(servers) }
 }
 
 /// Looks at the servers for as long as the store lives.
@@ -153,20 +158,17 @@ async fn look(router: &Router, health: &Health, accepted: Accepted) -> Result<()
     router.topology.refresh().await?;
     let servers = servers(router).await?;
     let (identity, _) = reply::pair(router.read(Request::Meta).await?)?;
-    let identity = match (identity, health.lock().has_identity) {
-        (Value::Nil, true) => Identity::Gone,
-        (Value::Nil, false) => Identity::NotYet,
-        _ => Identity::There,
+    let identity = match (identity, health.lock().identity) {
+        // Also if there is one again: it is another ledger's, and what this process knows is not in it.
+        (_, Identity::Gone) | (Value::Nil, Identity::There) => Identity::Gone,
+        (Value::Nil, Identity::NotYet) => Identity::NotYet,
+        (_, Identity::There | Identity::NotYet) => Identity::There,
     };
-    let mut state = State::of(&servers, router.topology.is_cluster(), accepted, identity);
-    // Once seen, it is missed until it is there again.
-    state.has_identity |= identity == Identity::Gone;
-    health.become_(state);
+    health.become_(State::of(&servers, router.topology.is_cluster(), accepted, identity));
     Ok(())
 }
 
 async fn look_after_links(topology: &Topology) {
-    for (node, _) in topology.masters() {
-        node.look_after_links().await;
-    }
+    let masters = topology.masters();
+    join_all(masters.iter().map(|(node, _)| node.look_after_links())).await;
 }

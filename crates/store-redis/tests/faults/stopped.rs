@@ -26,6 +26,7 @@ async fn a_server_that_stands_still_for_longer_than_a_lease_makes_nothing_run_tw
     assert!(waiting.start().await.is_err(), "its lease is over, and nobody has confirmed a new one");
     server.sigcont();
     drop(waiting);
+    until("it answers", async || two.ledger.look_up(&request(3), Duration::ZERO).await.is_ok()).await;
     for key in [1, 2] {
         // Whatever has become of it by now, nobody runs it while its outcome is not known.
         let look = two.ledger.look_up(&leased(key, LEASE), Duration::ZERO).await.unwrap();
