@@ -13,6 +13,7 @@ mod forward;
 mod hangup;
 mod held;
 mod key;
+mod later;
 mod limits;
 mod lost;
 mod mismatch;
@@ -55,10 +56,12 @@ const SUBJECTS: &[&[Check]] = &[
     forward::CHECKS,
     stored::CHECKS,
     overlap::CHECKS,
-    held::CHECKS,
     broken::CHECKS,
     status::CHECKS,
     down::CHECKS,
+    // From here on it may be killed.
+    later::CHECKS,
+    held::CHECKS,
     crash::CHECKS,
 ];
 

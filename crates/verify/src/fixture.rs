@@ -76,6 +76,10 @@ pub enum Defect {
     LaterDiffers,
     /// A few operations later a key is forgotten.
     SmallMemory,
+    /// A hundred keys later it is.
+    HundredKeys,
+    /// What a request with a repeat has done is done once more a while later.
+    SecondEffectLater,
     /// Repeats are not marked.
     MarkerForgotten,
     /// All answers are marked as repeats.
@@ -212,6 +216,8 @@ impl Defect {
         Self::VolatileHeader,
         Self::LaterDiffers,
         Self::SmallMemory,
+        Self::HundredKeys,
+        Self::SecondEffectLater,
         Self::MarkerForgotten,
         Self::MarkerAlways,
         Self::StuckInProgress,

@@ -52,6 +52,7 @@ async fn tried(mut trial: Trial<'_>) -> Result<(), Obstacle> {
         return Err(obstacle);
     }
     trial.saw_usual(answer.status);
+    trial.is_first_of_the_run(&request, &answer);
     if let Some(before) = before {
         one_effect(&mut trial, before, &answer).await?;
     }

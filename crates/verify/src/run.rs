@@ -238,13 +238,16 @@ fn lacks(check: &Check, plan: &Plan) -> Result<(), &'static str> {
 
 async fn tried(check: &Check, trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     trial.is_alive().await?;
+    trial.look_for_late_effects().await?;
     if check.needs.contains(&Need::Counter) {
         trial.counter_moves()?;
         trial.at_rest().await?;
     }
     let found = (check.run)(trial).await;
     trial.is_quiet().await;
-    trial.believed(found).await
+    let believed = trial.believed(found).await;
+    trial.leaves(check.id);
+    believed
 }
 
 async fn carry_out(check: &'static Check, mut trial: Trial<'_>) -> Finding {
@@ -255,7 +258,7 @@ async fn carry_out(check: &'static Check, mut trial: Trial<'_>) -> Finding {
     };
     let unreached = matches!(seen, Err(Stop::Lost { lost: Lost::NotReached(_), .. }));
     let verdict = seen.unwrap_or_else(Stop::into_verdict);
-    trial.turn().await;
+    trial.turn(check.id).await;
     Finding { check, verdict, unreached, steps: trial.into_steps(), took: started.elapsed() }
 }
 

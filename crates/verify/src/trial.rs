@@ -6,6 +6,7 @@ mod believed;
 mod change;
 mod commands;
 mod learnt;
+mod over;
 mod recognised;
 mod resource;
 mod settled;
@@ -43,6 +44,8 @@ pub struct Trial<'a> {
     counted: Counted,
     /// How long the last request was repeated that was told to wait.
     waited: Duration,
+    /// The count, if nothing was asked since and nothing is missing.
+    rested: Option<Count>,
     /// What is behind the API, in the upstream view.
     application: Option<&'a Application>,
 }
@@ -102,6 +105,7 @@ impl<'a> Trial<'a> {
             steps: Vec::new(),
             counted: Counted::Nothing,
             waited: Duration::ZERO,
+            rested: None,
             application: None,
         }
     }
@@ -162,6 +166,7 @@ impl<'a> Trial<'a> {
     /// # Errors
     /// If its body has no place for a key.
     pub fn keyed_as(&self, request: Request, key: &str, form: Form) -> Result<Request, Stop> {
+        self.learnt.saw_key();
         let placed = self.plan.key.carrier.put(request, key, form);
         placed.ok_or_else(|| Stop::not_observable("the body of this operation has no place for a key"))
     }
@@ -257,6 +262,7 @@ impl<'a> Trial<'a> {
     /// # Errors
     /// If the run's requests are spent, or these are more than it may send at once.
     pub async fn at_once(&mut self, what: &str, requests: Vec<Request>) -> Result<Vec<Outcome>, Stop> {
+        self.rested = None;
         let places = self.spend(&requests)?;
         let carried: Vec<_> = requests
             .iter()
@@ -365,16 +371,16 @@ impl<'a> Trial<'a> {
         let quiet = self.learnt.lag().min(settle).max(QUIET);
         let started = Instant::now();
         let first = self.steps.len();
-        let now = self.count().await?;
-        let (mut last, mut lag) = (self.between(before, now), Duration::ZERO);
+        let mut count = self.count().await?;
+        let (mut last, mut lag) = (self.between(before, count), Duration::ZERO);
         // A look at a copy that is behind is no fall, as long as the count comes back.
         let mut highest = last.max(0);
         let mut since = Instant::now();
         // bounded: by the plan's time to settle; a count that never rests is looked at no longer.
         while (since.elapsed() < quiet || last < expected) && started.elapsed() < settle.max(quiet * 2) {
             sleep(LOOK).await;
-            let now = self.count().await?;
-            let now = self.between(before, now);
+            count = self.count().await?;
+            let now = self.between(before, count);
             highest = highest.max(now);
             if now != last {
                 (last, lag, since) = (now, started.elapsed(), Instant::now());
@@ -383,6 +389,7 @@ impl<'a> Trial<'a> {
             self.steps.drain(first..self.steps.len().saturating_sub(1).max(first));
         }
         let counted = if last < expected { Counted::TooLittle } else { Counted::Enough };
+        self.rested = (last == expected).then_some(count);
         self.counted = self.counted.max(counted);
         Ok(Settled { last, lag, fell: last < highest })
     }

@@ -32,6 +32,7 @@ impl Trial<'_> {
     /// If the run's requests are spent, or these are more than it may send at once.
     pub fn begin(&mut self, what: &str, requests: Vec<Request>) -> Result<Begun, Stop> {
         let places = self.spend(&requests)?;
+        self.rested = None;
         let step = self.steps.len();
         let exchanges = requests.iter().map(|request| (request.clone(), Err(Lost::NotAwaited))).collect();
         self.steps.push(Step {

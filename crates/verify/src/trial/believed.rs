@@ -96,8 +96,12 @@ impl Trial<'_> {
             return Ok(None);
         }
         // What is late is waited for: it is not the next check's.
-        if self.learnt.lag() < QUIET && self.glance(before).await? != 0 {
-            return Ok(Some(true));
+        if self.learnt.lag() < QUIET {
+            let counted = self.count().await?;
+            if self.between(before, counted) != 0 {
+                self.rested = Some(counted);
+                return Ok(Some(true));
+            }
         }
         self.effects_since(before, 1).await.map(|effects| Some(effects != 0))
     }

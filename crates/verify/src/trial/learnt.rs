@@ -11,6 +11,7 @@ use std::{
 use http::StatusCode;
 use tokio::sync::watch;
 
+use super::over::Over;
 use crate::call::{Answer, Outcome, Places, Room};
 
 /// As often as this in a row is no chance.
@@ -37,6 +38,9 @@ pub(crate) struct Learnt {
     down: watch::Sender<Option<String>>,
     /// Commands of the plan that failed, each in a line.
     failed: watch::Sender<Vec<String>>,
+    /// How many keys were made.
+    keys: AtomicU32,
+    pub(super) over: Over,
     pub(super) places: Places,
     pub(super) room: Room,
     /// The longest that an answer to what was carried out has taken, in milliseconds.
@@ -55,11 +59,21 @@ impl Learnt {
             still: AtomicU32::default(),
             down: watch::Sender::default(),
             failed: watch::Sender::default(),
+            keys: AtomicU32::default(),
+            over: Over::default(),
             places: Places::of(at_once),
             room: Room::default(),
             slowest_ms: AtomicU32::default(),
             in_vain: Mutex::default(),
         }
+    }
+
+    pub(super) fn saw_key(&self) {
+        self.keys.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn keys(&self) -> u32 {
+        self.keys.load(Ordering::Relaxed)
     }
 
     /// Requests that were sent.

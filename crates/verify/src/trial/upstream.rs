@@ -38,9 +38,9 @@ impl<'a> Trial<'a> {
     }
 
     /// The check has ended: what the application held goes on, and it listens.
-    pub(crate) async fn turn(&self) {
+    pub(crate) async fn turn(&self, check: &'static str) {
         let Some(application) = self.application else { return };
-        application.turn();
+        application.turn(check);
         // If it cannot listen again, all that follows shows it.
         drop(application.up().await);
     }

@@ -123,15 +123,20 @@ impl Application {
         self.book.expect(token, part);
     }
 
-    /// A check has ended: what it held goes on, and its operations are forgotten.
-    pub(crate) fn turn(&self) {
-        self.book.turn();
+    /// A check has ended: what it held goes on, and its operations count no more.
+    pub(crate) fn turn(&self, check: &'static str) {
+        self.book.turn(check);
+    }
+
+    /// Operations that took effect once more after their check had ended, each in a line.
+    pub(crate) fn late(&self) -> Vec<String> {
+        self.book.late()
     }
 }
 
 impl Drop for Application {
     fn drop(&mut self) {
-        self.book.turn();
+        self.book.turn("");
         if let Serving::Up(task) = self.serving.get_mut() {
             task.abort();
         }

@@ -17,6 +17,10 @@ pub(super) struct Book(Mutex<Pages>);
 #[derive(Debug, Default)]
 struct Pages {
     operations: Tokens<Entry>,
+    /// Those of checks that have ended.
+    ended: Tokens<Ended>,
+    /// Those of them that took effect once more.
+    late: Vec<String>,
     arrivals: VecDeque<Arrival>,
     bytes: usize,
     effects: u64,
@@ -36,6 +40,15 @@ struct Entry {
     effects: usize,
 }
 
+/// An operation whose check has ended.
+#[derive(Debug)]
+struct Ended {
+    check: &'static str,
+    effects: usize,
+}
+
+/// Most lines on what came late.
+const LATE_MAX: usize = 8;
 /// Most arrivals that are kept, and most bytes of their bodies: the oldest go first. Counts go on.
 const KEPT_MAX: usize = 4_096;
 const BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -70,16 +83,25 @@ impl Book {
         entry.arrivals = 0;
     }
 
-    /// Forgets all operations and what arrived, and lets go what is held; effects stay counted.
-    pub(super) fn turn(&self) {
+    /// Lets go what is held, and forgets what arrived. Of operations it is known from here on that they are over: what
+    /// becomes of them is no other check's, and a second effect is noted.
+    pub(super) fn turn(&self, check: &'static str) {
         let mut pages = self.open();
         for script in pages.operations.values().filter_map(|entry| entry.script.as_ref()) {
             script.let_go();
         }
-        pages.operations.clear();
+        for (token, Entry { effects, .. }) in pages.operations.take() {
+            let ended = pages.ended.entry(&token, || Ended { check, effects: 0 });
+            *ended = Ended { check, effects: ended.effects + effects };
+        }
         pages.arrivals.clear();
         pages.wrong.clear();
         pages.bytes = 0;
+    }
+
+    /// Operations that took effect once more after their check had ended.
+    pub(super) fn late(&self) -> Vec<String> {
+        self.open().late.clone()
     }
 
     /// Effects of all operations.
@@ -89,7 +111,9 @@ impl Book {
 
     /// Effects of one.
     pub(super) fn effects_of(&self, token: &str) -> usize {
-        self.open().operations.get(token).map_or(0, |entry| entry.effects)
+        let pages = self.open();
+        let ended = pages.ended.get(token).map_or(0, |ended| ended.effects);
+        pages.operations.get(token).map_or(ended, |entry| entry.effects)
     }
 
     /// What arrived of one operation and is still kept, in order.
@@ -101,7 +125,7 @@ impl Book {
     /// Notes what arrived, and says what it comes to.
     pub(super) fn arrive(&self, mut arrival: Arrival) -> (Arrival, Act) {
         let mut pages = self.open();
-        arrival.token = pages.operations.find(&arrival);
+        arrival.token = pages.operations.find(&arrival).or_else(|| pages.ended.find(&arrival));
         pages.keep(arrival.clone());
         let act = pages.act(&arrival);
         (arrival, act)
@@ -110,15 +134,30 @@ impl Book {
     /// Takes effect; its number.
     pub(super) fn take_effect(&self, token: Option<&str>) -> u64 {
         let mut pages = self.open();
-        pages.effects += 1;
-        if let Some(entry) = token.and_then(|token| pages.operations.get_mut(token)) {
-            entry.effects += 1;
+        if let Some(token) = token {
+            if let Some(entry) = pages.operations.get_mut(token) {
+                entry.effects += 1;
+            } else if pages.is_late(token) {
+                return pages.effects;
+            }
         }
+        pages.effects += 1;
         pages.effects
     }
 }
 
 impl Pages {
+    /// Whether this operation is over; if it had its effect already, this one more is noted.
+    fn is_late(&mut self, token: &str) -> bool {
+        let Some(ended) = self.ended.get_mut(token) else { return false };
+        ended.effects += 1;
+        if ended.effects > 1 && self.late.len() < LATE_MAX {
+            let line = format!("an operation of {} once more, after that check had ended", ended.check);
+            self.late.push(line);
+        }
+        true
+    }
+
     fn keep(&mut self, arrival: Arrival) {
         self.bytes += arrival.body.len();
         self.arrivals.push_back(arrival);

@@ -103,14 +103,27 @@ async fn what_is_held_goes_on_when_it_is_let_and_though_its_caller_has_gone() {
     scene.0.follow(&other.token, Script::always(Act::usual().held(Stage::AfterEffect, &after)));
     let begun = scene.begin(&other);
     assert!(after.reached(1, PATIENCE).await);
-    scene.0.turn();
+    scene.0.turn("a/check");
     assert!(begun.await.unwrap().is_ok(), "a check that ends lets go what it held");
     let counted = async {
-        while scene.0.effects() < 5 {
+        while scene.0.effects_of(&request.token) < 1 {
             tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(PATIENCE, counted).await.expect("the effect is taken though its caller has gone");
+    assert!(scene.0.late().is_empty(), "the first effect of an operation is none too many");
+}
+
+#[tokio::test]
+async fn what_takes_effect_again_after_its_check_is_noted_and_is_no_other_checks() {
+    let scene = Scene::new().await;
+    let request = scene.operation(Part::Create);
+    assert!(scene.send(&request).await.is_ok());
+    scene.0.turn("a/check");
+    let before = scene.0.effects();
+    assert!(scene.send(&request).await.is_ok());
+    assert_eq!(scene.0.effects(), before);
+    assert!(scene.0.late().iter().any(|line| line.contains("a/check")), "{:?}", scene.0.late());
 }
 
 #[tokio::test]

@@ -41,8 +41,9 @@ impl<T> Tokens<T> {
         self.0.values()
     }
 
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
+    /// All of them, after which none is known.
+    pub(super) fn take(&mut self) -> HashMap<String, T> {
+        std::mem::take(&mut self.0)
     }
 
     /// The first known value in a request: in its path, its body or a header.
