@@ -142,6 +142,10 @@ pub enum Defect {
     HalfExpired,
     /// Who repeats a request that a crash has interrupted waits for ever.
     HungAfterCrash,
+    /// Who repeats a request that a crash has interrupted is told to wait, for ever.
+    LockedAfterCrash,
+    /// Answers are written down with their keys, and what was done only with what is done next.
+    EffectLostInCrash,
     /// What a crash has interrupted is locked for a while, and then a repeat runs it again.
     FreedAfterCrash,
     /// That the application was not reached is kept as its answer.
@@ -249,6 +253,8 @@ impl Defect {
         Self::ForgottenEarly,
         Self::HalfExpired,
         Self::HungAfterCrash,
+        Self::LockedAfterCrash,
+        Self::EffectLostInCrash,
         Self::FreedAfterCrash,
         Self::UnreachedKept,
         Self::HalfKept,
@@ -328,7 +334,9 @@ impl Fixture {
     #[must_use]
     pub fn upstream_plan(&self) -> Option<Plan> {
         let target = Origin { tls: false, host: self.listen.ip().to_string(), port: self.listen.port() };
-        self.application.map(|application| Plan::upstream(&target, application))
+        let mut plan = Plan::upstream(&target, self.application?);
+        plan.key.lease = Some(LEASE);
+        Some(plan)
     }
 
     /// The same plan first, then those for what it leaves open: one API cannot both demand keys and do without.
@@ -415,6 +423,8 @@ async fn serve_on(listener: TcpListener, layer: Layer) {
     }
 }
 
+/// How long a lock is said to last in front of an application: none of those that end does so later.
+const LEASE: Duration = Duration::from_millis(400);
 /// What a fixture can be asked.
 const PLAN: &str = include_str!("fixture/plan.toml");
 /// Where it demands a key; by another profile, in which repeats are marked.

@@ -66,8 +66,6 @@ pub struct Plan {
 pub struct Upstream {
     /// Where it listens.
     pub listen: SocketAddr,
-    /// How long the system keeps a key for a request that runs, if it is known and short enough to wait for.
-    pub lease: Option<Duration>,
     /// Whether whoever asks has to show it to the application as well: what stands between hands credentials on.
     pub credentials: bool,
 }

@@ -269,7 +269,8 @@ impl<'a> Trial<'a> {
             .zip(places)
             .map(|(request, place)| {
                 let (way, request) = (self.way(), request.clone());
-                async move { proxy::carry(&way, &request, place).await }
+                // Boxed: an exchange is large, and all that awaits one would be as large.
+                Box::pin(async move { proxy::carry(&way, &request, place).await })
             })
             .collect();
         let mut outcomes = Vec::with_capacity(carried.len());

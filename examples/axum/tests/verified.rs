@@ -33,7 +33,7 @@ async fn nothing_fails() {
     let service = Server::spawn_command(command);
     let line = service.ready("listening on http://").await;
     let target = line.rsplit(' ').next().unwrap().trim().parse().unwrap();
-    let upstream = Some(Upstream { listen: application.address(), lease: None, credentials: false });
+    let upstream = Some(Upstream { listen: application.address(), credentials: false });
     let plan = Plan { target, upstream, ..Plan::parse(PLAN).unwrap() };
     let concerns =
         |check: &&Check| !check.needs.contains(&Need::UpstreamView) || BEHIND.contains(&check.subject());

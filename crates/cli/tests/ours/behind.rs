@@ -55,12 +55,13 @@ fn url(application: &Application) -> String {
 }
 
 async fn of(application: Application, gateways: &Killable) -> Report {
-    let plan = Plan {
+    let mut plan = Plan {
         target: gateways.url().parse().unwrap(),
-        upstream: Some(Upstream { listen: application.address(), lease: Some(LEASE), credentials: true }),
+        upstream: Some(Upstream { listen: application.address(), credentials: true }),
         commands: gateways.commands(),
         ..plan("gateway")
     };
+    plan.key.lease = Some(LEASE);
     verified(&plan, Some(Arc::new(application)), Selection::default()).await
 }
 

@@ -59,6 +59,19 @@ impl Answer {
         self.body.shorten();
     }
 
+    /// Its status and words, without what has digits: that is another one each time.
+    pub(crate) fn said(&self) -> String {
+        let body = String::from_utf8_lossy(&self.body);
+        let words = body.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '_');
+        let words: Vec<_> = words.filter(|word| !word.bytes().any(|byte| byte.is_ascii_digit())).collect();
+        format!("{} {}", self.status.as_u16(), words.join(" "))
+    }
+
+    /// Whether it says the same, of whatever request.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        self.said() == other.said()
+    }
+
     /// Whether it tells the same: by status and body.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {

@@ -4,7 +4,7 @@ mod pause;
 mod round;
 
 use crate::{
-    call::{Outcome, told},
+    call::{Answer, Outcome, told},
     check::{Check, Level, Need},
     fixture::Defect,
     trial::Trial,
@@ -18,10 +18,15 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "crash/runs-again",
         level: Level::Must,
-        requirement: "A crash between the effect and the answer does not bring a second effect when the request is repeated.",
+        requirement: "A crash between the effect and the answer leaves one effect when the request is repeated: not two, and not none.",
         source: DRAFT,
         needs: &[Need::Counter, Need::Kill],
-        controls: &[Defect::ForgottenAtCrash, Defect::FreedAfterCrash, Defect::NoDeduplication],
+        controls: &[
+            Defect::ForgottenAtCrash,
+            Defect::FreedAfterCrash,
+            Defect::EffectLostInCrash,
+            Defect::NoDeduplication,
+        ],
         run: |trial| Box::pin(runs_again(trial)),
     },
     Check {
@@ -30,7 +35,7 @@ pub(super) const CHECKS: &[Check] = &[
         requirement: "After a crash between the effect and the answer, a repeat is answered, and in time.",
         source: DRAFT,
         needs: &[Need::Counter, Need::Kill],
-        controls: &[Defect::HungAfterCrash],
+        controls: &[Defect::HungAfterCrash, Defect::LockedAfterCrash],
         run: |trial| Box::pin(wedged(trial)),
     },
     Check {
@@ -51,6 +56,8 @@ const LANDED_MIN: u32 = 3;
 
 async fn runs_again(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     let (mut landed, mut refused, mut waiting) = (0, None, Vec::new());
+    let older = trial.operation()?;
+    trial.carried_out("a request before any kill: its effect is to outlive all of them", &older).await?;
     // bounded: by the rounds, each by the plan's patience and by the time that commands have.
     for number in 1..=ROUNDS {
         trial.shows_only_what_follows();
@@ -58,6 +65,16 @@ async fn runs_again(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
         if effects > 1 {
             trial.still_kept(since)?;
             return Ok(twice(effects, number, &repeat));
+        }
+        // What was counted is gone, all that was counted before it is not, and it is said to be done.
+        if effects == 0 && between && repeat.as_ref().is_ok_and(Answer::is_success) {
+            return Ok(Verdict::fail(
+                ONE_EFFECT,
+                format!(
+                    "none, at kill {number}: it was counted before, and the repeat says success: {}",
+                    told(&repeat)
+                ),
+            ));
         }
         // Without this, an API that forgets everything would seem to have done nothing twice.
         if effects < i64::from(between) {
@@ -96,11 +113,14 @@ async fn runs_again(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
 
 fn twice(effects: i64, number: u32, repeat: &Outcome) -> Verdict {
     let actual = format!("{effects} effects, at kill {number}; the repeat: {}", told(repeat));
-    Verdict::fail("1 effect after a request, a crash and the repeat", actual)
+    Verdict::fail(ONE_EFFECT, actual)
 }
 
+const ONE_EFFECT: &str = "1 effect after a request, a crash and the repeat";
+
 async fn wedged(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
-    // bounded: by the rounds.
+    let mut landed = 0;
+    // bounded: by the rounds, each by the plan's patience and by the time that commands have.
     for _ in 0..ROUNDS {
         trial.shows_only_what_follows();
         let Round { between, mut repeat, request, .. } = round(trial).await?;
@@ -111,20 +131,61 @@ async fn wedged(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
             let aside = trial.set_aside(&request);
             repeat = trial.take_up(aside).await?;
         }
-        let tried = trial.waited().as_secs_f32();
-        return Ok(match repeat {
-            Ok(answer) if answer.is_success() => Verdict::pass(format!("answered: {answer}")),
-            Ok(answer) if trial.is_told_to_wait(&answer) => Verdict::Deviates {
-                expected: "the answer of the request that was interrupted".into(),
-                actual: format!("refused for the {tried:.1} s that it was tried: {answer}"),
-                like: "systems that leave an outcome which nobody knows to an operator, or whose locks outlive a crash"
-                    .into(),
-            },
-            Ok(answer) => Verdict::fail("an answer, or a refusal for the time being", answer.to_string()),
-            Err(lost) => Verdict::fail("an answer, or a refusal for the time being", lost.to_string()),
+        let last = match repeat {
+            Ok(answer) if answer.is_success() => answer,
+            Ok(answer) if trial.is_told_to_wait(&answer) => return locked(trial, &answer).await,
+            Ok(answer) => return Ok(Verdict::fail(ANSWERED, answer.to_string())),
+            Err(lost) => return Ok(Verdict::fail(ANSWERED, lost.to_string())),
+        };
+        landed += 1;
+        if landed == LANDED_MIN {
+            return Ok(Verdict::pass_in(landed, format!("answered after each of {landed} kills: {last}")));
+        }
+    }
+    Err(too_few(landed, LANDED_MIN))
+}
+
+const ANSWERED: &str = "an answer, or a refusal for the time being";
+
+/// It was told to wait for as long as it was tried. What is said while a request runs is no answer when none does; other
+/// words may say that nobody knows, and whom to ask.
+async fn locked(trial: &mut Trial<'_>, answer: &Answer) -> Result<Verdict, Stop> {
+    let tried = trial.waited();
+    let seconds = tried.as_secs_f32();
+    let actual = format!("refused for the {seconds:.1} s that it was tried: {answer}");
+    let while_it_runs = told_while_it_runs(trial).await?;
+    if !while_it_runs.is_some_and(|words| words.says_the_same(answer)) {
+        return Ok(Verdict::Deviates {
+            expected: "the answer of the request that was interrupted".into(),
+            actual,
+            like: "systems that leave an outcome which nobody knows to an operator, and say so".into(),
         });
     }
-    Err(too_few(0, 1))
+    match trial.plan().key.lease {
+        Some(lease) if tried >= lease => Ok(Verdict::fail(
+            format!("an answer, or that nobody knows, once its lock of {:.1} s is over", lease.as_secs_f32()),
+            format!("{actual}, as while a request runs"),
+        )),
+        Some(_) => Err(Stop::not_observable(format!(
+            "{actual}; its lock may last longer: bounds.patience of the plan ends the trial before three leases are over"
+        ))),
+        None => Err(Stop::not_observable(format!(
+            "{actual}; how long a lock may last is not known: write it to lease under [key] of the plan"
+        ))),
+    }
+}
+
+/// What a repeat is told while its request runs; `None`: not to wait.
+async fn told_while_it_runs(trial: &mut Trial<'_>) -> Result<Option<Answer>, Stop> {
+    let steps = trial.step();
+    let operations = &trial.plan().operations;
+    let request = trial.keyed_anew(&trial.unkeyed(operations.slow.as_ref().unwrap_or(&operations.create)))?;
+    let first = trial.begin("another request", vec![request.clone()])?;
+    let repeat = trial.attempt("its repeat, while it runs", &request).await?;
+    let mut outcomes = trial.finish(first).await;
+    outcomes.push(repeat);
+    trial.shows_up_to(steps);
+    Ok(outcomes.into_iter().flatten().find(|answer| trial.is_told_to_wait(answer)))
 }
 
 fn too_few(landed: u32, needed: u32) -> Stop {

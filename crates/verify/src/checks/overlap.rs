@@ -9,7 +9,7 @@ use crate::{
     check::{Check, Level, Need, Running},
     fixture::Defect,
     trial::Trial,
-    upstream::Stage,
+    upstream::{Barrier, Stage},
     verdict::{Stop, Verdict},
 };
 
@@ -119,8 +119,15 @@ fn answered<'a>(trial: &'a mut Trial<'_>) -> Running<'a> {
 fn outlived<'a>(trial: &'a mut Trial<'_>) -> Running<'a> {
     Box::pin(async move {
         let application = trial.application()?;
-        let lease = trial.plan().upstream.and_then(|upstream| upstream.lease);
+        let lease = trial.plan().key.lease;
         let step = lease.unwrap_or(UNKNOWN_LEASE);
+        let length = (step + step / 8) * 3;
+        if length + MEANWHILE >= Barrier::LONGEST {
+            return Err(Stop::not_observable(format!(
+                "a lock of {step:?} cannot be outlived here: configure the system, and lease under [key], with {:?} or less",
+                Barrier::LONGEST / 4
+            )));
+        }
         let held = trial.hold(Stage::BeforeEffect).await?;
         let request = held.request.clone();
         let mut others = Vec::new();
@@ -141,11 +148,13 @@ fn outlived<'a>(trial: &'a mut Trial<'_>) -> Running<'a> {
             proof?;
         }
         Ok(match (beside, effects) {
-            (1, 1) => {
-                let cure = "; to try longer than its lock, write it to upstream.lease of the plan";
-                let cure = if lease.is_some() { "" } else { cure };
-                Verdict::pass(format!("one effect of a request of {length:?}{cure}"))
-            }
+            (1, 1) => match lease {
+                Some(_) => Verdict::pass(format!("one effect of a request of {length:?}")),
+                None => Err(Stop::not_observable(format!(
+                    "one effect of a request of {length:?}, but how long a lock lasts is not known: write it to lease under \
+                         [key] of the plan"
+                )))?,
+            },
             (1, 0) => Stop::not_observable(format!("the request did not take effect after {length:?}"))
                 .into_verdict(),
             _ => Verdict::fail(

@@ -25,7 +25,7 @@ impl Plan {
     /// Names an operation that could not be known again.
     pub fn stand_behind(&mut self, listen: SocketAddr) -> Result<(), PlanError> {
         self.operations.are_known_again()?;
-        let usual = Upstream { listen, lease: None, credentials: true };
+        let usual = Upstream { listen, credentials: true };
         self.upstream = Some(Upstream { listen, ..self.upstream.unwrap_or(usual) });
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! How a request carries its key.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use serde_json::Value;
@@ -16,6 +18,8 @@ pub struct KeyRule {
     pub form: Option<Form>,
     /// Whether the API demands one; `None`: not known.
     pub required: Option<bool>,
+    /// How long one stays locked for a request that runs, or ran when it was last heard of; `None`: not known.
+    pub lease: Option<Duration>,
 }
 
 /// Where a key stands.
@@ -39,7 +43,7 @@ pub enum Form {
 impl Default for KeyRule {
     fn default() -> Self {
         let header = Carrier::Header(HeaderName::from_static("idempotency-key"));
-        Self { carrier: header, form: None, required: None }
+        Self { carrier: header, form: None, required: None, lease: None }
     }
 }
 

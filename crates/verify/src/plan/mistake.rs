@@ -151,8 +151,8 @@ mod tests {
             ),
             (
                 "target = \"http://h\"\n",
-                "[upstream]\nlisten = \"127.0.0.1:1\"\nlease = \"1d\"\n",
-                "upstream.lease: \"1d\" is longer than the verifier waits; write at most 120s",
+                "[key]\nlease = \"1d\"\n",
+                "key.lease: \"1d\" is longer than the verifier waits; write at most 120s",
             ),
             (
                 "target = \"http://h\"\n",

@@ -62,6 +62,7 @@ struct Key {
     carrier: Option<String>,
     form: Option<Form_>,
     required: Option<bool>,
+    lease: Option<String>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -115,7 +116,6 @@ struct Commands_ {
 #[serde(deny_unknown_fields)]
 struct Upstream_ {
     listen: SocketAddr,
-    lease: Option<String>,
     credentials: Option<bool>,
 }
 
@@ -214,7 +214,8 @@ impl Key {
         });
         let carrier = self.carrier.as_deref().map(Carrier::parse).transpose();
         let carrier = carrier.map_err(|error| error.within("key.carrier"))?.unwrap_or(usual.carrier);
-        Ok(KeyRule { carrier, form, required: self.required })
+        let lease = self.lease.map(|text| duration::at_most("key.lease", &text, LEASE_MAX)).transpose()?;
+        Ok(KeyRule { carrier, form, required: self.required, lease })
     }
 }
 
@@ -270,9 +271,7 @@ impl Commands_ {
 
 impl Upstream_ {
     fn upstream(self) -> Result<Upstream, PlanError> {
-        let lease =
-            self.lease.map(|text| duration::at_most("upstream.lease", &text, LEASE_MAX)).transpose()?;
-        Ok(Upstream { listen: self.listen, lease, credentials: self.credentials.unwrap_or(true) })
+        Ok(Upstream { listen: self.listen, credentials: self.credentials.unwrap_or(true) })
     }
 }
 

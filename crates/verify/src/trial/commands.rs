@@ -66,6 +66,22 @@ impl Trial<'_> {
         started
     }
 
+    /// Kills it, and starts it again when it is gone: whatever comes of the kill, nothing is left dead.
+    ///
+    /// # Errors
+    /// If one of the commands fails, or it does not answer afterwards.
+    pub async fn crash(&mut self, commands: &Commands) -> Result<(), Stop> {
+        let killed = self.kill(commands).await;
+        let gone = self.until_it_is_gone().await;
+        // A kill that failed may have ended nothing: then another one would only get in its way.
+        let restarted = match killed.is_err() && self.looked().await.is_ok() {
+            true => Ok(()),
+            false => self.restart(commands).await,
+        };
+        killed.and(restarted).and(gone)?;
+        self.until_it_answers().await
+    }
+
     /// Stops it where it is; from here on it counts as down, until it goes on.
     ///
     /// # Errors

@@ -122,7 +122,7 @@ impl Learnt {
     /// own, and none of them ends.
     pub(super) fn saw_waiting_in_vain(&self, answer: &Answer) {
         let mut in_vain = self.in_vain.lock().unwrap_or_else(PoisonError::into_inner);
-        let said = said(answer);
+        let said = answer.said();
         if in_vain.len() < IN_VAIN_MAX && !in_vain.contains(&said) {
             in_vain.push(said);
         }
@@ -133,7 +133,7 @@ impl Learnt {
     pub(super) fn waits_at_most(&self, answer: &Answer) -> Option<Duration> {
         let in_vain = self.in_vain.lock().unwrap_or_else(PoisonError::into_inner);
         let slowest = Duration::from_millis(self.slowest_ms.load(Ordering::Relaxed).into());
-        in_vain.contains(&said(answer)).then(|| BRIEFLY.max(slowest * 2))
+        in_vain.contains(&answer.said()).then(|| BRIEFLY.max(slowest * 2))
     }
 
     /// Whether the counter stood still at a fresh operation.
@@ -179,14 +179,6 @@ impl Learnt {
     pub(crate) fn failures(&self) -> watch::Receiver<Vec<String>> {
         self.failed.subscribe()
     }
-}
-
-/// A refusal by its status and words, without what has digits: that is another one each time.
-fn said(answer: &Answer) -> String {
-    let body = String::from_utf8_lossy(&answer.body);
-    let words = body.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '_');
-    let words: Vec<_> = words.filter(|word| !word.bytes().any(|byte| byte.is_ascii_digit())).collect();
-    format!("{} {}", answer.status.as_u16(), words.join(" "))
 }
 
 #[cfg(test)]

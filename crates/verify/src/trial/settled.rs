@@ -117,8 +117,7 @@ impl Trial<'_> {
     /// otherwise as long as an answer may take.
     #[must_use]
     pub fn lock_max(&self) -> Duration {
-        let (patience, lease) =
-            (self.plan.bounds.patience, self.plan.upstream.and_then(|upstream| upstream.lease));
+        let (patience, lease) = (self.plan.bounds.patience, self.plan.key.lease);
         lease.map_or(patience, |lease| patience.min(lease.saturating_mul(LEASES)))
     }
 
@@ -189,6 +188,16 @@ impl Trial<'_> {
             ))),
             None => Ok(()),
         }
+    }
+
+    /// How many steps there are so far.
+    pub(crate) const fn step(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// What was sent since then stands in no report.
+    pub(crate) fn shows_up_to(&mut self, step: usize) {
+        self.steps.truncate(step);
     }
 
     /// Begins anew: what was sent so far stands in no report. For what is tried many times, of which one is shown.

@@ -51,9 +51,6 @@ struct Inner {
     waiting: AtomicUsize,
 }
 
-/// Longest that anything is held, whatever a check forgets.
-const HELD_MAX: Duration = Duration::from_secs(120);
-
 impl Script {
     /// All arrivals come to the same.
     #[must_use]
@@ -187,6 +184,9 @@ impl Default for Barrier {
 }
 
 impl Barrier {
+    /// Longest that anything is held, whatever a check forgets.
+    pub(crate) const LONGEST: Duration = Duration::from_secs(120);
+
     /// One that is closed.
     #[must_use]
     pub fn closed() -> Self {
@@ -215,7 +215,7 @@ impl Barrier {
         let waiting = Waiting::at(&self.0);
         self.0.came.send_modify(|came| *came += 1);
         // Whichever ends it, it goes on.
-        let _ = tokio::time::timeout(HELD_MAX, open.wait_for(|open| *open)).await;
+        let _ = tokio::time::timeout(Self::LONGEST, open.wait_for(|open| *open)).await;
         drop(waiting);
     }
 }

@@ -109,7 +109,12 @@ async fn found(case: Case, wanted: fn(&Verdict) -> bool) -> Verdict {
     }
     if killed {
         let process = Process::start(case.defect);
-        return verdict(&process.plan().await, case.check).await;
+        // What is stopped is stopped for as long as the plan says.
+        let plan = match case.check.needs.contains(&Need::Kill) {
+            true => process.plan_with_lease().await,
+            false => process.plan().await,
+        };
+        return verdict(&plan, case.check).await;
     }
     let started = match case.check.needs.contains(&Need::Retention) {
         true => Fixture::start_keeping(case.defect, RETENTION).await,

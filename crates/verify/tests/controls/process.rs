@@ -10,7 +10,6 @@ use std::{
 use onlyonce_verify::{
     Plan,
     fixture::{self, Defect},
-    plan::Upstream,
 };
 use tempfile::TempDir;
 
@@ -68,11 +67,18 @@ impl Process {
         self.with_commands(plan).await
     }
 
+    /// The same, which names a lease as well.
+    pub(crate) async fn plan_with_lease(&self) -> Plan {
+        let mut plan = self.plan().await;
+        plan.key.lease = Some(LEASE);
+        plan
+    }
+
     /// The plan of the upstream view; it names a lease, so that what is refused for ever is not asked for long.
     pub(crate) async fn upstream_plan(&self, application: SocketAddr) -> Plan {
         let target = format!("http://{}", self.listen).parse().expect("it is an address");
         let mut plan = Plan::upstream(&target, application);
-        plan.upstream = plan.upstream.map(|upstream| Upstream { lease: Some(LEASE), ..upstream });
+        plan.key.lease = Some(LEASE);
         self.with_commands(plan).await
     }
 

@@ -190,3 +190,60 @@ async fn a_corrected_request_may_move_a_balance_by_more_than_one_step() {
     let verdict = verdict(&plan, "failure/corrected-request-misjudged").await;
     assert!(matches!(verdict, Verdict::Pass { .. }), "{verdict:?}");
 }
+
+/// Whoever says no more than he was asked says the same to two callers, and has done it for both.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_echoes_its_request_is_nobody_elses() {
+    let served = Served::start(|asked, api| match asked.method.as_str() {
+        "GET" => api.list(),
+        _ => {
+            let caller = asked.headers.get("authorization").cloned().unwrap_or_default();
+            let scoped = Asked { key: format!("{caller} {}", asked.key), ..asked.clone() };
+            api.once_for_each_key_and_body(&scoped, || {});
+            Answer::new(201, &asked.body)
+        }
+    });
+    let mut plan = plan(&served, LIST);
+    plan.credentials.first = onlyonce_verify::plan::credential("Authorization: Bearer one").unwrap();
+    plan.credentials.second = Some(onlyonce_verify::plan::credential("Authorization: Bearer other").unwrap());
+    let with_counter = verdict(&plan, "scope/answer-leaked").await;
+    assert!(matches!(with_counter, Verdict::Pass { .. }), "{with_counter:?}");
+    plan.counter = None;
+    let without = verdict(&plan, "scope/answer-leaked").await;
+    assert!(matches!(without, Verdict::NotObservable { .. }), "{without:?}");
+}
+
+/// What looks at keys behind a router sees no request for a path that there is not, nor one by a method that is not taken:
+/// what it would do with their keys shows at another path that there is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_router_in_front_of_keys_shows_nothing_of_them() {
+    let api = || {
+        Served::start(|asked, api| match (asked.method.as_str(), asked.path.as_str()) {
+            ("GET", _) => api.list(),
+            ("POST", "/transfers" | "/reports") => api.once_for_each_key_and_body(asked, || {}),
+            ("POST", _) => Answer::new(404, "{}"),
+            _ => Answer::new(405, "{}"),
+        })
+    };
+    let served = api();
+    let checks = ["mismatch/path-ignored", "mismatch/method-ignored"];
+    for (check, verdict) in verdicts(&plan(&served, LIST), &checks).await {
+        assert!(matches!(verdict, Verdict::NotObservable { .. }), "{check}: {verdict:?}");
+    }
+    let served = api();
+    let plan = written(
+        &served,
+        r#"
+        [operations.create]
+        request = "POST /transfers"
+        json = '{"amount":1}'
+        [operations.slow]
+        request = "POST /reports"
+        json = '{"amount":1}'
+        [counter]
+        request = "GET /transfers"
+        "#,
+    );
+    let verdict = verdict(&plan, "mismatch/path-ignored").await;
+    assert!(matches!(verdict, Verdict::Fail { .. }), "{verdict:?}");
+}

@@ -36,14 +36,9 @@ pub(super) async fn round(trial: &mut Trial<'_>) -> Result<Round, Stop> {
     let first = trial.begin("a first request", vec![request.clone()])?;
     let seen = first_sight(trial, before, &first).await?;
     sleep(jitter()).await;
-    let commands = &trial.plan().commands;
-    trial.kill(commands).await?;
+    let crashed = trial.crash(&trial.plan().commands).await;
     let answered = trial.finish(first).await.pop().is_some_and(|outcome| outcome.is_ok());
-    let gone = trial.until_it_is_gone().await;
-    // Whatever comes of it: nothing is left dead.
-    trial.restart(commands).await?;
-    gone?;
-    trial.until_it_answers().await?;
+    crashed?;
     let mut repeat = trial.attempt("the same request again, after the crash", &request).await?;
     let mut effects = trial.effects_meanwhile(before, 1).await?;
     if effects == 0 && trial.is_to_wait(&repeat) {

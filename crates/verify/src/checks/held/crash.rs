@@ -45,16 +45,10 @@ pub(super) async fn forgotten(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
 /// Begins a request, kills what it goes through while the application holds it after its effect, starts that again, and
 /// only then lets the application answer.
 async fn killed(trial: &mut Trial<'_>) -> Result<Request, Stop> {
-    let commands = &trial.plan().commands;
     let held = trial.hold(Stage::AfterEffect).await?;
     let request = held.request.clone();
     held.proof()?;
-    trial.kill(commands).await?;
-    let gone = trial.until_it_is_gone().await;
-    // Whatever comes of it: nothing is left dead.
-    trial.restart(commands).await?;
-    gone?;
-    trial.until_it_answers().await?;
+    trial.crash(&trial.plan().commands).await?;
     match trial.release(held).await {
         Err(_) => Ok(request),
         Ok(answer) => Err(Stop::not_observable(format!(

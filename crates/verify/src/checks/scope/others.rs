@@ -23,24 +23,36 @@ pub(super) async fn stranger(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
 async fn leaked(trial: &mut Trial<'_>, who: Who, name: &str) -> Result<Verdict, Stop> {
     let marker = trial.profile().known_marker();
     let request = trial.operation()?;
+    let counts = trial.plan().counter.is_some() || trial.application().is_ok();
+    let before = if counts { Some(trial.count().await?) } else { None };
     let first = trial.carried_out("the first caller's request", &request).await?;
     let same = trial.of(&request, who);
     let answer = trial.send(&format!("the same request and key by {name}"), &same).await?;
+    let effects = match before {
+        Some(before) => trial.effects_since(before, 1).await?,
+        None => 1,
+    };
     let marked = answer.is_success() && answer.header(marker.header) == Some(marker.value);
     let expected = format!("{name} does not get the first caller's answer");
     if !first.is_same(&answer) && !marked {
         return Ok(Verdict::pass(format!("{name} gets {}", answer.status.as_u16())));
     }
+    if effects > 1 && !marked {
+        return Ok(Verdict::pass(format!(
+            "an effect and an answer of {name}'s own, which says the same: {answer}"
+        )));
+    }
     credential_counts(trial, who, name).await?;
     if !first.is_same(&answer) {
         return Ok(Verdict::fail(expected, format!("an answer that is marked as a repeat's: {answer}")));
     }
-    let own = trial.operation()?;
-    let own = trial.carried_out("another operation, to see whether answers differ at all", &own).await?;
+    // What says no more than was asked says it to everybody.
+    let own = trial.keyed_anew(&request)?;
+    let own = trial.send("the same under another key, to see whether answers differ at all", &own).await?;
     match own.is_same(&first) && !marked {
-        true => {
-            Err(Stop::not_observable("all operations get the same answer, so whose it is cannot be told"))
-        }
+        true => Err(Stop::not_observable(
+            "whoever asks the same gets the same answer, under whatever key, so whose it is cannot be told",
+        )),
         false => Ok(Verdict::fail(expected, format!("the first caller's answer: {answer}"))),
     }
 }
@@ -83,7 +95,7 @@ pub(super) async fn taken_over(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     let (request, first) = trial.recognised().await?;
     let other = trial.of(&request, Who::Second);
     trial.send("the same request and key by the second caller", &other).await?;
-    let repeat = trial.send("a repeat by the first caller", &request).await?;
+    let repeat = trial.until_settled("a repeat by the first caller", &request).await?;
     Ok(match first.is_same(&repeat) {
         true => Verdict::pass("the first caller's own answer"),
         false => Verdict::fail(first.to_string(), repeat.to_string()),
