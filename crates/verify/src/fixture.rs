@@ -12,20 +12,16 @@ mod journal;
 mod key;
 mod layer;
 mod records;
+mod serving;
 mod shelf;
 
-use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, path::Path, time::Duration};
 
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{
-    net::TcpListener,
-    task::JoinHandle,
-    time::{Instant, sleep},
-};
+use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{call::Origin, plan::Plan};
 use layer::Layer;
+use serving::{bind, serve_on};
 
 /// What is wrong with a fixture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -383,20 +379,6 @@ pub async fn serve_in_front_of(
     Ok(())
 }
 
-/// Listens there; not at once if the one before has just been killed, and its port is not free yet.
-async fn bind(listen: SocketAddr) -> io::Result<TcpListener> {
-    const LONGEST: Duration = Duration::from_secs(5);
-    let started = Instant::now();
-    loop {
-        match TcpListener::bind(listen).await {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && started.elapsed() < LONGEST => {
-                sleep(Duration::from_millis(10)).await;
-            }
-            bound => return bound,
-        }
-    }
-}
-
 /// A plan that asks everything of a fixture that listens there; it has no commands.
 ///
 /// # Panics
@@ -409,18 +391,6 @@ pub fn plan(listen: SocketAddr) -> Plan {
 fn read(plan: &str, listen: SocketAddr) -> Plan {
     let text = plan.replace("{port}", &listen.port().to_string());
     Plan::parse(&text).expect("the fixture's plan is valid")
-}
-
-async fn serve_on(listener: TcpListener, layer: Layer) {
-    let layer = Arc::new(layer);
-    while let Ok((stream, _)) = listener.accept().await {
-        let layer = Arc::clone(&layer);
-        let service = service_fn(move |request| Arc::clone(&layer).answer(request));
-        let connection =
-            http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
-        // A client that hangs up is no fault of a fixture.
-        tokio::spawn(async move { drop(connection.await) });
-    }
 }
 
 /// How long a lock is said to last in front of an application: none of those that end does so later.
