@@ -97,6 +97,10 @@ impl Leader {
             let transition = self.engine.transition(standing, &change, Class::Claim, Patience::For(wait));
             standing = match tokio::time::timeout(wait, transition).await {
                 Ok(Ok(Transition::Written { record, .. } | Transition::Already(record))) => {
+                    if let Err(error) = self.engine.gate.passes() {
+                        // Closed meanwhile: whoever closed it may count on no attempt that starts now.
+                        return Err(self.exorcise(change, admission, error));
+                    }
                     let Self { engine, lead, .. } = self;
                     if record.fence != Fence::FIRST {
                         engine.counters.repeated(&record, engine.store.now());
@@ -117,7 +121,7 @@ impl Leader {
                 Ok(Ok(Transition::Refused(refusal, Some(found)))) if change.is_of(&found) => {
                     // Ours, acknowledged so late that it lapsed; nothing was started.
                     tracing::warn!(refusal = refusal.as_str(), "a claim lapsed before it was acknowledged");
-                    return Err(self.exorcise(change, admission));
+                    return Err(self.exorcise(change, admission, unacknowledged()));
                 }
                 Ok(Ok(Transition::Refused(refusal, Some(found)))) => {
                     self.engine.counters.repeated(&found, self.engine.store.now());
@@ -136,7 +140,7 @@ impl Leader {
                     return Err(self.fail(error));
                 }
                 Ok(Err(Failure::InDoubt(_) | Failure::Content { .. })) | Err(_) => {
-                    return Err(self.exorcise(change, admission));
+                    return Err(self.exorcise(change, admission, unacknowledged()));
                 }
             };
         }
@@ -151,6 +155,7 @@ impl Leader {
     /// Room for the end is reserved at the beginning.
     fn admit(&self) -> Result<Place, Error> {
         let engine = &self.engine;
+        engine.gate.passes()?;
         let admission = engine.admission.admit(self.request.one_of_many.then_some(self.request.owner))?;
         let in_flight = engine.admission.taken();
         if engine.store.room(in_flight as u64 * BYTES_PER_ATTEMPT) == Room::Short {
@@ -182,10 +187,10 @@ impl Leader {
 
     /// A claim that may land, or may have: claims until the store confirms, then releases, so that no ghost wedges the
     /// key. It keeps its place among the attempts until then.
-    fn exorcise(self, change: Change, admission: Place) -> Error {
+    fn exorcise(self, change: Change, admission: Place, error: Error) -> Error {
         // Before the lead is left: at no moment does this process seem to know nothing of the record.
         let doubted = self.engine.doubted.enter(change.id);
-        let error = self.fail(Error::unavailable("the claim was not acknowledged in time"));
+        let error = self.fail(error);
         let Self { engine, .. } = self;
         tokio::spawn(async move {
             let _doubted = doubted;
@@ -202,6 +207,10 @@ impl Leader {
         });
         error
     }
+}
+
+fn unacknowledged() -> Error {
+    Error::unavailable("the claim was not acknowledged in time")
 }
 
 impl Engine {

@@ -3,9 +3,7 @@
 //! The row holds the ledger's id, birth, format, recipe and its random key, wrapped by the operator's secret. Records
 //! depend on the ledger key alone, so rotating the secret ([`rewrap`]) changes no record, and two gateways cannot
 //! disagree while it happens. Invariant: a secret that does not open the row, or a missing row where one is expected,
-//! refuses; an empty ledger must not look like a fresh start.
-//!
-//! Layout: format (1), recipe (1), id (16), birth ms (8, big-endian), nonce (24), wrapped key (48).
+//! refuses; an empty ledger must not look like a fresh start. A ledger that is moved is [`Closed`] in this row.
 
 use std::fmt;
 
@@ -13,14 +11,17 @@ use bytes::Bytes;
 use onlyonce_core::{LedgerKey, Timestamp, fingerprint::Recipe};
 
 use crate::{
-    aead::{Cipher, NONCE_LEN, TAG_LEN},
+    aead::{Cipher, NONCE_LEN},
     random,
     store::{self, Store},
 };
 
-const FORMAT: u8 = 1;
-const PREFIX_LEN: usize = 26;
-const ROW_LEN: usize = PREFIX_LEN + NONCE_LEN + 32 + TAG_LEN;
+mod row;
+
+pub use row::Closed;
+pub(crate) use row::Parts;
+use row::{FORMAT, PREFIX_LEN, damaged, newer};
+
 const WRAP_CONTEXT: &str = "onlyonce 2026-11 secret: wrap of the ledger key";
 
 /// Fewest bytes of a secret.
@@ -76,6 +77,8 @@ pub struct Identity {
     pub recipe: Recipe,
     /// Its key.
     pub key: LedgerKey,
+    /// Why it took no claims when it was opened.
+    pub closed: Option<Closed>,
 }
 
 /// Why a ledger was not opened.
@@ -87,6 +90,8 @@ pub enum OpenErrorKind {
     Missing,
     /// It was written by a newer version, or is damaged.
     Unreadable,
+    /// An import into it has not ended.
+    Importing,
     /// The store failed.
     Store,
 }
@@ -108,6 +113,11 @@ impl OpenError {
     pub const fn kind(&self) -> OpenErrorKind {
         self.kind
     }
+
+    /// Why, in words, and what to do.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
 }
 
 impl fmt::Display for OpenError {
@@ -128,14 +138,14 @@ impl From<store::Error> for OpenError {
     }
 }
 
-/// Reads the identity, or makes one in an empty store unless `must_exist`.
+/// Reads the identity, or makes one in an empty store unless `must_exist`; with its row as it stands.
 pub(crate) async fn open(
     store: &dyn Store,
     secret: &Secret,
     must_exist: bool,
-) -> Result<Identity, OpenError> {
+) -> Result<(Identity, Bytes), OpenError> {
     if let Some(row) = store.identity().await? {
-        return read(&row, secret);
+        return opened(row, secret);
     }
     if must_exist {
         return Err(OpenError::new(
@@ -148,7 +158,7 @@ pub(crate) async fn open(
     if !store.is_empty().await? {
         // Unless another process has made the ledger in the meantime, and used it.
         if let Some(row) = store.identity().await? {
-            return read(&row, secret);
+            return opened(row, secret);
         }
         return Err(OpenError::new(
             OpenErrorKind::Unreadable,
@@ -160,16 +170,30 @@ pub(crate) async fn open(
         birth: store.now(),
         recipe: Recipe::V1,
         key: LedgerKey::new(random::bytes()),
+        closed: None,
     };
-    if store.set_identity(None, write(&identity, secret)).await? {
-        return Ok(identity);
+    let row = write(&identity, secret);
+    if store.set_identity(None, row.clone()).await? {
+        return Ok((identity, row));
     }
     // Another process made one in the meantime; that one counts.
     let row = store.identity().await?;
-    read(&row.ok_or_else(|| OpenError::new(OpenErrorKind::Missing, "the identity vanished"))?, secret)
+    opened(row.ok_or_else(|| OpenError::new(OpenErrorKind::Missing, "the identity vanished"))?, secret)
 }
 
-/// Wraps the ledger key anew; no record changes. Where it is wrapped by `new` already, nothing does.
+fn opened(row: Bytes, secret: &Secret) -> Result<(Identity, Bytes), OpenError> {
+    let identity = read(&row, secret)?;
+    match identity.closed {
+        Some(Closed::Importing { .. }) => Err(OpenError::new(
+            OpenErrorKind::Importing,
+            "an import into it has begun and not ended: run `onlyonce ledger import` again with the whole of the same file",
+        )),
+        Some(Closed::Exported { .. }) | None => Ok((identity, row)),
+    }
+}
+
+/// Wraps the ledger key anew; no record changes. Where it is wrapped by `new` already, nothing does. Processes that have the
+/// ledger open have its key, and go on.
 ///
 /// # Errors
 /// If `old` does not open the ledger, or another process rewrapped it at the same time.
@@ -189,33 +213,18 @@ pub async fn rewrap(store: &dyn Store, old: &Secret, new: &Secret) -> Result<(),
 }
 
 fn write(identity: &Identity, secret: &Secret) -> Bytes {
-    let mut row = Vec::with_capacity(ROW_LEN);
-    row.push(FORMAT);
-    row.push(identity.recipe.into());
-    row.extend_from_slice(&identity.id);
-    row.extend_from_slice(&identity.birth.as_ms().to_be_bytes());
+    let mut prefix = [0; PREFIX_LEN];
+    let parts = [&[FORMAT, identity.recipe.into()][..], &identity.id, &identity.birth.as_ms().to_be_bytes()];
+    prefix.copy_from_slice(&parts.concat());
     let nonce = random::bytes::<NONCE_LEN>();
-    let prefix = row.clone();
-    row.extend_from_slice(&nonce);
-    secret.cipher().seal(&nonce, &prefix, identity.key.expose(), &mut row);
-    row.into()
+    let mut wrapped = Vec::new();
+    secret.cipher().seal(&nonce, &prefix, identity.key.expose(), &mut wrapped);
+    Parts { prefix: &prefix, nonce: &nonce, wrapped: &wrapped, closed: None }.with(identity.closed)
 }
 
 fn read(row: &[u8], secret: &Secret) -> Result<Identity, OpenError> {
-    let damaged =
-        || OpenError::new(OpenErrorKind::Unreadable, "its identity is damaged; restore it from a backup");
-    let newer = |what: &str| {
-        OpenError::new(
-            OpenErrorKind::Unreadable,
-            format!("it has a newer {what}; use the version that wrote it"),
-        )
-    };
-    let (prefix, rest) = row.split_first_chunk::<PREFIX_LEN>().ok_or_else(damaged)?;
-    let [format, recipe, id @ .., b0, b1, b2, b3, b4, b5, b6, b7] = *prefix;
-    if format != FORMAT {
-        return Err(newer("format"));
-    }
-    let (nonce, wrapped) = rest.split_first_chunk::<NONCE_LEN>().ok_or_else(damaged)?;
+    let Parts { prefix, nonce, wrapped, closed } = Parts::read(row)?;
+    let [_, recipe, id @ .., b0, b1, b2, b3, b4, b5, b6, b7] = *prefix;
     let key = secret.cipher().open(nonce, prefix, wrapped).ok_or_else(|| {
         OpenError::new(
             OpenErrorKind::Secret,
@@ -228,6 +237,7 @@ fn read(row: &[u8], secret: &Secret) -> Result<Identity, OpenError> {
         birth: Timestamp::from_ms(u64::from_be_bytes([b0, b1, b2, b3, b4, b5, b6, b7])),
         recipe: Recipe::try_from(recipe).map_err(|_| newer("recipe"))?,
         key: LedgerKey::new(key.try_into().map_err(|_| damaged())?),
+        closed,
     })
 }
 
@@ -243,11 +253,11 @@ mod tests {
     #[tokio::test]
     async fn the_ledger_key_outlives_the_secret() {
         let store = MemoryStore::new();
-        let made = open(&store, &secret(1), false).await.unwrap();
+        let (made, _) = open(&store, &secret(1), false).await.unwrap();
         for _ in 0..2 {
             rewrap(&store, &secret(1), &secret(2)).await.unwrap();
         }
-        let found = open(&store, &secret(2), true).await.unwrap();
+        let (found, _) = open(&store, &secret(2), true).await.unwrap();
         assert_eq!(made.key.expose(), found.key.expose());
         assert_eq!(made.id, found.id);
     }

@@ -16,11 +16,13 @@ use onlyonce_core::{
 use crate::{
     admission::Admission,
     attempts::{self, Attempts, Held, Stage},
+    clock::Boot,
     counters::{self, Counters},
     elsewhere::{self, Elsewhere},
     engine::{Change, Engine, Patience, Transition},
     flights::Flights,
-    identity::{self, OpenError, OpenErrorKind, Secret},
+    gate::{self, Gate},
+    identity::{self, Closed, OpenError, OpenErrorKind, Secret},
     measured::Measured,
     meter::Meter,
     rounds,
@@ -98,7 +100,9 @@ impl Ledger {
         let meter = &options.meter;
         meter.describe();
         let store: Arc<dyn Store> = Arc::new(Measured::new(store, meter));
-        let identity = identity::open(&*store, secret, options.must_exist).await?;
+        let asked = Boot::now();
+        let (identity, row) = identity::open(&*store, secret, options.must_exist).await?;
+        let gate = Gate::new(row, store.capabilities().shared, asked);
         let writer = Writer::start(Arc::clone(&store)).map_err(|error| {
             OpenError::new(
                 OpenErrorKind::Store,
@@ -119,11 +123,15 @@ impl Ledger {
             pending_bytes: AtomicU64::new(0),
             late_outcomes: AtomicU64::new(0),
             identity,
+            gate,
             options,
             store,
         });
         let found = engine.start_up().await?;
         tokio::spawn(attempts::keep_leases(Arc::downgrade(&engine)));
+        if engine.is_shared() {
+            tokio::spawn(gate::keep(Arc::downgrade(&engine)));
+        }
         tokio::spawn(elsewhere::keep_asking(Arc::downgrade(&engine), engine.elsewhere.arrivals()));
         tokio::spawn(rounds::make(Arc::downgrade(&engine)));
         tokio::spawn(counters::keep_gauges(Arc::downgrade(&engine)));
@@ -138,6 +146,11 @@ impl Ledger {
     /// The key from which ids and fingerprints are made.
     pub fn key(&self) -> &LedgerKey {
         &self.0.identity.key
+    }
+
+    /// Why it takes no claims, as far as is known; it still replays.
+    pub fn closed(&self) -> Option<Closed> {
+        self.0.gate.closed()
     }
 
     /// Resolves if the store is poisoned: nothing can be served until the process opens it again.

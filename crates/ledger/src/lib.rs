@@ -13,6 +13,7 @@ pub mod begin;
 pub mod boxed;
 pub mod clock;
 pub mod error;
+pub mod gate;
 pub mod identity;
 pub mod intercept;
 pub mod io;
@@ -21,6 +22,7 @@ pub mod memory;
 pub mod meter;
 pub mod operator;
 pub mod store;
+pub mod transfer;
 
 mod admission;
 mod aead;

@@ -8,17 +8,19 @@
 //! every case is failed by at least one of them.
 //!
 //! It knows the seam and nothing behind it: no backend, no engine. It injects no faults into a disk or a network; a
-//! backend's own tests do that.
+//! backend's own tests do that. Beside it stands [`assert_answers_survive_a_move`], which opens ledgers on two stores.
 
 pub mod broken;
 mod cases;
 pub mod memory;
+mod moved;
 mod page;
 mod place;
 mod report;
 mod rows;
 
 pub use cases::{CASES, Case, check};
+pub use moved::assert_answers_survive_a_move;
 pub use page::page;
 pub use place::{BoxFuture, Place, Subject};
 pub use report::{Outcome, Report};

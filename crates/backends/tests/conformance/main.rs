@@ -12,7 +12,9 @@ mod redis;
 
 use std::{fs, path::Path, time::Instant};
 
-use onlyonce_store_conformance::{CASES, Place, check, memory::Forgetful, page};
+use onlyonce_store_conformance::{
+    CASES, Place, assert_answers_survive_a_move, check, memory::Forgetful, page,
+};
 use onlyonce_testbed::servers;
 
 /// What a ledger in memory cannot be asked: it has nothing to open again, and no disk to fill.
@@ -36,6 +38,19 @@ async fn every_backend_passes_every_case() {
         runs.push((backend, report));
     }
     compare(&page(&runs));
+}
+
+/// From each to the next, and from the last to the first; where several processes may use one, until each has seen that the
+/// ledger is closed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_moves_from_each_backend_to_the_next_and_no_answer_changes() {
+    let backends = backends().await;
+    let moved = |from: usize| {
+        let (from, to) = (&backends[from].1, &backends[(from + 1) % backends.len()].1);
+        let (from, to) = (from(), to());
+        async move { assert_answers_survive_a_move(from.open().await, to.open().await).await }
+    };
+    tokio::join!(moved(0), moved(1), moved(2), moved(3), moved(4));
 }
 
 type MakePlace = Box<dyn Fn() -> Box<dyn Place>>;

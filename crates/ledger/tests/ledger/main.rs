@@ -24,6 +24,7 @@ mod pending;
 mod processes;
 mod reruns;
 mod start_up;
+mod transfer;
 mod unreachable;
 mod vanished;
 mod waiting;
