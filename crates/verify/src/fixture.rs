@@ -118,6 +118,8 @@ pub enum Defect {
     FailureFrees,
     /// What was done is on record only after it was answered: a crash in between forgets it.
     ForgottenAtCrash,
+    /// What it has done stands on disk, and what it has answered in memory alone.
+    KeptInMemory,
     /// Repeats of a finished request take turns: at once with another one, one is refused.
     ReplaysTakeTurns,
     /// While a request runs all others are refused, whatever their keys are.
@@ -239,6 +241,7 @@ impl Defect {
         Self::CookieReplayed,
         Self::FailureFrees,
         Self::ForgottenAtCrash,
+        Self::KeptInMemory,
         Self::ReplaysTakeTurns,
         Self::OneAtATime,
         Self::FirstPieceOnly,

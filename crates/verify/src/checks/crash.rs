@@ -1,5 +1,6 @@
 //! What is killed, or stopped for a while.
 
+mod finished;
 mod pause;
 mod round;
 
@@ -37,6 +38,15 @@ pub(super) const CHECKS: &[Check] = &[
         needs: &[Need::Counter, Need::Kill],
         controls: &[Defect::HungAfterCrash, Defect::LockedAfterCrash],
         run: |trial| Box::pin(wedged(trial)),
+    },
+    Check {
+        id: "crash/finished-lost",
+        level: Level::Must,
+        requirement: "A request that was answered before a crash is known after it: its repeat gets the same answer, and has no second effect.",
+        source: DRAFT,
+        needs: &[Need::Counter, Need::Kill],
+        controls: &[Defect::KeptInMemory],
+        run: |trial| Box::pin(finished::lost(trial)),
     },
     Check {
         id: "crash/paused-runs-again",

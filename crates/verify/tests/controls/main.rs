@@ -81,6 +81,16 @@ async fn a_result_whose_time_was_over_after_a_crash_is_no_second_effect() {
     assert!(matches!(verdict, Verdict::Pass { .. }), "{verdict:?}");
 }
 
+/// What was answered and is kept in memory alone runs again after a crash; whoever counts sees it, in both views.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finished_request_that_a_crash_forgets_is_told_in_the_upstream_view_too() {
+    let check = checks::all().find(|check| check.id == "crash/finished-lost").expect("there is one");
+    let found = found_behind_process(Case { check, defect: Some(Defect::KeptInMemory) }).await;
+    assert!(matches!(&found, Verdict::Fail { actual, .. } if actual.starts_with("2 effects")), "{found:?}");
+    let found = found_behind_process(Case { check, defect: None }).await;
+    assert!(matches!(found, Verdict::Pass { .. }), "{found:?}");
+}
+
 /// Tries all cases, and tells of all that are not as expected.
 async fn all<F>(cases: impl Iterator<Item = Case>, found: impl Fn(Case) -> F, expected: fn(&Verdict) -> bool)
 where

@@ -66,7 +66,7 @@ async fn a_restart_that_fails_is_told_once_and_what_follows_is_not_judged() {
     assert_eq!(told.get(first + 1).map(String::as_str), Some(failed), "{told:?}");
     let after: Vec<_> =
         report.findings.iter().skip_while(|finding| finding.check.id != "crash/runs-again").skip(1).collect();
-    assert_eq!(after.len(), 2, "{told:?}");
+    assert_eq!(after.len(), 3, "{told:?}");
     for finding in after {
         let why = format!("{:?}", finding.verdict);
         assert!(finding.unreached && why.contains("the plan's `restart` failed"), "{why}");
