@@ -42,6 +42,8 @@ pub struct Trial<'a> {
     learnt: &'a Learnt,
     steps: Vec<Step>,
     counted: Counted,
+    /// Whether there were more effects than expected, once at least.
+    too_many: bool,
     /// How long the last request was repeated that was told to wait.
     waited: Duration,
     /// The count, if nothing was asked since and nothing is missing.
@@ -104,6 +106,7 @@ impl<'a> Trial<'a> {
             learnt,
             steps: Vec::new(),
             counted: Counted::Nothing,
+            too_many: false,
             waited: Duration::ZERO,
             rested: None,
             application: None,
@@ -390,6 +393,7 @@ impl<'a> Trial<'a> {
             self.steps.drain(first..self.steps.len().saturating_sub(1).max(first));
         }
         let counted = if last < expected { Counted::TooLittle } else { Counted::Enough };
+        self.too_many |= last > expected;
         self.rested = (last == expected).then_some(count);
         self.counted = self.counted.max(counted);
         Ok(Settled { last, lag, fell: last < highest })

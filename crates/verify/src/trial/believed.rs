@@ -6,7 +6,7 @@
 
 use super::{QUIET, Trial};
 use crate::{
-    call::Answer,
+    call::{Answer, Request},
     verdict::{Stop, Verdict},
 };
 
@@ -38,7 +38,10 @@ impl Trial<'_> {
             (Counted::Enough, Ok(Verdict::Pass { .. } | Verdict::Deviates { .. })) => true,
             _ => false,
         };
-        if let Some(answer) = self.refused_by_now(&found).await {
+        if self.may_be_refusal(&found)
+            && let Some(answer) = self.refused_by_now().await
+            && self.was_refused_so(&answer)
+        {
             return Err(Stop::not_observable(format!(
                 "a fresh operation is refused by now: {answer}; let the API have room for all that the verifier asks"
             )));
@@ -70,12 +73,44 @@ impl Trial<'_> {
         stopped
     }
 
-    /// How a fresh operation is refused for what it asks, where a fault was found: then that may be why.
-    async fn refused_by_now(&mut self, found: &Result<Verdict, Stop>) -> Option<Answer> {
+    /// Whether a fault may be no more than that something was refused. Too many effects, or two answers under one key, are
+    /// none the less seen where everything is refused from then on.
+    fn may_be_refusal(&self, found: &Result<Verdict, Stop>) -> bool {
+        let is_fault = matches!(found, Ok(Verdict::Fail { .. }));
         // What was never carried out is refused for something else.
-        if !matches!(found, Ok(Verdict::Fail { .. })) || !self.learnt.has_usual() {
-            return None;
+        is_fault && self.learnt.has_usual() && !self.too_many && !self.saw_two_answers()
+    }
+
+    /// Whether one key got two different answers, each of which says that it was carried out.
+    fn saw_two_answers(&self) -> bool {
+        let carried_out = self.answers().filter(|(request, answer)| {
+            answer.is_success()
+                && !request.method.is_safe()
+                && !self.without_key(request).asks_the_same(request)
+        });
+        let mut firsts: Vec<(&Request, &Answer)> = Vec::new();
+        for (request, answer) in carried_out {
+            match firsts.iter().find(|(first, _)| first.asks_the_same(request)) {
+                Some((_, first)) if !first.is_same(answer) => return true,
+                Some(_) => {}
+                None => firsts.push((request, answer)),
+            }
         }
+        false
+    }
+
+    /// Whether anything that the check has sent was refused in the same words: otherwise that is not why.
+    fn was_refused_so(&self, refusal: &Answer) -> bool {
+        self.answers().any(|(_, answer)| answer.says_the_same(refusal))
+    }
+
+    fn answers(&self) -> impl Iterator<Item = (&Request, &Answer)> {
+        let exchanges = self.steps.iter().flat_map(|step| &step.exchanges);
+        exchanges.filter_map(|(request, outcome)| Some((request, outcome.as_ref().ok()?)))
+    }
+
+    /// How a fresh operation is refused for what it asks.
+    async fn refused_by_now(&mut self) -> Option<Answer> {
         let steps = self.steps.len();
         let before = self.count().await.ok();
         let request = self.operation().ok()?;

@@ -78,6 +78,44 @@ async fn an_account_that_is_empty_is_no_fault() {
     assert!(why.contains("a fresh operation is refused by now: 409"), "{why}");
 }
 
+/// What was seen twice stays seen, though nothing is carried out any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_effect_is_a_fault_although_everything_is_refused_from_then_on() {
+    // One for the preflight, and a request with its repeat.
+    const ROOM: u32 = 3;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let served = Served::start(|asked, api| match asked.method.as_str() {
+        "GET" => api.list(),
+        _ if TAKEN.fetch_add(1, Ordering::Relaxed) >= ROOM => Answer::new(403, r#"{"error":"it is closed"}"#),
+        _ => api.each_time(201),
+    });
+    let mut plan = plan(&served, "GET /transfers length");
+    plan.operations.create = plan.operations.create.with_json(r#"{"amount":1,"to":"{{fresh}}"}"#);
+    let verdict = verdict(&plan, "replay/runs-again").await;
+    assert!(matches!(&verdict, Verdict::Fail { actual, .. } if actual.contains("2 effects")), "{verdict:?}");
+}
+
+/// Two answers under one key are two, and no refusal has made them so.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_answers_are_a_fault_although_everything_is_refused_from_then_on() {
+    const ROOM: u32 = 3;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let served = Served::start(|asked, api| match asked.method.as_str() {
+        "GET" => api.list(),
+        _ => match TAKEN.fetch_add(1, Ordering::Relaxed) {
+            taken if taken >= ROOM => Answer::new(403, r#"{"error":"it is closed"}"#),
+            taken => {
+                api.once_for_each_key(asked, 201);
+                Answer::new(201, &format!(r#"{{"answer":{taken}}}"#))
+            }
+        },
+    });
+    let mut plan = plan(&served, "GET /transfers length");
+    plan.operations.create = plan.operations.create.with_json(r#"{"amount":1,"to":"{{fresh}}"}"#);
+    let verdict = verdict(&plan, "replay/body-differs").await;
+    assert!(matches!(verdict, Verdict::Fail { .. }), "{verdict:?}");
+}
+
 /// An effect that is counted after its answer is its own check's, and not the next one's.
 #[tokio::test(flavor = "multi_thread")]
 async fn effects_that_come_late_are_nobody_elses() {
