@@ -155,12 +155,28 @@ impl Credentials {
         }
     }
 
-    /// Whether a header shows who asks: then its value stands in no report.
+    /// Whether a header shows who asks, or may: then its value stands in no report.
     #[must_use]
     pub fn is_secret(&self, header: &str) -> bool {
-        const ALWAYS: [&str; 4] = ["authorization", "cookie", "x-api-key", "proxy-authorization"];
+        const PARTS: [&str; 10] = [
+            "authoriz",
+            "authentication",
+            "token",
+            "secret",
+            "password",
+            "session",
+            "credential",
+            "cookie",
+            "api-key",
+            "apikey",
+        ];
+        // Not every author is a credential.
+        let is_word = header.split(['-', '_']).any(|word| word == "auth");
         let named = |headers: &HeaderMap| headers.contains_key(header);
-        ALWAYS.contains(&header) || named(&self.first) || self.second.as_ref().is_some_and(named)
+        is_word
+            || PARTS.iter().any(|part| header.contains(part))
+            || named(&self.first)
+            || self.second.as_ref().is_some_and(named)
     }
 }
 
@@ -204,6 +220,15 @@ impl std::error::Error for PlanError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_shows_who_asks_is_known_by_its_name() {
+        let nobody = Credentials::default();
+        let secret =
+            ["authorization", "x-auth", "x-auth-token", "apikey", "x-api-key", "cookie", "x-session-id"];
+        assert!(secret.iter().all(|name| nobody.is_secret(name)));
+        assert!(["content-type", "idempotency-key", "x-author"].iter().all(|name| !nobody.is_secret(name)));
+    }
 
     #[test]
     fn a_wrong_credential_looks_like_the_right_one() {

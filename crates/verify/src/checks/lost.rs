@@ -103,7 +103,7 @@ async fn late_answer(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     drop(trial.attempt("its repeat, while the answer is on its way", &request).await?);
     trial.finish(first).await;
     trial.one_effect_since(before, "a request whose answer was late, and its repeat").await?;
-    Ok(Verdict::pass("one effect"))
+    Ok(Verdict::pass_in(1, "one effect"))
 }
 
 async fn late_request(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
@@ -116,7 +116,7 @@ async fn late_request(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     trial.finish(first).await;
     trial.one_effect_since(before, "a request that came after its own repeat").await?;
     match overtaken {
-        true => Ok(Verdict::pass("one effect")),
+        true => Ok(Verdict::pass_in(1, "one effect")),
         false => Err(Stop::not_observable("the repeat took too long to overtake the first request")),
     }
 }

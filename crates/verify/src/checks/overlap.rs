@@ -82,10 +82,11 @@ async fn one_effect(trial: &mut Trial<'_>, stage: Stage) -> Result<Verdict, Stop
         proof?;
         asked.push(callers.to_string());
     }
-    Ok(Verdict::pass(format!(
-        "one effect each for {} requests while the first was held {stage}",
-        asked.join(", ")
-    )))
+    let tries = u32::try_from(asked.len()).unwrap_or(u32::MAX);
+    Ok(Verdict::pass_in(
+        tries,
+        format!("one effect each for {} requests while the first was held {stage}", asked.join(", ")),
+    ))
 }
 
 fn answered<'a>(trial: &'a mut Trial<'_>) -> Running<'a> {
@@ -108,9 +109,10 @@ fn answered<'a>(trial: &'a mut Trial<'_>) -> Running<'a> {
         }
         let later = trial.until_settled("a repeat later", &request).await?;
         Ok(match (later.status, &later.body) == (first.status, &first.body) {
-            true => Verdict::pass(format!(
-                "of 9 repeats {told} were told that it runs, all others got its answer"
-            )),
+            true => Verdict::pass_in(
+                1,
+                format!("of 9 repeats {told} were told that it runs, all others got its answer"),
+            ),
             false => Verdict::fail(format!("later {first}"), later.to_string()),
         })
     })
@@ -149,7 +151,7 @@ fn outlived<'a>(trial: &'a mut Trial<'_>) -> Running<'a> {
         }
         Ok(match (beside, effects) {
             (1, 1) => match lease {
-                Some(_) => Verdict::pass(format!("one effect of a request of {length:?}")),
+                Some(_) => Verdict::pass_in(1, format!("one effect of a request of {length:?}")),
                 None => Err(Stop::not_observable(format!(
                     "one effect of a request of {length:?}, but how long a lock lasts is not known: write it to lease under \
                          [key] of the plan"

@@ -170,7 +170,7 @@ async fn stuck(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     };
     let repeat = trial.until_settled("its repeat, after its answer", &request).await?;
     if ran.iter().any(|answer| answer.is_same(&repeat)) {
-        return Ok(Verdict::pass(format!("the first request's answer: {}", repeat.status.as_u16())));
+        return Ok(Verdict::pass_in(1, format!("the first request's answer: {}", repeat.status.as_u16())));
     }
     let (refused, waited) = (trial.is_told_to_wait(&repeat), trial.waited().as_secs_f32());
     let actual = match refused {
