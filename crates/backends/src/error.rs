@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use onlyonce_ledger::identity::OpenError;
+use onlyonce_ledger::{identity::OpenError, transfer};
 
 /// What stood in the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum ErrorKind {
     Options,
     /// The ledger, or the secret for it.
     Ledger,
+    /// A ledger that was being moved: its store, or the file.
+    Transfer,
 }
 
 /// Failed to open a ledger. Its text says what to do, and repeats nothing of a URL that may be a password.
@@ -54,5 +56,17 @@ impl std::error::Error for Error {
 impl From<OpenError> for Error {
     fn from(error: OpenError) -> Self {
         Self::new(ErrorKind::Ledger, error.to_string()).because(error)
+    }
+}
+
+impl From<transfer::Error> for Error {
+    fn from(error: transfer::Error) -> Self {
+        let kind = match error.kind() {
+            transfer::ErrorKind::Ledger => ErrorKind::Ledger,
+            transfer::ErrorKind::Store | transfer::ErrorKind::Io | transfer::ErrorKind::File => {
+                ErrorKind::Transfer
+            }
+        };
+        Self::new(kind, error.to_string()).because(error)
     }
 }

@@ -20,5 +20,6 @@ mod secret;
 mod upkeep;
 
 pub use error::{Error, ErrorKind};
+pub use onlyonce_ledger::transfer::{Export, Progress, Summary};
 pub use open::{Opened, Options};
 pub use place::Place;

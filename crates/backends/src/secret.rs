@@ -1,6 +1,11 @@
 //! The operator's secret: from the environment, or made by the embedded ledger for itself.
 
-use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path};
+use std::{
+    fs,
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
 
 use onlyonce_ledger::{
     identity::{OpenError, Secret},
@@ -12,10 +17,15 @@ use crate::error::{Error, ErrorKind};
 /// The file beside an embedded ledger that holds the secret it made for itself.
 const FILE: &str = "secret";
 
+/// Where that is.
+pub(crate) fn file(directory: &Path) -> PathBuf {
+    directory.join(FILE)
+}
+
 /// The secret beside an embedded ledger. A new ledger's is made, with mode 0600; one that is gone is never replaced:
 /// what it opened would look like another ledger's.
 pub(crate) async fn beside(directory: &Path, store: &dyn Store) -> Result<Secret, Error> {
-    let path = directory.join(FILE);
+    let path = file(directory);
     match fs::read_to_string(&path) {
         Ok(text) => return Ok(Secret::new(text.trim())?),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

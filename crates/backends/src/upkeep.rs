@@ -1,12 +1,31 @@
 //! What an operator does to a ledger beside its gateways, or before them.
+//!
+//! Nothing is run here, so nobody has to accept what a server may lose: that is for gateways.
 
-use onlyonce_ledger::identity::{self, Secret};
+use std::{
+    io::{Read, Write},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use onlyonce_ledger::{
+    identity::{self, Secret},
+    store::Store,
+    transfer::{self, Export, Progress, Summary},
+};
 
 use crate::{
     error::{Error, ErrorKind},
     open::Options,
     place::Place,
 };
+
+/// Whether a ledger may be made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Made {
+    IfMissing,
+    Never,
+}
 
 impl Place {
     /// Makes what a ledger is kept in, or brings it up to this version; `None` where there is nothing to make. Gateways may
@@ -29,23 +48,67 @@ impl Place {
     /// # Errors
     /// [`Error`], which says what stood in the way and what to do. One that broke off may be done again.
     pub async fn rewrap(&self, old: Option<String>, new: String) -> Result<(), Error> {
-        if *self == Self::Memory {
-            return Err(Error::new(
-                ErrorKind::Options,
-                "a ledger in memory ends with its process, and so does its secret",
-            ));
-        }
         let (old, new) = (old.map(Secret::new).transpose()?, Secret::new(new)?);
-        let (store, _) = self.store(&Options::of_upkeep()).await?;
+        let store = self.store_that_lasts(Made::Never).await?;
         let old = self.secret(old, &*store).await?;
         Ok(identity::rewrap(&*store, &old, &new).await?)
     }
-}
 
-impl Options {
-    /// Nothing is run: what a server may lose is for its gateways to accept. A ledger is never made by mistake.
-    fn of_upkeep() -> Self {
-        let ledger = onlyonce_ledger::Options { must_exist: true, ..onlyonce_ledger::Options::default() };
-        Self { accept_loss: true, ledger, ..Self::default() }
+    /// Writes all of the ledger to `out`, as it is sealed; see [`transfer::export`].
+    ///
+    /// # Errors
+    /// [`Error`], which says what stood in the way and what to do. One that broke off may be done again.
+    pub async fn export(
+        &self,
+        how: Export,
+        out: &mut (dyn Write + Send),
+        tell: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Summary, Error> {
+        let store = self.store_that_lasts(Made::Never).await?;
+        Ok(transfer::export(store, how, out, tell).await?)
+    }
+
+    /// Writes here what an export has written; see [`transfer::import`].
+    ///
+    /// # Errors
+    /// [`Error`], which says what stood in the way and what to do. One that broke off is to be done again.
+    pub async fn import(
+        &self,
+        input: &mut (dyn Read + Send),
+        tell: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Summary, Error> {
+        let store = self.store_that_lasts(Made::IfMissing).await?;
+        Ok(transfer::import(store, input, tell).await?)
+    }
+
+    /// Has a ledger that was closed by an export take keys again; `false` if it does already.
+    ///
+    /// # Errors
+    /// [`Error`], which says what stood in the way and what to do.
+    pub async fn reopen(&self) -> Result<bool, Error> {
+        let store = self.store_that_lasts(Made::Never).await?;
+        Ok(transfer::reopen(&*store).await?)
+    }
+
+    /// The file with the secret that the ledger here has made for itself.
+    pub fn secret_file(&self) -> Option<PathBuf> {
+        match self {
+            #[cfg(feature = "embedded")]
+            Self::Embedded(directory) => Some(crate::secret::file(directory)).filter(|file| file.exists()),
+            _ => None,
+        }
+    }
+
+    async fn store_that_lasts(&self, made: Made) -> Result<Arc<dyn Store>, Error> {
+        if *self == Self::Memory {
+            return Err(Error::new(
+                ErrorKind::Options,
+                "a ledger in memory ends with its process: there is nothing to do to it",
+            ));
+        }
+        let must_exist = made == Made::Never;
+        let ledger = onlyonce_ledger::Options { must_exist, ..onlyonce_ledger::Options::default() };
+        let (store, _) = self.store(&Options { accept_loss: true, ledger, ..Options::default() }).await?;
+        Ok(store)
     }
 }

@@ -3,13 +3,19 @@
 //! Everything is decided by the crates below; here it is asked, confirmed, and told what to do next. Data goes to stdout,
 //! the rest to stderr.
 
+mod export;
+mod failure;
+mod import;
 mod migrate;
+mod progress;
+mod reopen;
 mod rewrap;
 
 use clap::{Args, Subcommand};
-use onlyonce_gateway::{Place, StartError, StartErrorKind, config::ledger::Url};
+use onlyonce_backends::Place;
+use onlyonce_gateway::config::ledger::Url;
 
-use crate::{environment, exit::Exit, gateway::refused};
+use crate::{environment, exit::Exit, ledger::failure::Failure};
 
 /// The variable that holds the secret.
 const SECRET: &str = "ONLYONCE_SECRET";
@@ -24,6 +30,12 @@ pub(crate) struct Arguments {
 enum Command {
     /// Make what a ledger is kept in, or bring it up to this version: the tables of PostgreSQL
     Migrate(Which),
+    /// Close a ledger to new keys and write all of it to a file, as it is sealed
+    Export(export::Arguments),
+    /// Write what was exported into another ledger, which is empty or an earlier state of the same
+    Import(import::Arguments),
+    /// Have a ledger that was closed by an export take keys again
+    Reopen(Which),
     /// Put a ledger under another secret, also while gateways run: ONLYONCE_SECRET is the old one, ONLYONCE_NEW_SECRET the new
     Rewrap(Which),
 }
@@ -40,20 +52,22 @@ struct Which {
 pub(crate) async fn run(arguments: Arguments) -> Exit {
     let ended = match arguments.command {
         Command::Migrate(which) => migrate::run(&which).await,
+        Command::Export(arguments) => export::run(&arguments).await,
+        Command::Import(arguments) => import::run(&arguments).await,
+        Command::Reopen(which) => reopen::run(&which).await,
         Command::Rewrap(which) => rewrap::run(&which).await,
     };
-    ended.map_or_else(|error| refused(&error), |()| Exit::Done)
+    ended.map_or_else(Failure::tell, |()| Exit::Done)
 }
 
 impl Which {
-    fn place(&self) -> Result<Place, StartError> {
+    fn place(&self) -> Result<Place, Failure> {
         let url: Url = self.ledger.parse()?;
         let held = url.variable().map(variable).transpose()?.flatten();
-        url.place(|_| held.clone())
-            .map_err(|why| StartError::new(StartErrorKind::Config, format!("--ledger: {why}")))
+        url.place(|_| held.clone()).map_err(|why| Failure::config(format!("--ledger: {why}")))
     }
 }
 
-fn variable(name: &str) -> Result<Option<String>, StartError> {
-    environment(name).map_err(|why| StartError::new(StartErrorKind::Config, why))
+fn variable(name: &str) -> Result<Option<String>, Failure> {
+    environment(name).map_err(Failure::config)
 }

@@ -58,7 +58,7 @@ impl From<onlyonce_backends::Error> for StartError {
     fn from(error: onlyonce_backends::Error) -> Self {
         let kind = match error.kind() {
             ErrorKind::Url | ErrorKind::Options => StartErrorKind::Config,
-            ErrorKind::Ledger => StartErrorKind::Ledger,
+            ErrorKind::Ledger | ErrorKind::Transfer => StartErrorKind::Ledger,
         };
         Self::new(kind, error.to_string()).because(error)
     }

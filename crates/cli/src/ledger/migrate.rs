@@ -1,11 +1,9 @@
-//! `ledger migrate`: a schema that this version can use.
+//! `ledger migrate`: tables that this version can use.
 
-use onlyonce_gateway::StartError;
-
-use super::Which;
+use super::{Failure, Which};
 use crate::exit::tell;
 
-pub(super) async fn run(which: &Which) -> Result<(), StartError> {
+pub(super) async fn run(which: &Which) -> Result<(), Failure> {
     let place = which.place()?;
     match place.migrate().await? {
         Some(done) => tell(&format!("{place}: {done}")),

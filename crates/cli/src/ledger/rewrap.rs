@@ -1,21 +1,18 @@
 //! `ledger rewrap`: another secret for the same ledger.
 
-use onlyonce_gateway::{StartError, StartErrorKind};
-
-use super::{SECRET, Which, variable};
+use super::{Failure, SECRET, Which, variable};
 use crate::exit::tell;
 
 /// The variable that holds the secret which the ledger gets.
 const NEW_SECRET: &str = "ONLYONCE_NEW_SECRET";
 
-pub(super) async fn run(which: &Which) -> Result<(), StartError> {
+pub(super) async fn run(which: &Which) -> Result<(), Failure> {
     let place = which.place()?;
     let new = variable(NEW_SECRET)?.ok_or_else(|| {
-        let told = format!(
+        Failure::config(format!(
             "{NEW_SECRET} is not set: it holds the secret that the ledger gets, {SECRET} the one that it has. \
              `openssl rand -hex 32` makes one"
-        );
-        StartError::new(StartErrorKind::Config, told)
+        ))
     })?;
     place.rewrap(variable(SECRET)?, new).await?;
     tell(&format!(

@@ -1,9 +1,13 @@
 //! The command, and how it ended.
 
-use onlyonce_testbed::process::Server;
+use onlyonce_testbed::{process::Server, servers};
 
 /// It did what was asked.
 pub(crate) const DONE: i32 = 0;
+/// It failed, or was refused.
+pub(crate) const FAILURE: i32 = 1;
+/// The command line is not valid.
+pub(crate) const USAGE: i32 = 2;
 /// The configuration is not valid.
 pub(crate) const CONFIG: i32 = 3;
 /// The ledger did not open.
@@ -45,4 +49,11 @@ pub(crate) async fn refused_on(ledger: &str, environment: &[(&str, &str)]) -> En
     let any = "127.0.0.1:0";
     let arguments = ["gateway", "--listen", any, "--admin", "off", "--ledger", ledger];
     onlyonce(&arguments, environment).await
+}
+
+/// A schema of the shared PostgreSQL, with its tables.
+pub(crate) async fn migrated() -> String {
+    let ledger = format!("{}?schema={}", servers::postgres().await, servers::name());
+    onlyonce(&["ledger", "migrate", "--ledger", &ledger], &[]).await.assert(DONE, &[]);
+    ledger
 }

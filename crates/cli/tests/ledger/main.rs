@@ -17,5 +17,6 @@ mod transfer;
 mod command;
 
 mod migrate;
+mod moves;
 mod rewrap;
 mod start_up;

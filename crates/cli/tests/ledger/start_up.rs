@@ -9,7 +9,7 @@ use onlyonce_testbed::{
 };
 
 use crate::{
-    command::{CONFIG, DONE, LEDGER, onlyonce, refused_on},
+    command::{CONFIG, DONE, LEDGER, migrated, onlyonce, refused_on},
     gateway::{Gateway, Setup},
     transfer::{assert_executed, send, transfer},
 };
@@ -23,13 +23,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn setup(ledger: &str, (name, secret): (&str, &str)) -> Setup {
     Setup::anonymous().ledger(ledger).environment(name, secret)
-}
-
-/// A schema of the shared PostgreSQL, with its tables.
-async fn migrated() -> String {
-    let ledger = format!("{}?schema={}", servers::postgres().await, servers::name());
-    onlyonce(&["ledger", "migrate", "--ledger", &ledger], &[]).await.assert(DONE, &[]);
-    ledger
 }
 
 /// A namespace of the shared Redis.

@@ -1,0 +1,133 @@
+//! `ledger export`: all of a ledger into a file.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufRead, BufWriter, IsTerminal, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use onlyonce_backends::{Export, Place, Summary};
+
+use super::{Failure, SECRET, Which, progress::Bar};
+use crate::exit::tell;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    which: Which,
+    /// Copy it, and let it go on: for looking at, and for trials. Two ledgers that both take keys act twice
+    #[arg(long)]
+    copy: bool,
+    /// Do not ask before it is closed to new keys
+    #[arg(long)]
+    yes: bool,
+    /// Where to; it must not be there yet. `-` is stdout
+    #[arg(value_name = "FILE|-")]
+    file: PathBuf,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let place = arguments.which.place()?;
+    let how = if arguments.copy { Export::Copy } else { Export::Move };
+    if how == Export::Move && !arguments.yes {
+        confirm(&place)?;
+    }
+    let summary = match arguments.file.as_path() {
+        dash if dash == Path::new("-") => write(&place, how, &mut io::stdout()).await?,
+        file => into_file(&place, how, file).await?,
+    };
+    tell(&told(&place, how, &arguments.file, &summary));
+    Ok(())
+}
+
+async fn into_file(place: &Place, how: Export, path: &Path) -> Result<Summary, Failure> {
+    let failed = |error: io::Error| Failure::new(format!("failed to write {}: {error}", path.display()));
+    // Sealed as it is, it is nobody's but its owner's.
+    let file = File::options().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+    let mut out = BufWriter::new(&file);
+    let written = write(place, how, &mut out).await;
+    drop(out);
+    let done = written.and_then(|summary| file.sync_all().map(|()| summary).map_err(failed));
+    if done.is_err() {
+        // Half a file is of no use, and would be in the way of the next try; that it cannot be removed changes nothing.
+        let _ = fs::remove_file(path);
+    }
+    done
+}
+
+async fn write(place: &Place, how: Export, out: &mut (dyn Write + Send)) -> Result<Summary, Failure> {
+    let mut bar = Bar::new(None);
+    let summary = place.export(how, out, &mut |progress| bar.tell(progress)).await?;
+    out.flush().map_err(|error| Failure::new(format!("failed to write the end of the export: {error}")))?;
+    Ok(summary)
+}
+
+fn confirm(place: &Place) -> Result<(), Failure> {
+    let stdin = io::stdin();
+    if !stdin.is_terminal() {
+        return Err(Failure::usage(format!(
+            "this closes {place} to new keys, and there is no terminal to ask on\n\nhint: if that is meant: --yes; to leave it \
+             open: --copy"
+        )));
+    }
+    match agreed(place, &mut stdin.lock(), &mut io::stderr())? {
+        true => Ok(()),
+        false => Err(Failure::new("nothing was done")),
+    }
+}
+
+fn agreed(place: &Place, ask: &mut dyn BufRead, err: &mut dyn Write) -> io::Result<bool> {
+    write!(
+        err,
+        "From now on {place} takes no new keys: they get 503, until gateways use what is imported from this file. What has \
+         ended is still replayed. Go on? [y/N] "
+    )?;
+    err.flush()?;
+    let mut typed = String::new();
+    ask.read_line(&mut typed)?;
+    Ok(matches!(typed.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+fn told(place: &Place, how: Export, file: &Path, summary: &Summary) -> String {
+    let Summary { records, results, audit, damaged, .. } = summary;
+    let mut told = format!(
+        "{place}: {records} records, {results} results and {audit} entries of the audit were written"
+    );
+    if *damaged > 0 {
+        told += &format!("; {damaged} of the records cannot be read, and are moved as they are");
+    }
+    told += &match how {
+        Export::Move => format!(
+            "\n\nnext: `onlyonce ledger import --ledger URL {}`, then start gateways on that URL with the {SECRET} of this \
+             ledger, and stop those that use this one. To take it back: `onlyonce ledger reopen`",
+            file.display()
+        ),
+        Export::Copy => {
+            "\n\nIt goes on taking keys, so the copy is of the past: never let gateways use both".to_owned()
+        }
+    };
+    if let Some(secret) = place.secret_file() {
+        told += &format!(
+            "\nThis ledger made its own secret: gateways on another need {SECRET}=$(cat {})",
+            secret.display()
+        );
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_yes_closes_a_ledger() {
+        let place = "embedded:x".parse().unwrap();
+        let answers = |typed: &str| agreed(&place, &mut typed.as_bytes(), &mut Vec::new()).unwrap();
+        assert!(answers("y\n") && answers("YES\n"));
+        for typed in ["", "\n", "n\n", "yo\n"] {
+            assert!(!answers(typed), "{typed:?}");
+        }
+    }
+}

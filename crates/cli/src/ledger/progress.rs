@@ -1,0 +1,118 @@
+//! How a transfer goes, on stderr: a bar that is written over on a terminal, a line now and then elsewhere.
+
+use std::io::{self, IsTerminal, Write};
+
+use onlyonce_backends::Progress;
+
+use crate::exit::tell;
+
+/// Back to the beginning of the line, and nothing in it (ECMA-48, sections 8.3.15 and 8.3.41).
+const CLEAR: &str = "\r\u{1b}[K";
+/// How wide the bar is.
+const WIDTH: u32 = 30;
+/// How many records are passed over between two looks.
+const RECORDS: u64 = 512;
+/// After how many records there is a line where it is not known how many there are.
+const UNTOLD: u64 = 100_000;
+
+pub(super) struct Bar {
+    terminal: bool,
+    /// How many bytes there are to read.
+    bytes: Option<u64>,
+    /// What the last line was about: how many still run, and how far it was.
+    told: Option<(usize, u64)>,
+}
+
+impl Bar {
+    /// `bytes` are those of the file that is read.
+    pub(super) fn new(bytes: Option<u64>) -> Self {
+        Self { terminal: io::stderr().is_terminal(), bytes, told: None }
+    }
+
+    pub(super) fn tell(&mut self, progress: Progress) {
+        if !progress.records.is_multiple_of(RECORDS) && progress.part == 0.0 {
+            return;
+        }
+        let part = self.part(&progress);
+        if self.terminal {
+            // Without a terminal that takes it, the end is told all the same.
+            let _ =
+                write!(io::stderr(), "{CLEAR}{}", shown(&progress, part)).and_then(|()| io::stderr().flush());
+        } else if self.is_news(&progress, part) {
+            tell(&line(&progress, part));
+        }
+    }
+
+    /// Of a hundred, if it is known.
+    fn part(&self, progress: &Progress) -> Option<u32> {
+        let of_bytes =
+            self.bytes.filter(|bytes| *bytes > 0).map(|bytes| progress.bytes.saturating_mul(100) / bytes);
+        let of_ids = (progress.part > 0.0)
+            .then_some((0..=100).take_while(|percent| f64::from(*percent) <= progress.part * 100.0));
+        let of_ids = of_ids.and_then(Iterator::last);
+        of_bytes.and_then(|percent| u32::try_from(percent.min(100)).ok()).or(of_ids)
+    }
+
+    /// Every tenth of the way, and whenever another number of operations still runs.
+    fn is_news(&mut self, progress: &Progress, part: Option<u32>) -> bool {
+        let far = part.map_or(progress.records / UNTOLD, |percent| u64::from(percent / 10));
+        let now = Some((progress.running, far));
+        let is_news = self.told != now && (progress.running > 0 || far > 0);
+        self.told = now;
+        is_news
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if self.terminal {
+            let _ = write!(io::stderr(), "{CLEAR}");
+        }
+    }
+}
+
+fn line(progress: &Progress, part: Option<u32>) -> String {
+    let Progress { running, records, .. } = progress;
+    match (running, part) {
+        (0, None) => format!("{records} records"),
+        (0, Some(percent)) => format!("{percent} %: {records} records"),
+        (running, _) => format!("closed to new keys; waiting for operations that still run: {running}"),
+    }
+}
+
+fn shown(progress: &Progress, part: Option<u32>) -> String {
+    let line = line(progress, part);
+    match part {
+        Some(percent) if progress.running == 0 => {
+            let full = percent * WIDTH / 100;
+            let bar: String = (0..WIDTH).map(|at| if at < full { '#' } else { '-' }).collect();
+            format!("[{bar}] {line}")
+        }
+        _ => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(records: u64, bytes: u64, part: f64) -> Progress {
+        Progress { running: 0, records, bytes, part }
+    }
+
+    #[test]
+    fn a_bar_says_how_far_it_is() {
+        let mut import = Bar { terminal: false, bytes: Some(200), told: None };
+        assert_eq!(import.part(&at(512, 100, 0.0)), Some(50));
+        assert_eq!(import.part(&at(512, 999, 0.0)), Some(100));
+        let export = Bar { terminal: false, bytes: None, told: None };
+        assert_eq!(export.part(&at(7, 0, 0.257)), Some(25));
+        assert_eq!(export.part(&at(7, 0, 0.0)), None);
+        assert_eq!(shown(&at(7, 0, 0.5), Some(50)), "[###############---------------] 50 %: 7 records");
+        let waiting = Progress { running: 3, ..Progress::default() };
+        assert_eq!(shown(&waiting, None), "closed to new keys; waiting for operations that still run: 3");
+        let news = [(5, 0), (10, 1), (15, 1), (21, 2)]
+            .map(|(percent, _)| import.is_news(&at(1, 0, 0.0), Some(percent)));
+        assert_eq!(news, [false, true, false, true]);
+    }
+}
