@@ -65,7 +65,11 @@ impl Error {
 
 impl From<Arc<store::Error>> for Error {
     fn from(source: Arc<store::Error>) -> Self {
-        Self { kind: ErrorKind::Unavailable, detail: "store", knows_nothing: false, source: Some(source) }
+        let (kind, detail) = match source.is_full() {
+            true => (ErrorKind::Capacity, "calls to the store"),
+            false => (ErrorKind::Unavailable, "store"),
+        };
+        Self { kind, detail, knows_nothing: false, source: Some(source) }
     }
 }
 

@@ -173,6 +173,7 @@ pub enum ErrorKind {
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
+    is_full: bool,
     each: Vec<Result<Applied, ErrorKind>>,
     source: Box<dyn std::error::Error + Send + Sync>,
 }
@@ -180,7 +181,12 @@ pub struct Error {
 impl Error {
     /// A failure of `kind`, caused by `source`.
     pub fn new(kind: ErrorKind, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { kind, each: Vec::new(), source: source.into() }
+        Self { kind, is_full: false, each: Vec::new(), source: source.into() }
+    }
+
+    /// A call that was not made because more are under way than the store makes at once.
+    pub fn full(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { is_full: true, ..Self::new(ErrorKind::NotApplied, source) }
     }
 
     /// The failure of a batch whose commands did not fare alike: what became of each, in their order. Where a store is kept on
@@ -197,7 +203,7 @@ impl Error {
             // Some of it was applied.
             false => failed.copied().max().unwrap_or(ErrorKind::Unknown).max(ErrorKind::Unknown),
         };
-        Self { kind, each, source: source.into() }
+        Self { kind, is_full: false, each, source: source.into() }
     }
 
     /// Takes out what became of each command, where that is known one by one.
@@ -208,6 +214,11 @@ impl Error {
     /// What is known of the write.
     pub const fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// Whether it is a bound that was reached, and not the store that was not.
+    pub const fn is_full(&self) -> bool {
+        self.is_full
     }
 }
 

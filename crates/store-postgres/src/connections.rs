@@ -27,8 +27,8 @@ use crate::{
     sql::Query,
 };
 
-/// How long a call waits for one of the connections.
-pub(crate) const ACQUIRE_LIMIT: Duration = Duration::from_secs(2);
+/// How long a call waits for one of the connections: less than whoever asks has, so that he learns what he has waited for.
+pub(crate) const ACQUIRE_LIMIT: Duration = Duration::from_millis(1500);
 /// How long one is used: after a fail-over or behind a balancer, old ones must not stay where they are for ever.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
 /// How long nobody tries again after a failed attempt to connect.
@@ -42,7 +42,7 @@ pub(crate) struct Connections {
     idle: Mutex<Vec<Idle>>,
     /// How often one was lost, of all that the store has.
     lost: Arc<AtomicU64>,
-    failed: Mutex<Option<(Boot, String)>>,
+    failed: Mutex<Option<(Boot, Cause)>>,
 }
 
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl Connections {
         let place = tokio::time::timeout(ACQUIRE_LIMIT, self.places.acquire()).await;
         let _place = match place {
             Ok(place) => place.expect("the places are never closed"),
-            Err(_) => return Err(Failed::before(Cause::NoAnswer(ACQUIRE_LIMIT))),
+            Err(_) => return Err(Failed::before(Cause::AllLent(ACQUIRE_LIMIT))),
         };
         let mut lent = match self.take() {
             Some(idle) => idle,
@@ -109,13 +109,13 @@ impl Connections {
 
     async fn open(&self) -> Result<Idle, Cause> {
         if let Some((_, why)) = lock(&self.failed).as_ref().filter(|(at, _)| at.elapsed() < PAUSE) {
-            return Err(Cause::Driver(why.clone()));
+            return Err(why.clone());
         }
         let after = self.lost.load(Ordering::Acquire);
         match Connection::open(&self.address).await {
             Ok(connection) => Ok(Idle { connection, opened: Boot::now(), after }),
             Err(cause) => {
-                *lock(&self.failed) = Some((Boot::now(), cause.to_string()));
+                *lock(&self.failed) = Some((Boot::now(), cause.clone()));
                 Err(cause)
             }
         }

@@ -74,12 +74,14 @@ impl std::error::Error for OpenError {
 }
 
 /// What went wrong on a connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Cause {
     /// The server's word on it.
     Told { code: String, fatal: bool, message: String },
     /// No word at all.
     NoAnswer(Duration),
+    /// All of our connections are lent, and none came back in time.
+    AllLent(Duration),
     /// It is committed here, and with a warning: perhaps on no standby.
     Warned,
     /// A value could not be sent.
@@ -110,6 +112,9 @@ impl fmt::Display for Cause {
         match self {
             Self::Told { code, message, .. } => write!(f, "the server says: {message} ({code})"),
             Self::NoAnswer(limit) => write!(f, "no answer from the server within {} s", limit.as_secs()),
+            Self::AllLent(limit) => {
+                write!(f, "no connection became free within {limit:?}: the server is slow, or locked")
+            }
             Self::Warned => f.write_str("the server warns of the write: a standby may not have it"),
             Self::Value(what) => write!(f, "a value cannot be sent: {what}"),
             Self::Driver(what) => f.write_str(what),
@@ -124,7 +129,7 @@ impl Cause {
     pub(crate) fn code(&self) -> Option<&str> {
         match self {
             Self::Told { code, .. } => Some(code),
-            Self::NoAnswer(_) | Self::Warned | Self::Value(_) | Self::Driver(_) => None,
+            Self::NoAnswer(_) | Self::AllLent(_) | Self::Warned | Self::Value(_) | Self::Driver(_) => None,
         }
     }
 
@@ -143,18 +148,27 @@ impl Cause {
         self.code() == Some(LOCK_NOT_AVAILABLE)
     }
 
+    /// Whether a bound was reached, of ours or of the server's: too many connections.
+    fn is_full(&self) -> bool {
+        matches!(self, Self::AllLent(_)) || self.code() == Some(TOO_MANY_CONNECTIONS)
+    }
+
     /// What is known of a statement that was sent and ended so.
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Told { fatal: true, .. } | Self::NoAnswer(_) | Self::Warned | Self::Driver(_) => {
-                ErrorKind::Unknown
-            }
+            Self::Told { fatal: true, .. }
+            | Self::NoAnswer(_)
+            | Self::AllLent(_)
+            | Self::Warned
+            | Self::Driver(_) => ErrorKind::Unknown,
             Self::Value(_) => ErrorKind::Content,
             Self::Told { code, .. } => kind_of(code),
         }
     }
 }
 
+/// The server has no connection left for us.
+const TOO_MANY_CONNECTIONS: &str = "53300";
 /// A lock was waited for as long as allowed.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 /// Whether the statement completed is unknown.
@@ -178,12 +192,18 @@ fn kind_of(code: &str) -> ErrorKind {
 
 /// What a failed write means.
 pub(crate) fn unwritten(failed: Failed) -> Error {
+    if !failed.sent && failed.cause.is_full() {
+        return Error::full(failed.cause);
+    }
     let kind = if failed.sent { failed.cause.kind() } else { ErrorKind::NotApplied };
     Error::new(kind, failed.cause)
 }
 
 /// A read that failed: whatever was to be written after it was not.
 pub(crate) fn unread(failed: Failed) -> Error {
+    if !failed.sent && failed.cause.is_full() {
+        return Error::full(failed.cause);
+    }
     Error::new(ErrorKind::NotApplied, failed.cause)
 }
 
@@ -193,6 +213,18 @@ mod tests {
 
     fn told(code: &str, fatal: bool) -> Failed {
         Failed::after(Cause::Told { code: code.to_owned(), fatal, message: String::new() })
+    }
+
+    /// A database that is busy is no database that is gone: whoever asks is told to come back, not to mend it.
+    #[test]
+    fn what_reached_a_bound_before_it_was_sent_is_told_as_full() {
+        let full = |failed: Failed| (unwritten(failed).is_full(), ErrorKind::NotApplied);
+        let told = || Cause::Told { code: "53300".to_owned(), fatal: true, message: String::new() };
+        for cause in [Cause::AllLent(Duration::from_secs(1)), told()] {
+            assert_eq!(full(Failed::before(cause.clone())), (true, unread(Failed::before(cause)).kind()));
+        }
+        assert!(!unwritten(Failed::before(Cause::NoAnswer(Duration::from_secs(1)))).is_full());
+        assert!(!unwritten(Failed::after(told())).is_full());
     }
 
     /// Too much *not applied* frees keys of operations that are recorded; C13 of the hazards is this table.
