@@ -40,5 +40,6 @@ pub use self::{
     pgbouncer::Pgbouncer,
     place::Place,
     postgres::Postgres,
+    programs::program,
     redis::Redis,
 };

@@ -132,7 +132,7 @@ impl Cluster {
         let mut args = vec!["--cluster", "create"];
         args.extend(addrs.iter().map(String::as_str));
         args.extend(["--cluster-replicas", "1", "--cluster-yes"]);
-        first.place().run(&programs::find("redis-cli"), &args);
+        first.place().run(&programs::program("redis-cli"), &args);
     }
 
     async fn anybody(&self, command: &str) -> String {

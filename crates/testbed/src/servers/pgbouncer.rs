@@ -41,7 +41,7 @@ impl Pgbouncer {
         ];
         lines.extend(settings.iter().map(|(name, value)| format!("{name} = {value}")));
         let configuration = place.write("pgbouncer.ini", &(lines.join("\n") + "\n"));
-        let mut command = place.command(&programs::find("pgbouncer"));
+        let mut command = place.command(&programs::program("pgbouncer"));
         command.arg(configuration);
         let daemon = Daemon::start("pgbouncer", place, port, command, Probe::Postgres, Signal::INT).await;
         Self { daemon }

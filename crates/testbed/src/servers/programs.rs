@@ -33,7 +33,7 @@ pub(super) fn postgres() -> PathBuf {
 ///
 /// # Panics
 /// If there is none.
-pub(super) fn find(name: &str) -> PathBuf {
+pub fn program(name: &str) -> PathBuf {
     let mut directories = search_path();
     directories.push(SBIN.into());
     let found =

@@ -69,7 +69,7 @@ impl Redis {
         }
         lines.extend(settings.iter().map(|(name, value)| format!("{name} {value}")));
         let configuration = place.write("redis.conf", &lines.join("\n"));
-        let mut command = place.command(&programs::find("redis-server"));
+        let mut command = place.command(&programs::program("redis-server"));
         command.arg(configuration);
         let daemon = Daemon::start("Redis", place, port, command, Probe::Redis, Signal::TERM).await;
         Self { daemon, password, tls }
