@@ -20,9 +20,12 @@ class Processes(unittest.TestCase):
         self.state = Path(place.name).resolve() / "state"
         self.state.mkdir()
 
-    def process(self, **options):
+    def process(self, noted=True, **options):
         # It reads from a pipe that nobody writes to, and ends with it.
-        started = subprocess.Popen(["cat"], stdin=subprocess.PIPE, **options)
+        started = subprocess.Popen(["cat"], stdin=subprocess.PIPE, start_new_session=True, **options)
+        if noted:
+            with open(self.state / RUN.SESSIONS, "a") as sessions:
+                sessions.write(f"{started.pid}\n")
         self.addCleanup(started.wait)
         self.addCleanup(started.stdin.close)
         return started
@@ -37,6 +40,24 @@ class Processes(unittest.TestCase):
 
     def test_nobody_else_is_found(self):
         self.process(cwd=self.state.parent, env={"EFFECTS": f"{self.state}-2/effects"})
+        self.assertEqual(list(RUN.processes(self.state)), [])
+
+    def test_an_operators_shell_that_works_in_the_state_is_not_found(self):
+        self.process(noted=False, cwd=self.state, env={"EFFECTS": f"{self.state}/effects"})
+        self.assertEqual(list(RUN.processes(self.state)), [])
+
+    def test_start_notes_the_session_of_what_it_starts(self):
+        spec = {
+            "command": ["python3", "-m", "http.server", "--bind", "127.0.0.1", str(RUN.free_port())],
+            "environment": {**os.environ, "EFFECTS": f"{self.state}/effects"},
+            "directory": "/",
+            "log": str(self.state / "system.log"),
+            "pid": str(self.state / "system.pid"),
+        }
+        RUN.start({**spec, "ready": f"tcp:{spec['command'][-1]}"})
+        (pid,) = RUN.processes(self.state)
+        RUN.stop(pid)
+        self.assertEqual((self.state / "system.pid").read_text(), str(pid))
         self.assertEqual(list(RUN.processes(self.state)), [])
 
     def test_what_is_found_is_stopped(self):
