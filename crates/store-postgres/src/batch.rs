@@ -88,7 +88,8 @@ impl Batch {
     ) -> Result<(), sqlx::Error> {
         let mut decided: Vec<_> = self.commands.iter().map(|(_, command)| unseen(command)).collect();
         for row in rows {
-            let id: &[u8] = row.try_get("id")?;
+            // The first row is the time.
+            let Some(id) = row.try_get::<Option<&[u8]>, _>("id")? else { continue };
             let place = self.commands.binary_search_by(|(_, command)| command.id.0[..].cmp(id)).ok();
             if let Some(decided) = place.and_then(|place| decided.get_mut(place)) {
                 let standing: Option<Vec<u8>> = row.try_get("head")?;
@@ -121,28 +122,40 @@ fn size(command: &Command) -> usize {
 }
 
 fn query(sql: &Sql, written: &[Written<'_>], patience: Duration) -> Query<'static> {
+    let (inserts, updates): (Vec<_>, Vec<_>) = written.iter().partition(|row| row.command.expect.is_none());
+    let notes: Vec<_> =
+        written.iter().filter_map(|row| Some((row.id(), row.command.note.as_deref()?))).collect();
     // In the order of `apply.sql`.
-    sqlx::query(sql)
+    let query = sqlx::query(sql)
         .bind(patience.as_millis().to_string())
-        .bind(written.iter().map(|row| &row.command.id.0[..]).bind_iter())
-        .bind(written.iter().map(Written::expect_attempt).bind_iter())
-        .bind(written.iter().map(Written::expect_revision).bind_iter())
-        .bind(written.iter().map(|row| &row.peek.version.attempt.0[..]).bind_iter())
-        .bind(written.iter().map(|row| i64::from(row.peek.version.revision)).bind_iter())
-        .bind(written.iter().map(|row| &*row.command.head).bind_iter())
-        .bind(written.iter().map(|row| row.peek.open).bind_iter())
-        .bind(written.iter().map(|row| row.peek.expires_at.map(ms)).bind_iter())
-        .bind(written.iter().map(Written::result_until_ms).bind_iter())
-        .bind(written.iter().map(Written::state).bind_iter())
-        .bind(written.iter().map(Written::fence).bind_iter())
-        .bind(written.iter().map(Written::lease_until_ms).bind_iter())
-        .bind(written.iter().map(Written::first_claim_ms).bind_iter())
-        .bind(written.iter().map(Written::fingerprint).bind_iter())
-        .bind(written.iter().map(Written::status).bind_iter())
-        .bind(written.iter().map(Written::route).bind_iter())
-        .bind(written.iter().map(|row| matches!(row.command.body, Body::Keep)).bind_iter())
-        .bind(written.iter().map(Written::result).bind_iter())
-        .bind(written.iter().map(|row| row.command.note.as_deref()).bind_iter())
+        .bind(written.iter().map(Written::id).bind_iter())
+        .bind(updates.iter().map(|row| row.id()).bind_iter())
+        .bind(updates.iter().map(|row| row.expect_attempt()).bind_iter())
+        .bind(updates.iter().map(|row| row.expect_revision()).bind_iter())
+        .bind(updates.iter().map(|row| matches!(row.command.body, Body::Keep)).bind_iter());
+    let query = bind_row(query, &updates).bind(inserts.iter().map(|row| row.id()).bind_iter());
+    bind_row(query, &inserts)
+        .bind(notes.iter().map(|(id, _)| *id).bind_iter())
+        .bind(notes.iter().map(|(_, entry)| *entry).bind_iter())
+}
+
+/// What updates and inserts have in common.
+fn bind_row(query: Query<'static>, rows: &[&Written<'_>]) -> Query<'static> {
+    query
+        .bind(rows.iter().map(|row| &row.peek.version.attempt.0[..]).bind_iter())
+        .bind(rows.iter().map(|row| i64::from(row.peek.version.revision)).bind_iter())
+        .bind(rows.iter().map(|row| &*row.command.head).bind_iter())
+        .bind(rows.iter().map(|row| row.peek.open).bind_iter())
+        .bind(rows.iter().map(|row| row.peek.expires_at.map(ms)).bind_iter())
+        .bind(rows.iter().map(|row| row.result_until_ms()).bind_iter())
+        .bind(rows.iter().map(|row| row.state()).bind_iter())
+        .bind(rows.iter().map(|row| row.fence()).bind_iter())
+        .bind(rows.iter().map(|row| row.lease_until_ms()).bind_iter())
+        .bind(rows.iter().map(|row| row.first_claim_ms()).bind_iter())
+        .bind(rows.iter().map(|row| row.fingerprint()).bind_iter())
+        .bind(rows.iter().map(|row| row.status()).bind_iter())
+        .bind(rows.iter().map(|row| row.route()).bind_iter())
+        .bind(rows.iter().map(|row| row.result()).bind_iter())
 }
 
 /// What a command writes.
@@ -157,6 +170,10 @@ impl<'a> Written<'a> {
     fn of(command: &'a Command) -> Result<Self, Error> {
         let peek = codec::peek(&command.head).map_err(|error| Error::new(ErrorKind::Content, error))?;
         Ok(Self { command, peek, record: codec::decode(&command.head).ok() })
+    }
+
+    fn id(&self) -> &[u8] {
+        &self.command.id.0
     }
 
     fn expect_attempt(&self) -> Option<&[u8]> {

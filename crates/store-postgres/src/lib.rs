@@ -19,6 +19,7 @@ mod connection;
 mod connections;
 mod durability;
 mod error;
+mod heads;
 pub mod migrate;
 mod open;
 mod sql;

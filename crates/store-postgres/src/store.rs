@@ -21,10 +21,7 @@ use onlyonce_ledger::{
     io::Io,
     store::{Applied, AuditPage, Capabilities, Command, Error, ErrorKind, Reply, Room, Row, Store},
 };
-use sqlx::{
-    Row as _,
-    postgres::{PgBindIterExt, PgRow},
-};
+use sqlx::{Row as _, postgres::PgRow};
 
 use crate::{
     Migrated, OpenError, OpenErrorKind, Options,
@@ -32,6 +29,7 @@ use crate::{
     connection::Failed,
     connections::Connections,
     error::{Cause, unread, unwritten},
+    heads::Waiting,
     migrate,
     open::{self, Opened},
     sql::Statements,
@@ -41,7 +39,7 @@ use crate::{
 /// Connections for batches of commands, of which the engine writes one at a time, and for the identity and the audit.
 const WRITES: usize = 2;
 /// Connections for rows and results that requests ask for.
-const READS: usize = 2;
+pub(crate) const READS: usize = 2;
 /// Connections for pages, sweeps and the clock.
 const UPKEEP: usize = 1;
 
@@ -66,6 +64,7 @@ pub(crate) struct Shared {
     pub(crate) upkeep: Connections,
     pub(crate) warnings: Warnings,
     pub(crate) blocked: Blocked,
+    pub(crate) waiting: Waiting,
     /// The due time up to which was swept in this round, in ms.
     pub(crate) swept_ms: AtomicI64,
     place: String,
@@ -91,6 +90,7 @@ impl PostgresStore {
             upkeep: connections(UPKEEP),
             warnings,
             blocked: Blocked::default(),
+            waiting: Waiting::default(),
             swept_ms: AtomicI64::new(0),
             place: address.to_string(),
         });
@@ -151,22 +151,6 @@ impl Shared {
                 self.heard(asked, &rows);
             }
         }
-    }
-
-    async fn heads(&self, ids: Vec<RecordId>) -> Result<Vec<Option<Bytes>>, Error> {
-        let query = || sqlx::query(&self.sql.heads).bind(ids.iter().map(|id| &id.0[..]).bind_iter());
-        let asked = RemoteClock::ask();
-        let rows = self.reads.read(query).await.map_err(unread)?;
-        self.heard(asked, &rows);
-        let mut heads = vec![None; ids.len()];
-        for row in &rows {
-            let number: i64 = column(row, "number")?;
-            let place = usize::try_from(number - 1).ok();
-            if let Some(head) = place.and_then(|place| heads.get_mut(place)) {
-                *head = column::<Option<Vec<u8>>>(row, "head")?.map(Bytes::from);
-            }
-        }
-        Ok(heads)
     }
 }
 
@@ -307,7 +291,7 @@ fn page(rows: &[PgRow]) -> Result<Vec<Row>, Error> {
     Ok(page)
 }
 
-fn column<'r, T>(row: &'r PgRow, name: &str) -> Result<T, Error>
+pub(crate) fn column<'r, T>(row: &'r PgRow, name: &str) -> Result<T, Error>
 where
     T: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
 {
