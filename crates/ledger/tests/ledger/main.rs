@@ -23,6 +23,7 @@ mod operators;
 mod pending;
 mod processes;
 mod reruns;
+mod rewrap;
 mod start_up;
 mod transfer;
 mod unreachable;

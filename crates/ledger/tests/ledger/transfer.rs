@@ -97,6 +97,21 @@ async fn a_ledger_that_is_moved_takes_no_claims_and_what_runs_is_in_the_copy() {
     there.execute(&request(3), "paid there").await;
 }
 
+/// Whoever has not looked at the identity since still claims, and nobody may copy before he has.
+#[tokio::test(start_paused = true)]
+async fn what_is_claimed_by_who_does_not_know_yet_is_in_the_copy() {
+    let (one, two) = begin_two().await;
+    let (export, _) = exporting(&one);
+    settled().await;
+    assert!(two.ledger.closed().is_none());
+    let running = two.run(&request(1)).await;
+    passes(Duration::from_secs(5)).await;
+    assert!(two.ledger.closed().is_some());
+    running.complete(CREATED, result("paid")).await.unwrap();
+    let (file, _) = export.await.unwrap().unwrap();
+    assert_eq!(replayed(&moved(&file).await.standing(&request(1)).await), b"paid");
+}
+
 /// A gateway that stood still wakes up when the ledger has been moved, renews its lease at the old one, and sends.
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_has_passed_is_lapsed_before_the_copy_and_got_back_by_nobody() {
