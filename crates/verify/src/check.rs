@@ -45,6 +45,8 @@ pub enum Level {
 pub enum Need {
     /// A way to count effects.
     Counter,
+    /// More than one place where the API looks for a key.
+    Carriers,
     /// Two callers who are told apart.
     TwoCredentials,
     /// An operation that takes long.
@@ -94,6 +96,7 @@ impl Need {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "a counter of effects",
+            Self::Carriers => "two carriers of keys",
             Self::TwoCredentials => "two credentials",
             Self::Slow => "a slow operation",
             Self::Fails => "an operation that fails after its effect",
@@ -115,6 +118,10 @@ impl Need {
             Self::Counter => (
                 plan.counter.is_some() || plan.upstream.is_some(),
                 "nothing counts effects: add `--count 'GET /path length'`, or a [counter] to the plan",
+            ),
+            Self::Carriers => (
+                !plan.key.also.is_empty(),
+                "keys are looked for in one place only: name others by `--key-carrier` again, or by `also` under [key] in the plan",
             ),
             Self::TwoCredentials => (
                 plan.credentials.second.is_some(),

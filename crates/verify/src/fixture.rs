@@ -52,6 +52,10 @@ pub enum Defect {
     MalformedIgnored,
     /// Any text is a key, an empty one as well.
     AnyKey,
+    /// Of keys in several places the first counts, and nobody looks at the others.
+    FirstCarrierWins,
+    /// A key is another one where it stands in another place.
+    CarriersApart,
     /// Keys are compared without regard to case.
     KeysFolded,
     /// Of long keys the first 255 characters count.
@@ -208,6 +212,8 @@ impl Defect {
         Self::BodyAlone,
         Self::MalformedIgnored,
         Self::AnyKey,
+        Self::FirstCarrierWins,
+        Self::CarriersApart,
         Self::KeysFolded,
         Self::KeysCut,
         Self::QuotedRefused,
@@ -343,7 +349,7 @@ impl Fixture {
     /// # Panics
     /// Never: the plans are written here.
     pub fn plans(&self) -> impl Iterator<Item = Plan> {
-        [PLAN, PLAN_REQUIRED, PLAN_BODY].into_iter().map(|text| self.read(text))
+        [PLAN, PLAN_REQUIRED, PLAN_BODY, PLAN_CARRIERS].into_iter().map(|text| self.read(text))
     }
 
     fn read(&self, plan: &str) -> Plan {
@@ -404,6 +410,8 @@ const PLAN: &str = include_str!("fixture/plan.toml");
 const PLAN_REQUIRED: &str = include_str!("fixture/required.toml");
 /// Where keys stand in bodies.
 const PLAN_BODY: &str = include_str!("fixture/body.toml");
+/// Where keys stand in several places.
+const PLAN_CARRIERS: &str = include_str!("fixture/carriers.toml");
 
 impl Drop for Fixture {
     fn drop(&mut self) {

@@ -4,6 +4,7 @@
 //! knows which it was.
 
 mod behind;
+mod carrier;
 mod checked;
 mod duration;
 mod key;
@@ -24,8 +25,9 @@ use crate::{
     random,
 };
 
+pub use carrier::Carrier;
 pub use checked::Placeholder;
-pub use key::{Carrier, Form, KeyRule};
+pub use key::{Form, KeyRule};
 pub use one_line::OneLine;
 pub use operation::{Operation, Operations, Part};
 pub use resource::Resource;

@@ -63,7 +63,10 @@ async fn tried(mut trial: Trial<'_>) -> Result<(), Obstacle> {
 /// be told that it was taken before.
 async fn again(trial: &mut Trial<'_>, first: &Request) -> Result<(), Obstacle> {
     let second = trial.operation().map_err(|stop| told(trial, stop))?;
-    let bare = |request: &Request| (request.path.clone(), trial.without_key(request).body);
+    let bare = |request: &Request| {
+        let request = trial.without_key(request);
+        (request.path, request.body)
+    };
     if bare(&second) != bare(first) {
         return Ok(());
     }

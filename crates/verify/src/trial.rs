@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     call::{Answer, Outcome, Place, Request, Together, Way, Who, shorten},
-    plan::{Form, Operation, Plan},
+    plan::{Carrier, Form, Operation, Plan},
     profile::Profile,
     proxy, random,
     upstream::Application,
@@ -135,7 +135,7 @@ impl<'a> Trial<'a> {
     /// A new operation: fresh values, a fresh key, the first caller.
     ///
     /// # Errors
-    /// If its body has no place for a key.
+    /// If it has no place for a key.
     pub fn operation(&self) -> Result<Request, Stop> {
         self.keyed(self.unkeyed(&self.plan.operations.create), &random::uuid())
     }
@@ -153,7 +153,7 @@ impl<'a> Trial<'a> {
     /// The same request under this key.
     ///
     /// # Errors
-    /// If its body has no place for a key.
+    /// If it has no place for a key.
     pub fn keyed(&self, request: Request, key: &str) -> Result<Request, Stop> {
         self.keyed_as(request, key, self.form())
     }
@@ -167,17 +167,25 @@ impl<'a> Trial<'a> {
     /// The same request under this key, written so.
     ///
     /// # Errors
-    /// If its body has no place for a key.
+    /// If it has no place for a key.
     pub fn keyed_as(&self, request: Request, key: &str, form: Form) -> Result<Request, Stop> {
         self.learnt.saw_key();
-        let placed = self.plan.key.carrier.put(request, key, form);
-        placed.ok_or_else(|| Stop::not_observable("the body of this operation has no place for a key"))
+        placed(&self.plan.key.carrier, request, key, form)
+    }
+
+    /// The same request with a key in another place as well.
+    ///
+    /// # Errors
+    /// If it has no such place.
+    pub fn keyed_at(&self, other: &Carrier, request: Request, key: &str) -> Result<Request, Stop> {
+        self.learnt.saw_key();
+        placed(other, request, key, self.form())
     }
 
     /// The same request under a fresh key: another operation with the same parameters.
     ///
     /// # Errors
-    /// If its body has no place for a key.
+    /// If it has no place for a key.
     pub fn keyed_anew(&self, request: &Request) -> Result<Request, Stop> {
         self.keyed(request.clone(), &random::uuid())
     }
@@ -266,6 +274,11 @@ impl<'a> Trial<'a> {
     /// If the run's requests are spent, or these are more than it may send at once.
     pub async fn at_once(&mut self, what: &str, requests: Vec<Request>) -> Result<Vec<Outcome>, Stop> {
         self.rested = None;
+        if requests.iter().any(|request| self.plan.key.carrier.is_gap_of(request)) {
+            return Err(Stop::not_observable(
+                "keys stand in paths here, and without one there is nothing to ask",
+            ));
+        }
         let places = self.spend(&requests)?;
         let carried: Vec<_> = requests
             .iter()
@@ -437,4 +450,9 @@ impl<'a> Trial<'a> {
     pub(crate) async fn is_quiet(&self) {
         self.learnt.places.all_free().await;
     }
+}
+
+fn placed(carrier: &Carrier, request: Request, key: &str, form: Form) -> Result<Request, Stop> {
+    let placed = carrier.put(request, key, form);
+    placed.ok_or_else(|| Stop::not_observable(format!("this operation has no place for a key at {carrier}")))
 }

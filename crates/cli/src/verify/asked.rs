@@ -39,9 +39,11 @@ pub(super) struct Asked {
     /// Another caller's
     #[arg(long, value_name = "NAME: VALUE")]
     second_credential: Option<String>,
-    /// Where a key stands: header:NAME or body:/member [default: header:idempotency-key]
-    #[arg(long, value_name = "CARRIER")]
-    key_carrier: Option<String>,
+    /// Where a key stands: header:NAME, query:NAME, body:/member, form:NAME, or path:NAME for a path with {NAME} in it; the
+    /// first if given more than once, and the others are where the API looks for the same key as well [default:
+    /// header:idempotency-key]
+    #[arg(long = "key-carrier", value_name = "CARRIER")]
+    key_carriers: Vec<String>,
     /// How a key is written in a header [default: as the profile says]
     #[arg(long, value_name = "FORM")]
     key_form: Option<Written>,
@@ -132,8 +134,10 @@ impl Asked {
             plan.credentials.second = Some(credential(line)?);
             plan.credentials.variables.retain(|(who, ..)| *who != Who::Second);
         }
-        if let Some(carrier) = &self.key_carrier {
-            plan.key.carrier = Carrier::parse(carrier)?;
+        if let Some((first, others)) = self.key_carriers.split_first() {
+            plan.key.carrier = Carrier::parse(first)?;
+            plan.key.also = others.iter().map(|other| Carrier::parse(other)).collect::<Result<_, _>>()?;
+            plan.key.checked()?;
         }
         if let Some(form) = self.key_form {
             plan.key.form = Some(match form {

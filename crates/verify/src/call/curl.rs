@@ -119,6 +119,7 @@ mod tests {
             who: Who::Second,
             manner: Manner::Whole,
             fault: Fault::None,
+            in_path: None,
             changed: None,
             token: String::new(),
             minted: Vec::new(),

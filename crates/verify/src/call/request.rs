@@ -26,6 +26,8 @@ pub struct Request {
     pub fault: Fault,
     /// A body that stands for another request, where the plan gives one.
     pub changed: Option<Bytes>,
+    /// What stands in its path as a key.
+    pub in_path: Option<String>,
     /// The fresh value in it by which an application behind the system knows it again.
     pub token: String,
     /// All fresh values that were made for it.

@@ -88,7 +88,7 @@ fn key<'a>(trial: &'a mut Trial<'_>) -> Running<'a> {
     Box::pin(async move {
         let Carrier::Header(name) = &trial.plan().key.carrier else {
             return Err(Stop::not_observable(
-                "the key stands in the body, which has to arrive as it was sent",
+                "the key stands in what has to arrive as it was sent: see forward/altered",
             ));
         };
         let request = trial.operation()?;

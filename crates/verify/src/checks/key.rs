@@ -1,5 +1,6 @@
 //! What a key is, and what is none.
 
+mod carriers;
 mod distinct;
 mod malformed;
 mod needed;
@@ -16,6 +17,8 @@ const FAILS: &str = "draft-ietf-httpapi-idempotency-key-header-07, section 2.1; 
 const ONE: &str = "draft-ietf-httpapi-idempotency-key-header-07, section 2.1: not more than one field";
 const UNIQUE: &str = "draft-ietf-httpapi-idempotency-key-header-07, section 2.2; RFC 9651, section 3.3.3: strings are compared as they are";
 const VALIDATE: &str = "draft-ietf-httpapi-idempotency-key-header-07, \"Security Considerations\": always validate the key before processing";
+const ONE_REQUEST: &str =
+    "draft-ietf-httpapi-idempotency-key-header-07, section 2.2: a key stands for one request";
 const MISSING: &str = "draft-ietf-httpapi-idempotency-key-header-07, section 2.7";
 
 /// Both take for a key what is none: one passes it over, the other takes any text.
@@ -111,5 +114,23 @@ pub(super) const CHECKS: &[Check] = &[
         needs: &[],
         controls: TAKES_ANYTHING,
         run: |trial| Box::pin(malformed::accepted(trial, Malformed::OtherType)),
+    },
+    Check {
+        id: "key/carriers-disagree",
+        level: Level::Must,
+        requirement: "A request with two keys that differ, in two places where the API looks for one, is refused and has no effect.",
+        source: ONE_REQUEST,
+        needs: &[Need::Counter, Need::Carriers],
+        controls: &[Defect::FirstCarrierWins],
+        run: |trial| Box::pin(carriers::disagree(trial)),
+    },
+    Check {
+        id: "key/carriers-apart",
+        level: Level::Must,
+        requirement: "A key is the same wherever the API looks for it: in another place, or in two, it has no second effect.",
+        source: ONE_REQUEST,
+        needs: &[Need::Counter, Need::Carriers],
+        controls: &[Defect::CarriersApart],
+        run: |trial| Box::pin(carriers::apart(trial)),
     },
 ];

@@ -100,6 +100,16 @@ mod tests {
             ),
             (
                 "target = \"http://h\"\n",
+                "[key]\nalso = [\"path:id\"]\n",
+                "key.also: a path is never without its key: make path:id the first carrier",
+            ),
+            (
+                "target = \"http://h\"\n",
+                "[key]\nalso = [\"header:Idempotency-Key\"]\n",
+                "key.also: header:idempotency-key is there twice",
+            ),
+            (
+                "target = \"http://h\"\n",
                 "[operations.slow]\nrequest = \"transfers\"\n",
                 "operations.slow.request: \"transfers\" is no request",
             ),

@@ -178,6 +178,7 @@ impl Operation {
             who: Who::Nobody,
             manner: Manner::Whole,
             fault: Fault::None,
+            in_path: None,
             changed: self.changed.as_ref().map(|changed| changed.with(&fresh).into()),
             minted: fresh.minted(),
             token: fresh.token,

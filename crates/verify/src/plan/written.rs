@@ -60,6 +60,8 @@ struct Written {
 #[serde(deny_unknown_fields)]
 struct Key {
     carrier: Option<String>,
+    #[serde(default)]
+    also: Vec<String>,
     form: Option<Form_>,
     required: Option<bool>,
     lease: Option<String>,
@@ -214,8 +216,11 @@ impl Key {
         });
         let carrier = self.carrier.as_deref().map(Carrier::parse).transpose();
         let carrier = carrier.map_err(|error| error.within("key.carrier"))?.unwrap_or(usual.carrier);
+        let also = self.also.iter().map(|text| Carrier::parse(text)).collect::<Result<_, _>>();
+        let also = also.map_err(|error| error.within("key.also"))?;
         let lease = self.lease.map(|text| duration::at_most("key.lease", &text, LEASE_MAX)).transpose()?;
-        Ok(KeyRule { carrier, form, required: self.required, lease })
+        let rule = KeyRule { carrier, also, form, required: self.required, lease };
+        rule.checked().map_err(|error| error.within("key.also")).map(|()| rule)
     }
 }
 

@@ -53,7 +53,9 @@ pub(super) fn changed_beside_what_is_fresh(request: &Request, carrier: &Carrier)
 pub(super) fn leaves(body: &Value, carrier: &Carrier) -> Vec<String> {
     match carrier {
         Carrier::Body(pointer) => below(body, String::new(), Some(pointer)),
-        Carrier::Header(_) => below(body, String::new(), None),
+        Carrier::Header(_) | Carrier::Query(_) | Carrier::Form(_) | Carrier::Path(_) => {
+            below(body, String::new(), None)
+        }
     }
 }
 
@@ -104,6 +106,7 @@ mod tests {
             who: Who::First,
             manner: Manner::Whole,
             fault: Fault::None,
+            in_path: None,
             changed: None,
             token: String::new(),
             minted: Vec::new(),

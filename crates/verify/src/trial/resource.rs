@@ -113,6 +113,7 @@ impl Document {
             who: Who::Nobody,
             manner: Manner::Whole,
             fault: Fault::None,
+            in_path: None,
             changed: None,
             token: self.token.clone(),
             minted: vec![Minted::Token(self.token.clone())],

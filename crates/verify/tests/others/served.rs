@@ -150,10 +150,13 @@ impl Api {
         answers.entry(name.to_owned()).or_insert_with(new).1.clone()
     }
 
+    pub(crate) fn is_known(&self, name: &str) -> bool {
+        self.answers.lock().expect("no answer panics").contains_key(name)
+    }
+
     /// The same, and who comes later is told that it is there.
     pub(crate) fn first_for_each(&self, name: &str) -> Answer {
-        let known = self.answers.lock().expect("no answer panics").contains_key(name);
-        match known {
+        match self.is_known(name) {
             true => Answer::new(409, r#"{"title":"there is such an order"}"#),
             false => self.once_for_each(name),
         }

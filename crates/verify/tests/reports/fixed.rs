@@ -127,6 +127,7 @@ fn exchange(key: &str, status: u16, body: &str) -> (Request, Outcome) {
         who: Who::First,
         manner: Manner::Whole,
         fault: Fault::None,
+        in_path: None,
         changed: None,
         token: "t".into(),
         minted: vec![Minted::Key(key.to_owned())],

@@ -63,12 +63,20 @@ impl Malformed {
                     .ok_or_else(|| Stop::not_observable("keys are bare here: it is a key like any other"))?;
                 Ok(with_lines(request, name, &lines))
             }
-            (Carrier::Body(_), Self::Empty) => trial.keyed(request, ""),
+            (Carrier::Body(_) | Carrier::Query(_) | Carrier::Form(_), Self::Empty) => {
+                trial.keyed(request, "")
+            }
             (Carrier::Body(pointer), Self::OtherType) => carrier
                 .put_value(request, random::number().into())
                 .ok_or_else(|| Stop::not_observable(format!("the body has no place for a key at {pointer}"))),
-            (Carrier::Body(_), _) => {
-                Err(Stop::not_observable("keys stand in bodies here, where this cannot be"))
+            (Carrier::Query(_) | Carrier::Form(_), Self::Two) => {
+                let keyed = trial.keyed_anew(&request)?;
+                carrier.put_beside(keyed, &random::uuid()).ok_or_else(|| {
+                    Stop::not_observable(format!("there is no place for two keys at {carrier}"))
+                })
+            }
+            (Carrier::Body(_) | Carrier::Query(_) | Carrier::Form(_) | Carrier::Path(_), _) => {
+                Err(Stop::not_observable(format!("keys stand at {carrier} here, where this cannot be")))
             }
         }
     }
@@ -125,7 +133,7 @@ pub(super) async fn ignored(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
         taken += 1;
     }
     match refused + taken {
-        0 => Err(Stop::not_observable("keys stand in bodies here, where all texts are keys")),
+        0 => Err(Stop::not_observable("keys stand here where all texts are keys")),
         _ => Ok(Verdict::pass(format!("{refused} refused, {taken} taken as they are"))),
     }
 }

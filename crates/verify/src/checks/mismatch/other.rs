@@ -7,6 +7,7 @@ use http::{HeaderValue, Method, header};
 
 use crate::{
     call::{Answer, Request},
+    plan::{Carrier, Plan},
     random,
     trial::Trial,
     verdict::{Stop, Verdict},
@@ -26,7 +27,11 @@ pub(super) async fn path(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
 
 /// The path of another operation by the same method.
 fn another_path(trial: &Trial<'_>) -> Option<String> {
-    let operations = &trial.plan().operations;
+    let Plan { key, operations, .. } = trial.plan();
+    if let Carrier::Path(_) = key.carrier {
+        // The path is the key.
+        return None;
+    }
     let create = trial.unkeyed(&operations.create);
     let others = [&operations.slow, &operations.large, &operations.fails];
     let others = others.into_iter().flatten().filter(|other| other.method == create.method);
