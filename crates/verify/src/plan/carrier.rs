@@ -110,9 +110,8 @@ impl Carrier {
                 request.body = without(&request.body, pointer).unwrap_or(request.body);
             }
             Self::Form(name) if is_form(&request) => {
-                let fields = |body: &Bytes| without_field(&String::from_utf8_lossy(body), name).into();
-                request.body = fields(&request.body);
-                request.changed = request.changed.as_ref().map(fields);
+                request.body = without_form_field(&request.body, name);
+                request.changed = request.changed.as_ref().map(|changed| without_form_field(changed, name));
             }
             Self::Form(_) => {}
             Self::Path(name) => {
@@ -140,13 +139,9 @@ impl Request {
                 self.path = format!("{}{joint}{}={}", self.path, encoded(name), encoded(key));
             }
             Carrier::Form(name) if is_form(&self) => {
-                let and = |body: &Bytes| {
-                    let joint: &[u8] = if body.is_empty() { b"" } else { b"&" };
-                    let field = format!("{}={}", encoded(name), encoded(key));
-                    [body.as_ref(), joint, field.as_bytes()].concat().into()
-                };
-                self.body = and(&self.body);
-                self.changed = self.changed.as_ref().map(and);
+                let field = format!("{}={}", encoded(name), encoded(key));
+                self.body = with_form_field(&self.body, &field);
+                self.changed = self.changed.as_ref().map(|changed| with_form_field(changed, &field));
             }
             Carrier::Header(_) | Carrier::Body(_) | Carrier::Form(_) | Carrier::Path(_) => return None,
         }
@@ -177,6 +172,15 @@ fn is_form(request: &Request) -> bool {
     let line = request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     line.and_then(|line| line.split(';').next())
         .is_some_and(|essence| essence.trim().eq_ignore_ascii_case(FORM))
+}
+
+fn with_form_field(form: &Bytes, field: &str) -> Bytes {
+    let joint: &[u8] = if form.is_empty() { b"" } else { b"&" };
+    [form.as_ref(), joint, field.as_bytes()].concat().into()
+}
+
+fn without_form_field(form: &Bytes, name: &str) -> Bytes {
+    without_field(&String::from_utf8_lossy(form), name).into()
 }
 
 /// All fields of a form or a query but those of that name.
