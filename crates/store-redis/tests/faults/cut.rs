@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use onlyonce_core::record::ReleaseCause;
+use onlyonce_ledger::store::{Applied, Body, Command, ErrorKind, Store};
+use onlyonce_store_redis::RedisStore;
 use onlyonce_testbed::{
     proxy::{Fault, Proxy},
     servers::Redis,
@@ -110,28 +112,31 @@ async fn a_renewal_whose_answer_was_lost_keeps_the_lease() {
     assert_eq!(cut.direct.state(&request).await, "completed, fence 1");
 }
 
-/// A server that cannot be reached is told at once, and nothing is in doubt.
+/// Called *not applied*, it would be given up, and nobody would release it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_claim_that_was_never_sent_leaves_the_key_free() {
-    use onlyonce_ledger::store::{ErrorKind, Store};
-
+async fn a_write_whose_answer_was_lost_is_unknown_and_one_that_was_never_sent_is_not_applied() {
     let mut server = Redis::start().await;
-    let (store, _) = onlyonce_store_redis::RedisStore::open(options(&server.url())).await.unwrap();
-    server.stop().await;
-    let claim = || async {
-        let command = onlyonce_ledger::store::Command {
-            id: request(1).id,
-            expect: None,
-            head: crate::kept::row(),
-            body: onlyonce_ledger::store::Body::Keep,
-            note: None,
-        };
-        store.apply(vec![command]).await.map_err(|error| error.kind())
+    let proxy = Proxy::start(server.addr()).await;
+    let (store, _) = RedisStore::open(options(&format!("redis://{}", proxy.addr()))).await.unwrap();
+    let claim = |key| {
+        let (id, head) = (request(key).id, crate::kept::row());
+        Command { id, expect: None, head, body: Body::Keep, note: None }
     };
-    until("it is known to be gone", async || claim().await == Err(ErrorKind::NotApplied)).await;
+    let apply = async |key| store.apply(vec![claim(key)]).await.map_err(|error| error.kind());
+    assert_eq!(apply(1).await, Ok(vec![Applied::Yes]));
+    proxy.lose_answers(true);
+    assert_eq!(apply(2).await, Err(ErrorKind::Unknown));
+    proxy.lose_answers(false);
+    until("it is found", async || {
+        store.heads(&[request(2).id]).await.is_ok_and(|rows| rows == [Some(crate::kept::row())])
+    })
+    .await;
+
+    server.stop().await;
+    // What was under way when it ended may be in doubt; once it is known to be gone, nothing is.
+    until("it is known to be gone", async || apply(3).await == Err(ErrorKind::NotApplied)).await;
+    assert_eq!(apply(4).await, Err(ErrorKind::NotApplied));
     server.restart().await;
-    let row = async || store.heads(&[request(1).id]).await;
-    until("it can be read again", async || row().await.is_ok()).await;
-    assert_eq!(row().await.unwrap(), [None]);
-    until("it is found again", async || claim().await.is_ok()).await;
+    until("it is found again", async || apply(5).await.is_ok()).await;
+    assert_eq!(store.heads(&[request(4).id]).await.unwrap(), [None]);
 }

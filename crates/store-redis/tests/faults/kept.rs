@@ -84,6 +84,32 @@ async fn a_row_that_the_server_has_dropped_leaves_the_indexes_with_the_next_swee
     assert_eq!(server.ask(&format!("EXISTS {RESULT}")).await, "0");
 }
 
+/// The look for expired rows and their removal are two steps, and the key was claimed anew in between.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_leaves_a_row_that_is_another_than_was_read() {
+    let server = Redis::start().await;
+    let mut connection = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    let removal = redis::Script::new(include_str!("../../src/scripts/remove.lua"));
+    let row = row();
+    let mut remove = |version: &[u8]| -> usize {
+        let mut removal = removal.prepare_invoke();
+        for key in ["row", "result", "ended"] {
+            removal.key(key);
+        }
+        removal.arg(version).arg("id").invoke(&mut connection).unwrap()
+    };
+    let mut set = redis::cmd("SET");
+    set.arg("row").arg(&row[..]);
+    set.query::<()>(&mut redis::Client::open(server.url()).unwrap().get_connection().unwrap()).unwrap();
+    let (read, mut another) = (row[10..30].to_vec(), row[10..30].to_vec());
+    another[19] ^= 1;
+    assert_eq!(remove(&another), 0);
+    assert_eq!(remove(b""), 0);
+    assert_eq!(server.ask("EXISTS row").await, "1");
+    assert_eq!(remove(&read), 1);
+    assert_eq!(server.ask("EXISTS row").await, "0");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_forgets_its_scripts_under_load_is_given_them_again() {
     let server = Redis::start().await;
