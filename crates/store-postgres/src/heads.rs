@@ -128,5 +128,5 @@ impl Waiting {
 /// The same failure for each who waited.
 fn again(error: &Error) -> Error {
     let source = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-    Error::new(error.kind(), source)
+    if error.is_full() { Error::full(source) } else { Error::new(error.kind(), source) }
 }
