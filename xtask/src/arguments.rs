@@ -5,8 +5,9 @@
 
 use std::num::{NonZeroU32, ParseIntError};
 
+use crate::bench::{self, Part, Stores, Subject};
 use crate::failure::Failure;
-use crate::{bench, storm};
+use crate::storm;
 
 /// What `cargo xtask` and `cargo xtask help` print.
 pub(crate) const HELP: &str = "\
@@ -17,6 +18,9 @@ cargo xtask COMMAND
   storm [--kills N] [--seed S]    the whole kill -9 storm (default 40 kills in each window)
   bench gateway [--seconds N] [--quick]
                                   builds the release, measures the gateway beside nginx and a bare upstream
+  bench stores [--expiry | --bloat] [--only BACKEND] [--seconds N] [--quick]
+                                  the same of the ledger on each backend beside the naive way, on servers of
+                                  its own; or what expiry costs; or what becomes of PostgreSQL's table
   tools                           finds or installs what the tests need (apt-get, as root)
   servers                         PostgreSQL, Redis and a Redis Cluster for tests, until Ctrl-C; prints the
                                   environment that hands them to `cargo test`
@@ -34,7 +38,7 @@ pub(crate) enum Command {
     Tidy,
     /// The full crash storm.
     Storm(storm::Options),
-    /// Measure the gateway.
+    /// Measure the gateway or the stores.
     Bench(bench::Options),
     /// Find or install what the tests need.
     Tools,
@@ -85,15 +89,19 @@ fn bench_options(words: &[String]) -> Result<bench::Options, Failure> {
     let mut words = words.iter();
     match words.next().map(String::as_str) {
         Some("gateway") => {}
+        Some("stores") => options.subject = Subject::Stores(Stores::default()),
         Some(other) => return Err(Failure::usage(format!("bench measures no {other:?}"))),
-        None => return Err(Failure::usage("bench needs the word gateway")),
+        None => return Err(Failure::usage("bench needs the word gateway or the word stores")),
     }
     while let Some(name) = words.next() {
-        let mut value = || words.next().ok_or_else(|| Failure::usage(format!("{name} needs a number")));
-        match name.as_str() {
-            "--seconds" => options.seconds = Some(number::<NonZeroU32>(name, value()?)?),
-            "--quick" => options.quick = true,
-            other => return Err(Failure::usage(format!("bench takes no {other:?}"))),
+        let mut value = || words.next().ok_or_else(|| Failure::usage(format!("{name} needs a value")));
+        match (name.as_str(), &mut options.subject) {
+            ("--seconds", _) => options.seconds = Some(number::<NonZeroU32>(name, value()?)?),
+            ("--quick", _) => options.quick = true,
+            ("--expiry", Subject::Stores(stores)) if stores.part == Part::Speed => stores.part = Part::Expiry,
+            ("--bloat", Subject::Stores(stores)) if stores.part == Part::Speed => stores.part = Part::Bloat,
+            ("--only", Subject::Stores(stores)) => stores.only = Some(value()?.clone()),
+            (other, _) => return Err(Failure::usage(format!("bench takes no {other:?}"))),
         }
     }
     Ok(options)
@@ -118,7 +126,9 @@ mod tests {
 
     #[test]
     fn help_names_every_command() {
-        for line in ["test", "tidy", "storm", "bench gateway", "tools", "servers", "screenshot"] {
+        for line in
+            ["test", "tidy", "storm", "bench gateway", "bench stores", "tools", "servers", "screenshot"]
+        {
             assert!(parse(line).is_ok(), "{line} is a command");
             assert!(HELP.contains(&format!("\n  {line} ")), "{line} is in the help text");
         }
@@ -133,9 +143,25 @@ mod tests {
 
     #[test]
     fn bench_reads_seconds_and_quick() {
-        let expected = bench::Options { seconds: NonZeroU32::new(3), quick: true };
+        let expected =
+            bench::Options { seconds: NonZeroU32::new(3), quick: true, ..bench::Options::default() };
         assert_eq!(parse("bench gateway --quick --seconds 3").unwrap(), Command::Bench(expected));
         assert_eq!(parse("bench gateway").unwrap(), Command::Bench(bench::Options::default()));
+    }
+
+    #[test]
+    fn bench_of_the_stores_takes_a_part_and_a_backend() {
+        let of = |part, only: Option<&str>| {
+            let only = only.map(str::to_owned);
+            let subject = Subject::Stores(Stores { part, only });
+            Command::Bench(bench::Options { subject, ..bench::Options::default() })
+        };
+        assert_eq!(parse("bench stores").unwrap(), of(Part::Speed, None));
+        assert_eq!(parse("bench stores --bloat").unwrap(), of(Part::Bloat, None));
+        assert_eq!(parse("bench stores --expiry --only redis").unwrap(), of(Part::Expiry, Some("redis")));
+        for line in ["bench stores --expiry --bloat", "bench gateway --bloat", "bench stores --only"] {
+            assert!(parse(line).is_err(), "{line} is refused");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! How fast the gateway is, beside nginx as a plain proxy and a bare upstream, in one run on one machine.
+//! How fast the gateway is, beside nginx as a plain proxy and a bare upstream, in one run on one machine; and how fast the
+//! ledger is on each backend, beside the naive way ([`stores`]).
 //!
-//! `cargo xtask bench gateway` builds what is measured and starts this. Everything is measured from outside, over
+//! `cargo xtask bench gateway` builds what is measured and starts this. The gateway is measured from outside, over
 //! sockets and from `/proc`, on the released binary as a user would start it.
 //!
 //! Invariant: an answer that is not the one expected ends the run. A number is never printed for something else than
@@ -14,11 +15,13 @@ mod gateway;
 mod load;
 mod machine;
 mod nginx;
+mod operation;
 mod profile;
 mod report;
 mod rounds;
 mod run;
 mod start_up;
+mod stores;
 mod system;
 mod upstream;
 mod waiters;
@@ -45,6 +48,8 @@ enum Command {
     Waiters(run::Part),
     /// Of that, start-up and bytes alone.
     Records(run::Part),
+    /// How fast each backend claims and completes, beside the naive way.
+    Stores(stores::Options),
     /// The bare upstream, until it is killed.
     Upstream,
     /// Load on a gateway that runs already, for a profiler beside it.
@@ -71,6 +76,7 @@ fn main() -> ExitCode {
         Command::Waiters(part) => on_one_thread(run::crowd(part)),
         Command::Records(part) => on_one_thread(run::full(part)),
         Command::Load(options) => on_one_thread(profile::run(options)),
+        Command::Stores(options) => on_all_threads(stores::run(options)),
         Command::Upstream => on_one_thread(upstream::serve_until_killed()),
         Command::Fill { ledger, records, bytes, secret } => fill::run(&ledger, &secret, records, bytes),
     };
@@ -87,6 +93,12 @@ fn main() -> ExitCode {
 fn on_one_thread(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     tokio::task::LocalSet::new().block_on(&runtime, unless_interrupted(work))
+}
+
+/// What is measured in this process has all processors, as it would have in a gateway.
+fn on_all_threads(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(unless_interrupted(work))
 }
 
 /// Work that a signal drops instead of ending the process, so that nginx and the gateway end with whoever started them.

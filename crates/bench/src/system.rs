@@ -31,9 +31,8 @@ impl Processes {
 
     /// Processor time so far, user and system, all threads.
     pub(crate) fn cpu(&self) -> Result<Duration, Failure> {
-        let ticks = self.0.iter().try_fold(0, |sum, pid| Ok::<_, Failure>(sum + stat(*pid)?.ticks))?;
-        let per_second = rustix::param::clock_ticks_per_second();
-        Ok(Duration::from_micros(ticks * 1_000_000 / per_second.max(1)))
+        let sum = self.0.iter().try_fold(0, |sum, pid| Ok::<_, Failure>(sum + stat(*pid)?.ticks))?;
+        Ok(ticks(sum))
     }
 
     /// Bytes of memory that are resident now.
@@ -64,21 +63,55 @@ impl Processes {
     }
 }
 
+/// Processes with their children, those that have ended included.
+#[derive(Clone, Debug)]
+pub(crate) struct Family(Vec<u32>);
+
+impl Family {
+    pub(crate) fn of(parents: impl IntoIterator<Item = u32>) -> Self {
+        Self(parents.into_iter().collect())
+    }
+
+    /// Processor time so far. A child that ends while this looks may be missed once.
+    pub(crate) fn cpu(&self) -> Result<Duration, Failure> {
+        let mut sum = Duration::ZERO;
+        for parent in &self.0 {
+            let children = Processes::family(*parent)?;
+            // One that has ended meanwhile counts with its parent the next time.
+            let living: u64 =
+                children.0.iter().filter_map(|pid| stat(*pid).ok()).map(|stat| stat.ticks).sum();
+            sum += ticks(stat(*parent)?.of_children + living);
+        }
+        Ok(sum)
+    }
+}
+
 struct Stat {
     parent: u32,
     ticks: u64,
+    /// Of children that have ended and been waited for.
+    of_children: u64,
 }
 
-/// proc(5): after the name in parentheses come state and parent; user and system time are 12 and 13 fields further on.
+fn ticks(count: u64) -> Duration {
+    let per_second = rustix::param::clock_ticks_per_second();
+    Duration::from_micros(count * 1_000_000 / per_second.max(1))
+}
+
+/// proc(5): after the name in parentheses come state and parent; user and system time are 10 and 11 fields further on, then
+/// those of children that were waited for.
 fn stat(pid: u32) -> Result<Stat, Failure> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let rest = text.rsplit(')').next().unwrap_or_default();
     let fields: Vec<i64> = rest.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
     let at = |index: usize| fields.get(index).and_then(|field| u64::try_from(*field).ok());
-    let (Some(parent), Some(user), Some(system)) = (at(0), at(10), at(11)) else {
+    let [Some(parent), Some(user), Some(system), Some(children_user), Some(children_system)] =
+        [0, 10, 11, 12, 13].map(at)
+    else {
         return Err(Failure::new(format!("/proc/{pid}/stat cannot be read")));
     };
-    Ok(Stat { parent: u32::try_from(parent)?, ticks: user + system })
+    let of_children = children_user + children_system;
+    Ok(Stat { parent: u32::try_from(parent)?, ticks: user + system, of_children })
 }
 
 /// How many may wait at a gateway beside `others`, `wanted` at most: raises the limit on open files, which the gateway

@@ -123,6 +123,11 @@ impl Daemon {
         self.port.addr()
     }
 
+    /// Its first process, where it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// The end of its log.
     pub fn log(&self) -> String {
         self.place.log()
