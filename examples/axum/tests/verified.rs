@@ -45,9 +45,6 @@ async fn nothing_fails() {
         Verdict::Pass { .. } | Verdict::Deviates { .. } | Verdict::NotObservable { .. } => None,
     };
     let failed: Vec<String> = report.findings.iter().filter_map(told).collect();
-    for f in &report.findings {
-        if !matches!(f.verdict, Verdict::Pass { .. }) {}
-    }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
     assert!(report.summary().passed > 40, "{:?}", report.summary());
 }
