@@ -90,9 +90,10 @@ async fn second_effect(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
         3 => {}
         fewer @ ..3 => return Err(Stop::not_observable(format!("{fewer} effects of three requests"))),
         effects => {
-            // Those that come at once are judged by others.
-            trial.repeats_do_nothing().await?;
-            return Ok(Verdict::fail(THREE, format!("{effects} effects")));
+            // Judged by others, and not once more here: one that is late cannot be told from them.
+            return Err(Stop::not_observable(format!(
+                "{effects} effects at once of three requests: see replay/runs-again and race/two-run"
+            )));
         }
     }
     let counted = Instant::now();
