@@ -64,7 +64,8 @@ const CHECKS: [&str; 9] = [
 
 /// The plan for a fixture.
 fn of(fixture: &Fixture, text: &str) -> Plan {
-    let asked = Plan::parse(&format!("target = \"{}\"\n{text}", fixture.plan().target)).expect("a plan of this file");
+    let asked =
+        Plan::parse(&format!("target = \"{}\"\n{text}", fixture.plan().target)).expect("a plan of this file");
     Plan { credentials: fixture.plan().credentials, bounds: fixture.plan().bounds, ..asked }
 }
 
