@@ -9,5 +9,6 @@
 
 mod bank;
 mod behind;
+mod carriers;
 mod killable;
 mod report;
