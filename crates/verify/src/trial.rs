@@ -277,6 +277,15 @@ impl<'a> Trial<'a> {
         Ok(())
     }
 
+    /// How many effects there are once those of requests that nobody counted have had time to come.
+    pub(crate) async fn count_at_rest(&mut self) -> Result<Count, Stop> {
+        let (now, too_many) = (self.count().await?, self.too_many);
+        self.settled(now, 0).await?;
+        // Those that came meanwhile were asked for.
+        self.too_many = too_many;
+        self.count().await
+    }
+
     async fn settled(&mut self, before: Count, expected: i64) -> Result<Settled, Stop> {
         let settle = self.plan.bounds.settle;
         let quiet = self.learnt.lag().min(settle).max(QUIET);

@@ -56,7 +56,8 @@ async fn forgotten(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
         trial.at_once("others, with keys of their own", others?).await?;
     }
     trial.still_kept(first.at)?;
-    let before = trial.count().await?;
+    // Effects of the others that come after their answers are no second one.
+    let before = trial.count_at_rest().await?;
     let repeat = trial.until_settled("the first request of this run, again", &first.request).await?;
     let effects = trial.effects_since(before, 0).await?;
     let others = first.others();
