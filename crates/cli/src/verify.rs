@@ -58,9 +58,10 @@ pub(crate) struct Arguments {
     /// End with 7 also where something only should hold and does not
     #[arg(long)]
     strict: bool,
-    /// A host besides this machine that may be asked, with real effects
-    #[arg(long, value_name = "HOST")]
-    allow_host: Option<String>,
+    /// A host besides this machine that may be asked, with real effects, or an address that others reach on which calls are
+    /// counted; may be given more than once
+    #[arg(long = "allow-host", value_name = "HOST")]
+    allowed: Vec<String>,
     /// Write the report to a file too: text=FILE, json=FILE, html=FILE; `-` is stdout, in place of the usual report
     #[arg(long = "report", value_name = "FORMAT=FILE", value_parser = reports::destination)]
     reports: Vec<Destination>,
@@ -121,8 +122,11 @@ async fn verify(arguments: &Arguments) -> Result<Exit, Failure> {
     }
     // Before anything is sent: a report that cannot be written is not worth the effects.
     let reports = reports::open(&arguments.reports)?;
-    consent::obtain(&plan, &run, arguments.allow_host.as_deref())?;
+    consent::obtain(&plan, &run, &arguments.allowed)?;
     let run = run.listening().await.map_err(|error| Failure::usage(error.to_string()))?;
+    if let Some(sink) = run.sink() {
+        tell(&format!("calls that come back count as effects: {sink}"));
+    }
     waiting::until_it_listens(&plan.target).await;
     run.preflight().await.map_err(|obstacle| {
         Failure::Told(Exit::Unverified, format!("{}\n\nhint: {}", obstacle.seen, obstacle.cure))

@@ -316,6 +316,14 @@ impl Fixture {
         Self::started(Layer::new(defect, Some(retention)), Some(retention), None).await
     }
 
+    /// One that calls back there after each effect, with the list that it added to: `{"type":"added","list":"/transfers"}`.
+    ///
+    /// # Errors
+    /// If it cannot listen.
+    pub async fn start_calling(defect: Option<Defect>, calls: SocketAddr) -> io::Result<Self> {
+        Self::started(Layer::new(defect, None).calling(calls), None, None).await
+    }
+
     async fn started(
         layer: Layer,
         retention: Option<Duration>,

@@ -21,6 +21,7 @@ pub mod preflight;
 pub mod profile;
 pub mod report;
 pub mod run;
+pub mod sink;
 pub mod trial;
 pub mod upstream;
 pub mod verdict;

@@ -79,7 +79,7 @@ impl Plan {
     /// Whose values stand in no report: those of the callers, and what stands beside them in the headers of operations.
     pub(crate) fn secrets(&self) -> Credentials {
         let mut secrets = self.credentials.clone();
-        let counted = self.counter.iter().map(|counter| &counter.operation);
+        let counted = self.counter.iter().filter_map(Counter::question);
         for operation in self.operations.all().chain(counted) {
             for (name, value) in &operation.headers {
                 if self.credentials.is_secret(name.as_str()) {

@@ -8,6 +8,7 @@ use http::StatusCode;
 
 use crate::{
     call::{Answer, Lost, NO_ADDRESS, Request},
+    counter::Counter,
     plan::{Carrier, Form},
     random,
     report::Hidden,
@@ -85,12 +86,12 @@ async fn again(trial: &mut Trial<'_>, first: &Request) -> Result<(), Obstacle> {
 
 /// The count before the first request, which also shows whether the counter can be read.
 async fn counted(trial: &mut Trial<'_>) -> Result<Count, Obstacle> {
-    if let Some(counter) = &trial.plan().counter {
-        let question = trial.unkeyed(&counter.operation);
+    if let Some(operation) = trial.plan().counter.as_ref().and_then(Counter::question) {
+        let question = trial.unkeyed(operation);
         let answer = trial.send("count the effects", &question).await.map_err(|stop| told(trial, stop))?;
         if !answer.status.is_success() {
             return Err(Obstacle {
-                seen: format!("the counter, {}, was answered with {answer}", counter.operation),
+                seen: format!("the counter, {}, was answered with {answer}", operation),
                 cure: match answer.status {
                     StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => CREDENTIAL.into(),
                     _ => COUNTER.into(),
@@ -116,6 +117,12 @@ async fn bare_is_taken(trial: &mut Trial<'_>) -> bool {
 async fn one_effect(trial: &mut Trial<'_>, before: Count, answer: &Answer) -> Result<(), Obstacle> {
     match trial.movement_since(before, 1).await.map_err(|stop| told(trial, stop))? {
         1 => Ok(()),
+        0 if let Some(sink) = trial.plan().counter.as_ref().and_then(Counter::sink) => Err(Obstacle {
+            seen: format!("the first request was answered with {answer}, but no call has come that counts: {sink}"),
+            cure: "let the API, or what stands behind it, call there once for each effect, or give it more time: bounds.settle in \
+                   a plan"
+                .into(),
+        }),
         0 => Err(Obstacle {
             seen: format!("the first request was answered with {answer}, but what counts effects did not move"),
             cure: "count what this request changes (a list that ends at a page stops counting when that is full), or give \

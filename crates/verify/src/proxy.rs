@@ -196,7 +196,7 @@ mod tests {
         request.headers.extend(plan.credentials.first.clone());
         let way = way(plan.target.clone());
         let seen = carry(&way, &request, place()).await;
-        let mut count = plan.counter.as_ref().unwrap().operation.request();
+        let mut count = plan.counter.as_ref().unwrap().question().unwrap().request();
         count.headers.extend(plan.credentials.first.clone());
         let counted = exchange(&way, &count).await.unwrap();
         (seen, counted.json().unwrap().as_array().unwrap().len())

@@ -2,6 +2,7 @@
 
 use crate::{
     call::{Names, Request, Together, curl},
+    counter::Counter,
     plan::{Operation, Plan, Resource, Template},
     trial::Trial,
 };
@@ -43,8 +44,8 @@ pub(crate) fn lines(plan: &Plan, trial: &Trial<'_>) -> Vec<(&'static str, String
     for (what, operation) in plan.resource.iter().flat_map(of_a_resource) {
         tell(what, &trial.unkeyed(&operation));
     }
-    if let Some(counter) = &plan.counter {
-        tell("counts effects, again and again", &trial.unkeyed(&counter.operation));
+    if let Some(question) = plan.counter.as_ref().and_then(Counter::question) {
+        tell("counts effects, again and again", &trial.unkeyed(question));
     }
     lines
 }

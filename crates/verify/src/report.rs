@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use crate::{
     call::Origin,
     check::{Check, Level},
+    counter::Counter,
     plan::{Credentials, Plan},
     profile::Profile,
     trial::Step,
@@ -46,6 +47,8 @@ pub struct Report {
     pub not_tried: usize,
     /// Whether the verifier was the application behind what was verified.
     pub upstream_view: bool,
+    /// Calls that counted as effects, by where they came.
+    pub calls: Option<String>,
     /// Whose headers stand in no report.
     pub credentials: Credentials,
 }
@@ -94,6 +97,7 @@ impl Report {
             unreached: 0,
             not_tried: 0,
             upstream_view: plan.upstream.is_some(),
+            calls: plan.counter.as_ref().and_then(Counter::sink).map(ToString::to_string),
             credentials: plan.secrets(),
         }
     }

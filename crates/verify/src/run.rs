@@ -8,11 +8,13 @@ use crate::{
     call::Lost,
     check::{Check, Need},
     checks, commands,
+    counter::Counter,
     plan::Plan,
     preflight::{self, Obstacle},
     profile::Profile,
     rehearsal,
     report::{Finding, Hidden, Report},
+    sink::{Calls, Sink},
     trial::{Learnt, Trial},
     upstream::Application,
     verdict::{Stop, Verdict},
@@ -32,6 +34,8 @@ pub struct Run<'a> {
     learnt: Learnt,
     /// What is behind the API, in the upstream view.
     application: Option<Arc<Application>>,
+    /// Calls that come back, where they count.
+    calls: Option<Arc<Calls>>,
 }
 
 /// Whoever wants to know how it goes.
@@ -93,15 +97,21 @@ impl<'a> Run<'a> {
             RunError(format!("there is no profile {:?}{}", plan.profile, nearest(&plan.profile, &known)))
         })?;
         let (checks, learnt) = (selection.checks()?, Learnt::new(plan.bounds.at_once));
-        Ok(Self { plan, profile, checks, learnt, application: None })
+        Ok(Self { plan, profile, checks, learnt, application: None, calls: None })
     }
 
-    /// In the upstream view, the application behind what is verified listens from here on; in the client's view this
-    /// changes nothing.
+    /// From here on the application behind what is verified listens, in the upstream view, and whoever counts calls, where
+    /// they count; otherwise this changes nothing.
     ///
     /// # Errors
-    /// If it cannot listen where the plan says.
-    pub async fn listening(self) -> Result<Self, RunError> {
+    /// If one of them cannot listen where the plan says.
+    pub async fn listening(mut self) -> Result<Self, RunError> {
+        if let (Some(sink), None) = (sink(self.plan), &self.calls) {
+            let listening = Calls::listen(sink.clone()).await;
+            let failed =
+                |error| RunError(format!("counter.listen: failed to listen on {}: {error}", sink.listen));
+            self.calls = Some(Arc::new(listening.map_err(failed)?));
+        }
         let (Some(upstream), None) = (self.plan.upstream, &self.application) else { return Ok(self) };
         let listen = upstream.listen;
         let application = Application::listen(listen).await;
@@ -120,8 +130,16 @@ impl<'a> Run<'a> {
         self
     }
 
+    /// With somebody who counts calls already, wherever that is.
+    #[must_use]
+    pub fn hearing(mut self, calls: Arc<Calls>) -> Self {
+        self.calls = Some(calls);
+        self
+    }
+
     fn trial(&self) -> Trial<'_> {
-        Trial::new(self.plan, self.profile, &self.learnt).before(self.application.as_deref())
+        let trial = Trial::new(self.plan, self.profile, &self.learnt);
+        trial.before(self.application.as_deref()).hearing(self.calls.as_deref())
     }
 
     /// What is expected.
@@ -133,6 +151,12 @@ impl<'a> Run<'a> {
     /// Its checks, each with what the plan lacks for it.
     pub fn checks(&self) -> impl Iterator<Item = (&'static Check, Result<(), &'static str>)> {
         self.checks.iter().map(|check| (*check, lacks(check, self.plan)))
+    }
+
+    /// Where calls come that count.
+    #[must_use]
+    pub fn sink(&self) -> Option<&Sink> {
+        sink(self.plan)
     }
 
     /// The plan's requests, as lines for a shell, each with what it is for. Nothing is sent.
@@ -230,6 +254,11 @@ impl Failures {
         }
         self.told = all.len();
     }
+}
+
+/// Where calls come that count; in the upstream view the application counts.
+fn sink(plan: &Plan) -> Option<&Sink> {
+    plan.counter.as_ref().and_then(Counter::sink).filter(|_| plan.upstream.is_none())
 }
 
 fn lacks(check: &Check, plan: &Plan) -> Result<(), &'static str> {

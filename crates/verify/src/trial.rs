@@ -19,9 +19,11 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     call::{Answer, Outcome, Place, Request, Together, Way, shorten},
+    counter::Counter,
     plan::Plan,
     profile::Profile,
     proxy,
+    sink::{Calls, Sink},
     upstream::Application,
     verdict::{COUNTING, Stop},
 };
@@ -50,6 +52,8 @@ pub struct Trial<'a> {
     rested: Option<Count>,
     /// What is behind the API, in the upstream view.
     application: Option<&'a Application>,
+    /// Calls that come back, where they count.
+    calls: Option<&'a Calls>,
 }
 
 /// What was sent at one time, and what came back.
@@ -110,7 +114,14 @@ impl<'a> Trial<'a> {
             waited: Duration::ZERO,
             rested: None,
             application: None,
+            calls: None,
         }
+    }
+
+    /// With calls that come back there.
+    pub(crate) const fn hearing(mut self, calls: Option<&'a Calls>) -> Self {
+        self.calls = calls;
+        self
     }
 
     /// What is asked of which API.
@@ -212,7 +223,11 @@ impl<'a> Trial<'a> {
         let Some(counter) = &self.plan.counter else {
             return Err(Stop::not_observable("nothing counts effects"));
         };
-        let question = self.unkeyed(&counter.operation);
+        let (operation, reading) = match counter {
+            Counter::Asked { operation, reading } => (operation, reading),
+            Counter::Called(sink) => return self.count_calls(sink),
+        };
+        let question = self.unkeyed(operation);
         let answer = self.send(COUNTING, &question).await?;
         let body = answer.json().ok_or_else(|| {
             Stop::not_observable(match answer.body.whole() {
@@ -220,7 +235,7 @@ impl<'a> Trial<'a> {
                 None => "the counter's answer is too large to be kept: count something smaller".to_owned(),
             })
         })?;
-        let count = counter.read(&body);
+        let count = reading.read(&body);
         if let Some(step) = self.steps.last_mut() {
             // It is asked again and again.
             step.exchanges.iter_mut().for_each(|(_, outcome)| shorten(outcome));
@@ -230,6 +245,14 @@ impl<'a> Trial<'a> {
             }
         }
         count.map(Count).map_err(|why| Stop::not_observable(format!("the counter: {why}: {answer}")))
+    }
+
+    fn count_calls(&mut self, sink: &Sink) -> Result<Count, Stop> {
+        let calls = self.calls.ok_or_else(|| Stop::not_observable("nobody listens for calls that count"))?;
+        let count = calls.counted();
+        let what = format!("calls that have come ({sink}): {count}");
+        self.steps.push(Step { what, exchanges: Vec::new(), together: Together::Alone, command: None });
+        Ok(Count(count))
     }
 
     /// This is how a request that is carried out is answered.

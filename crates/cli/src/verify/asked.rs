@@ -30,7 +30,7 @@ pub(super) struct Asked {
     #[arg(long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,
     /// What counts effects: 'GET /transfers length', 'GET /transfers /items length', or a number and what one effect
-    /// adds to it: 'GET /account /balance -100'
+    /// adds to it: 'GET /account /balance -100'; or calls that the API makes for each: 'calls 127.0.0.1:4000 POST /done'
     #[arg(long, value_name = "REQUEST READING")]
     count: Option<String>,
     /// The caller's credential: 'Authorization: Bearer …'

@@ -8,20 +8,32 @@ use super::Failure;
 use crate::exit::{Exit, tell};
 
 /// Says what will be sent; `Err` where it may not be.
-pub(super) fn obtain(plan: &Plan, run: &Run<'_>, allowed: Option<&str>) -> Result<(), Failure> {
+pub(super) fn obtain(plan: &Plan, run: &Run<'_>, allowed: &[String]) -> Result<(), Failure> {
     tell(&said(plan, run));
     let host = &plan.target.host;
-    if plan.target.is_loopback() || allowed.is_some_and(|allowed| allowed.eq_ignore_ascii_case(host)) {
+    if !plan.target.is_loopback() {
+        let why = format!("{host} is not this machine");
+        asked(host, &why, "if it may be asked, with the effects that each request has", allowed)?;
+    }
+    if let Some(listen) = run.sink().filter(|sink| !sink.is_loopback()).map(|sink| sink.listen) {
+        let why = format!("{listen}, where calls are counted, is reached from other machines");
+        asked(&listen.ip().to_string(), &why, "if they may call", allowed)?;
+    }
+    Ok(())
+}
+
+/// Whether a host is allowed, or somebody says so.
+fn asked(host: &str, why: &str, hint: &str, allowed: &[String]) -> Result<(), Failure> {
+    if allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(host)) {
         return Ok(());
     }
     let stdin = io::stdin();
     if !stdin.is_terminal() {
         return Err(Failure::usage(format!(
-            "{host} is not this machine, and there is no terminal to ask on\n\nhint: if it may be asked, with the effects \
-             that each request has: --allow-host {host}"
+            "{why}, and there is no terminal to ask on\n\nhint: {hint}: --allow-host {host}"
         )));
     }
-    match agreed(host, &mut stdin.lock(), &mut io::stderr())? {
+    match agreed(why, &mut stdin.lock(), &mut io::stderr())? {
         true => Ok(()),
         false => Err(Failure::Told(Exit::Failure, "nothing was sent".into())),
     }
@@ -37,8 +49,8 @@ fn said(plan: &Plan, run: &Run<'_>) -> String {
     )
 }
 
-fn agreed(host: &str, ask: &mut dyn BufRead, err: &mut dyn Write) -> io::Result<bool> {
-    write!(err, "{host} is not this machine. Go on? [y/N] ")?;
+fn agreed(why: &str, ask: &mut dyn BufRead, err: &mut dyn Write) -> io::Result<bool> {
+    write!(err, "{why}. Go on? [y/N] ")?;
     err.flush()?;
     let mut typed = String::new();
     ask.read_line(&mut typed)?;

@@ -24,6 +24,9 @@ pub(super) fn write(plan: &Plan, run: &Run<'_>, out: &mut dyn Write) -> io::Resu
     if let Some(upstream) = &plan.upstream {
         writeln!(out, "\nAs the application behind it, the verifier would listen on {}.", upstream.listen)?;
     }
+    if let Some(sink) = run.sink() {
+        writeln!(out, "\nCalls that come back would count as effects: {sink}.")?;
+    }
     let bounds = plan.bounds;
     writeln!(out, "\nAt most {} requests, {} at once.", bounds.requests, bounds.at_once)?;
     let (tried, lacking): (Vec<_>, Vec<_>) = run.checks().partition(|(_, lacks)| lacks.is_ok());

@@ -13,6 +13,7 @@ use crate::{
     call::Origin,
     counter::{Counter, Reading},
     profile::Profile,
+    sink::{self, Sink},
 };
 
 /// Longest times that a plan may name; the verifier waits for them.
@@ -135,7 +136,10 @@ struct Operation_ {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Counter_ {
-    request: String,
+    request: Option<String>,
+    listen: Option<SocketAddr>,
+    at: Option<String>,
+    is: Option<String>,
     length: Option<String>,
     number: Option<String>,
     step: Option<i64>,
@@ -318,13 +322,43 @@ impl Operation_ {
 
 impl Counter_ {
     fn counter(self) -> Result<Counter, PlanError> {
-        let operation = Operation::parse(&self.request).map_err(|error| error.within("counter.request"))?;
+        if self.listen.is_some() || self.at.is_some() || self.is.is_some() {
+            return self.sink().map(Counter::Called);
+        }
+        let request = self.request.ok_or_else(|| {
+            PlanError::new(
+                "counter: write request for what is asked, or listen for where calls come that count",
+            )
+        })?;
+        let operation = Operation::parse(&request).map_err(|error| error.within("counter.request"))?;
         let reading = match (self.length, self.number) {
             (length, None) => Reading::Length(length.unwrap_or_default()),
             (None, Some(pointer)) => Reading::Number { pointer, step: self.step.unwrap_or(1) },
             (Some(_), Some(_)) => return Err(PlanError::new("counter: write length or number, not both")),
         };
         Counter::new(operation, reading)
+    }
+}
+
+impl Counter_ {
+    fn sink(self) -> Result<Sink, PlanError> {
+        let (Some(listen), None, None, None) = (self.listen, self.length, self.number, self.step) else {
+            return Err(PlanError::new(
+                "counter: where calls count, write listen and no length, number or step; at and is say which calls",
+            ));
+        };
+        let request = self.request.as_deref().map(sink::called).transpose();
+        let request = request.map_err(|error| error.within("counter.request"))?;
+        let only = match (self.at, self.is) {
+            (None, None) => None,
+            (Some(at), Some(is)) => Some((at, is)),
+            _ => {
+                return Err(PlanError::new(
+                    "counter: write both at, a pointer, and is, what has to stand there",
+                ));
+            }
+        };
+        Sink { listen, request, only }.checked()
     }
 }
 

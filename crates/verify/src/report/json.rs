@@ -25,7 +25,7 @@ impl Report {
     fn document(&self) -> Value {
         let summary = self.summary();
         let hidden = Hidden::new(&self.credentials);
-        json!({
+        let mut document = json!({
             "format": FORMAT,
             "tool": concat!("onlyonce ", env!("CARGO_PKG_VERSION")),
             "target": self.target.to_string(),
@@ -44,7 +44,11 @@ impl Report {
                 "not_observable": summary.not_observable,
             },
             "findings": self.findings.iter().map(|finding| self.finding(finding, &hidden)).collect::<Vec<_>>(),
-        })
+        });
+        if let (Some(calls), Some(members)) = (&self.calls, document.as_object_mut()) {
+            members.insert("calls".to_owned(), hidden.text(calls).into());
+        }
+        document
     }
 
     fn finding(&self, finding: &Finding, hidden: &Hidden) -> Value {

@@ -297,6 +297,10 @@ fn needed(requests: &[&Request], report: &Report) -> Vec<String> {
     let mut lines = vec!["# For bash: each time with fresh keys.".to_owned()];
     if report.upstream_view {
         lines.push(UPSTREAM.to_owned());
+    } else if let Some(calls) = &report.calls {
+        lines.push(format!(
+            "# An effect is a call that comes back: {calls}. Listen there to see how many come."
+        ));
     }
     for request in requests {
         for name in request.headers.keys().filter(|name| report.credentials.is_secret(name.as_str())) {

@@ -1,5 +1,6 @@
 //! The verifier is held to its own standard: each check passes on the correct fixture, and fails on a broken one.
 
+mod called;
 mod process;
 mod scripts;
 

@@ -50,6 +50,7 @@ pub(crate) fn report() -> Report {
         unreached: 0,
         not_tried: 2,
         upstream_view: false,
+        calls: Some("POST http://127.0.0.1:4000/done".into()),
         credentials: Credentials {
             first: headers("Bearer token-of-ana"),
             second: Some(headers("Bearer token-of-luis")),
