@@ -30,7 +30,7 @@ pub struct Obstacle {
 /// What it tells is read on a terminal: the API's words go there as they go into reports.
 pub(crate) async fn try_once(trial: Trial<'_>) -> Result<(), Obstacle> {
     let hidden = Hidden::new(&trial.plan().secrets());
-    tried(trial).await.map_err(|Obstacle { seen, cure }| Obstacle { seen: hidden.text(&seen), cure })
+    tried(trial).await.map_err(|Obstacle { seen, cure }| Obstacle { seen: hidden.told(&seen), cure })
 }
 
 async fn tried(mut trial: Trial<'_>) -> Result<(), Obstacle> {

@@ -4,7 +4,7 @@
 
 use http::HeaderMap;
 
-use crate::plan::Credentials;
+use crate::{checks, plan::Credentials};
 
 /// Stands where a credential stood.
 const MASK: &str = "•••";
@@ -15,9 +15,16 @@ const CUT: char = '…';
 /// So much of a value is no secret where a text was cut in its middle.
 const PART: usize = 4;
 
-/// Values that are masked.
+/// Values that are masked, the longest first.
 #[derive(Clone, Debug)]
-pub(crate) struct Hidden(Vec<String>);
+pub(crate) struct Hidden(Vec<Value>);
+
+#[derive(Clone, Debug)]
+struct Value {
+    text: String,
+    /// Whether the verifier says this word itself.
+    is_own: bool,
+}
 
 impl Hidden {
     pub(crate) fn new(credentials: &Credentials) -> Self {
@@ -29,34 +36,54 @@ impl Hidden {
         all.extend(credentials.second.iter().flat_map(values));
         all.retain(|value| value.len() >= SHORTEST);
         all.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        Self(all)
+        let value = |text: String| Value { is_own: is_own(&text), text };
+        Self(all.into_iter().map(value).collect())
     }
 
-    /// The text without credentials; what is no printable character is written as an escape.
+    /// A text that came from a request or an answer, without credentials; what is no printable character is written as
+    /// an escape.
     pub(crate) fn text(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for value in &self.0 {
-            if text.contains(value) {
-                text = text.replace(value, MASK);
-            }
-        }
-        printable(&self.cut(text))
+        masked(text, &self.0.iter().map(|value| &*value.text).collect::<Vec<_>>())
     }
 
-    /// A text that was cut, such as a long body, may end within a value.
-    fn cut(&self, text: String) -> String {
-        let mut pieces = text.split(CUT).map(str::to_owned).collect::<Vec<_>>();
-        let last = pieces.pop();
-        for piece in &mut pieces {
-            let part = |value: &String| (PART..value.len()).rev().find(|end| ends_with(piece, value, *end));
-            if let Some(part) = self.0.iter().filter_map(part).max() {
-                piece.truncate(piece.len() - part);
-                piece.push_str(MASK);
-            }
-        }
-        pieces.extend(last);
-        pieces.join(&CUT.to_string())
+    /// The same for a sentence of the verifier, which may quote an answer. A word that it uses itself, such as the one in
+    /// `Bearer second`, is a secret to nobody, and the sentence would not be understood without it.
+    pub(crate) fn told(&self, sentence: &str) -> String {
+        let values = self.0.iter().filter(|value| !value.is_own);
+        masked(sentence, &values.map(|value| &*value.text).collect::<Vec<_>>())
     }
+}
+
+/// Whether a value is an ordinary word of what the checks demand.
+fn is_own(value: &str) -> bool {
+    let texts = checks::all().flat_map(|check| [check.requirement, check.source]);
+    let mut words = texts.flat_map(|text| text.split(|c: char| !c.is_alphabetic()));
+    words.any(|word| word == value)
+}
+
+fn masked(text: &str, values: &[&str]) -> String {
+    let mut text = text.to_owned();
+    for value in values {
+        if text.contains(value) {
+            text = text.replace(value, MASK);
+        }
+    }
+    printable(&cut(&text, values))
+}
+
+/// A text that was cut, such as a long body, may end within a value.
+fn cut(text: &str, values: &[&str]) -> String {
+    let mut pieces = text.split(CUT).map(str::to_owned).collect::<Vec<_>>();
+    let last = pieces.pop();
+    for piece in &mut pieces {
+        let part = |value: &&str| (PART..value.len()).rev().find(|end| ends_with(piece, value, *end));
+        if let Some(part) = values.iter().filter_map(part).max() {
+            piece.truncate(piece.len() - part);
+            piece.push_str(MASK);
+        }
+    }
+    pieces.extend(last);
+    pieces.join(&CUT.to_string())
 }
 
 fn ends_with(text: &str, value: &str, end: usize) -> bool {
@@ -129,6 +156,20 @@ mod tests {
         assert_eq!(hidden.text("401 you are s3cret-of-…, then 200"), "401 you are •••…, then 200");
         assert_eq!(hidden.text("401 Bearer s3cret-of-the-firs…"), "401 •••…");
         assert_eq!(hidden.text("no s3…, and no … either"), "no s3…, and no … either");
+    }
+
+    #[test]
+    fn a_word_that_the_verifier_uses_itself_is_masked_in_answers_and_not_in_its_sentences() {
+        let first = HeaderMap::from_iter([
+            (http::header::AUTHORIZATION, HeaderValue::from_static("Bearer second")),
+            (http::header::COOKIE, HeaderValue::from_static("session=s3cret-1")),
+        ]);
+        let hidden = Hidden::new(&Credentials { first, ..Credentials::default() });
+        assert_eq!(
+            hidden.told("a second effect after 2 seconds: 200 s3cret-1"),
+            "a second effect after 2 seconds: 200 •••"
+        );
+        assert_eq!(hidden.text("you are second"), "you are •••");
     }
 
     #[test]

@@ -63,22 +63,22 @@ impl Report {
         put("verdict", finding.verdict.as_str().replace(' ', "-").into());
         match &finding.verdict {
             Verdict::Pass { seen, tries } => {
-                put("seen", hidden.text(seen).into());
+                put("seen", hidden.told(seen).into());
                 if let Some(tries) = tries {
                     put("tries", (*tries).into());
                     put("bound_95", bound_95(*tries).into());
                 }
             }
             Verdict::Fail { expected, actual } => {
-                put("expected", hidden.text(expected).into());
-                put("actual", hidden.text(actual).into());
+                put("expected", hidden.told(expected).into());
+                put("actual", hidden.told(actual).into());
             }
             Verdict::Deviates { expected, actual, like } => {
-                put("expected", hidden.text(expected).into());
-                put("actual", hidden.text(actual).into());
-                put("like", hidden.text(like).into());
+                put("expected", hidden.told(expected).into());
+                put("actual", hidden.told(actual).into());
+                put("like", hidden.told(like).into());
             }
-            Verdict::NotObservable { why } => put("why", hidden.text(why).into()),
+            Verdict::NotObservable { why } => put("why", hidden.told(why).into()),
         }
         put("took_ms", milliseconds(finding.took).into());
         if !matches!(finding.verdict, Verdict::Pass { .. }) {

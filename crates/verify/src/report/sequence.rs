@@ -150,7 +150,7 @@ impl Shown {
             }
         });
         let command = step.command.as_ref().map(|ran| hidden.text(&again(ran, report)));
-        let (what, together) = (hidden.text(&step.what), step.together);
+        let (what, together) = (hidden.told(&step.what), step.together);
         Self { number, what, together, requests: requests.collect(), command }
     }
 
@@ -231,7 +231,7 @@ impl Came {
         for outcome in outcomes {
             let answer = match outcome {
                 Ok(answer) => Ok(Read::of(answer, report, hidden)),
-                Err(lost) => Err(hidden.text(&lost.to_string())),
+                Err(lost) => Err(hidden.told(&lost.to_string())),
             };
             match all.iter_mut().find(|came| came.answer == answer) {
                 Some(came) => came.times += 1,

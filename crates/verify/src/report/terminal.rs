@@ -67,8 +67,9 @@ impl Page<'_> {
     fn head(&mut self) -> io::Result<()> {
         let Report { asked, target, profile, upstream_view, .. } = self.report;
         let view = if *upstream_view { "upstream view" } else { "client view" };
+        let asked = self.hidden.text(asked);
         let line = format!("{asked} at {target}, by the profile {}, {view}", profile.name);
-        let line = self.inked(Ink::Bold, &self.hidden.text(&line));
+        let line = self.inked(Ink::Bold, &line);
         writeln!(self.out, "{line}")?;
         match self.report.cause() {
             Some(cause) => {
@@ -127,7 +128,7 @@ impl Page<'_> {
         for finding in passed {
             let Verdict::Pass { seen, tries } = &finding.verdict else { continue };
             let mark = self.inked(Ink::Green, "ok");
-            let mut seen = self.hidden.text(seen);
+            let mut seen = self.hidden.told(seen);
             if let Some(tries) = tries {
                 seen.push_str(&format!("; {}", bound(*tries)));
             }
@@ -152,7 +153,7 @@ impl Page<'_> {
         }
         self.title("Cannot be told from here: no fault", &all)?;
         for (why, ids) in cures {
-            let why = self.hidden.text(why);
+            let why = self.hidden.told(why);
             self.hanging("  ?   ", 6, &why, self.style.width.saturating_sub(6))?;
             let ids = ids.join(", ");
             for line in wrapped(&ids, self.style.width.saturating_sub(6)) {
@@ -205,7 +206,7 @@ impl Page<'_> {
     }
 
     fn field(&mut self, name: &str, text: &str) -> io::Result<()> {
-        let text = self.hidden.text(text);
+        let text = self.hidden.told(text);
         let label = self.inked(Ink::Dim, &format!("{name:8}"));
         self.hanging(&format!("    {label}  "), 14, &text, self.style.width.saturating_sub(14))
     }

@@ -123,7 +123,7 @@ impl Page<'_> {
     }
 
     fn saw(&self, verdict: &Verdict, source: &str) -> Markup {
-        let row = |name: &str, text: &str| html! { div class=(name) { dt { (name) } dd { (self.hidden.text(text)) } } };
+        let row = |name: &str, text: &str| html! { div class=(name) { dt { (name) } dd { (self.hidden.told(text)) } } };
         html! {
             dl.saw {
                 @match verdict {
@@ -155,7 +155,7 @@ impl Page<'_> {
         html! {
             @for (why, findings) in cures {
                 article {
-                    p.why { (self.hidden.text(why)) }
+                    p.why { (self.hidden.told(why)) }
                     ul.untold-checks {
                         @for finding in findings {
                             li id=(finding.check.id) {
