@@ -101,7 +101,8 @@ async fn in_transaction(connection: &mut Connection, address: &Address) -> Resul
         connection.run(&Sql::of("CREATE SCHEMA {schema}", schema)).await.map_err(failed)?;
     }
     connection.run(&Sql::of(include_str!("../sql/migrations.sql"), schema)).await.map_err(failed)?;
-    let steps = steps(connection, schema).await.map_err(failed)?;
+    let rows = connection.rows(sqlx::query(&steps(schema))).await.map_err(failed)?;
+    let steps = read_steps(&rows).map_err(failed)?;
     check_steps(&steps, address)?;
     let from = steps.last().map_or(0, |step| step.number);
     for migration in MIGRATIONS.iter().filter(|migration| migration.number > from) {
@@ -127,9 +128,12 @@ async fn exists(connection: &mut Connection, schema: &Schema) -> Result<bool, Ca
     Ok(rows.first().map(|row| row.try_get("found")).transpose()?.unwrap_or(false))
 }
 
-async fn steps(connection: &mut Connection, schema: &Schema) -> Result<Vec<Step>, Cause> {
-    let sql = Sql::of("SELECT number, serves, checksum FROM {schema}.migrations ORDER BY number", schema);
-    let rows = connection.rows(sqlx::query(&sql)).await?;
+/// What was applied, as rows for [`read_steps`].
+fn steps(schema: &Schema) -> Sql {
+    Sql::of("SELECT number, serves, checksum FROM {schema}.migrations ORDER BY number", schema)
+}
+
+fn read_steps(rows: &[PgRow]) -> Result<Vec<Step>, Cause> {
     let read = |row: &PgRow| {
         Ok::<_, sqlx::Error>(Step {
             number: row.try_get("number")?,
@@ -179,11 +183,13 @@ pub(crate) async fn check(connection: &mut Connection, address: &Address) -> Res
             ),
         )
     };
-    let steps = match steps(connection, &address.schema).await {
-        Ok(steps) => steps,
-        Err(cause) if cause.code() == Some(UNDEFINED_TABLE) => return Err(missing(0)),
-        Err(cause) => return Err(failed(address, cause)),
-    };
+    // Nothing has begun a transaction here, and behind a pooler a statement needs one to reach one server whole.
+    let steps =
+        match connection.ask(sqlx::query(&steps(&address.schema))).await.map_err(|failed| failed.cause) {
+            Ok(rows) => read_steps(&rows).map_err(|cause| failed(address, cause))?,
+            Err(cause) if cause.code() == Some(UNDEFINED_TABLE) => return Err(missing(0)),
+            Err(cause) => return Err(failed(address, cause)),
+        };
     let newest = steps.last().map_or(0, |step| step.number);
     if newest < NEEDED {
         return Err(missing(newest));
