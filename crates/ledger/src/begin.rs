@@ -60,7 +60,7 @@ pub enum Look {
 /// What answers a request without running it.
 #[derive(Clone, Debug)]
 pub enum Standing {
-    /// The result, as it was given to [`Attempt::complete`].
+    /// The result, as it was given to [`Attempt::complete`](crate::Attempt::complete).
     Result {
         /// The record.
         record: Arc<Record>,
@@ -71,7 +71,7 @@ pub enum Standing {
     Shared {
         /// The record.
         record: Arc<Record>,
-        /// The answer, as it was given to [`Attempt::release`].
+        /// The answer, as it was given to [`Attempt::release`](crate::Attempt::release).
         answer: Bytes,
     },
     /// It may not run.

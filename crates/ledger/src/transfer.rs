@@ -3,7 +3,7 @@
 //! [`export`] closes the ledger to claims, waits until nothing runs on it any more, and copies all of it: the identity with its
 //! wrapped key, every row as it stands with its result as it is sealed, and the audit. [`import`] writes that where nothing
 //! later stands. No secret is needed for either, and the ledger opens with the one that it has. The file is described in
-//! [`format`].
+//! [`mod@format`].
 //!
 //! Invariant: not one answer changes, but for what was in progress where the ledger was not closed; that becomes unknown, with
 //! its `settle_after` counted from the import. Whoever reads half a file knows it, and a ledger of which half was written

@@ -4,7 +4,7 @@
 //! one rule: **it may add, and what it adds may be left out by those who do not know it.** New columns are nullable or have
 //! a default; no column that the version before reads or writes is renamed, removed or given another meaning; nothing is
 //! required that the version before does not write. What the version before needed is removed one version later. How far
-//! back that holds is written beside each migration ([`Migration::serves`]) and in the database, where an older program reads
+//! back that holds is written beside each migration (`Migration::serves`) and in the database, where an older program reads
 //! it: it serves a ledger that is newer than itself if the newest migration serves it, and refuses otherwise.
 //!
 //! A program needs all migrations that it knows. So the order of an upgrade is: migrate, then replace the programs one by

@@ -2,7 +2,7 @@
 //!
 //! It keeps each rule of [`onlyonce_ledger::store`] with one Lua script per operation and record (`scripts/*.lua`), each a
 //! compare-and-set, and sends a batch as one pipeline to each server that has a part in it. Everything that belongs to
-//! one record lies in one slot ([`keys`]), so a single Redis and a Cluster have the same layout and the same code.
+//! one record lies in one slot (`keys.rs`), so a single Redis and a Cluster have the same layout and the same code.
 //!
 //! Which file to open first: `store.rs` for the seam, `scripts/apply.lua` for a write, `router.rs` for what a server's answer
 //! means, `losses.rs` for what a server can lose, `watch.rs` for what is looked at while it runs.
