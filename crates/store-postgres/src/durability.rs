@@ -82,8 +82,8 @@ impl Settings {
                                synced it; a fail-over loses it if the standby's machine crashes too"
                 .to_owned(),
             _ => format!(
-                "PostgreSQL acknowledges once the standbys of `synchronous_standby_names = {}` have synced: a fail-over to \
-                 one of these, and to no other, loses nothing that was acknowledged",
+                "PostgreSQL acknowledges once as many standbys have synced as `synchronous_standby_names = {}` asks for: a \
+                 fail-over to the one of these that has received the most, and to no other, loses nothing that was acknowledged",
                 self.standby_names.trim()
             ),
         }
