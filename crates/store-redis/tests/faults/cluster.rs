@@ -39,12 +39,13 @@ async fn a_fail_over_loses_what_start_up_has_announced_and_no_more() {
     let old = cluster.master_of(TAG).await;
     until("every replica has caught up", async || caught_up(&cluster).await).await;
 
-    // It connects again within a second, and gets what it missed; so the master dies before.
-    let lost = one.lead(&request(256 + SHARD)).await;
+    // It stands still while it is cut off, so that it cannot connect again and get what it missed before the master dies.
+    let replica = cluster.replica_of(old).await;
+    cluster.node(replica).sigstop().await;
     cluster.node(old).ask("CLIENT KILL TYPE replica").await;
-    let lost = crate::begun::granted(lost).await;
-    lost.start().await.unwrap();
+    let lost = one.run(&request(256 + SHARD)).await;
     cluster.node(old).kill9().await;
+    cluster.node(replica).sigcont();
     cluster.failed_over(TAG, old).await;
     cluster.settled().await;
 

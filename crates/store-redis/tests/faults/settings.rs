@@ -1,8 +1,10 @@
 //! A server whose settings are changed while the ledger is in use, or that is full.
 
+use std::sync::atomic::{AtomicU16, Ordering};
+
 use onlyonce_testbed::servers::Redis;
 
-use crate::begun::{CREATED, begin, begin_with, options, request};
+use crate::begun::{CREATED, begin, begin_with, options, request, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_policy_that_evicts_stops_claims_until_it_is_set_right() {
@@ -55,7 +57,14 @@ async fn a_ledger_that_was_emptied_while_in_use_grants_nothing_any_more() {
     let begun = begin(&server.url()).await;
     begun.run(&request(1)).await.complete(CREATED, "paid".into()).await.unwrap();
     server.ask("FLUSHALL").await;
-    begun.until_refused().await;
+    // The store and the ledger look after it, each by itself, and either is reason enough.
+    let key = AtomicU16::new(1_000);
+    let refused = async || {
+        let key = key.fetch_add(1, Ordering::Relaxed);
+        begun.lead(&request(key)).await.claim().await.is_err()
+    };
+    until("claims are refused", &refused).await;
+    assert!(refused().await && refused().await, "and go on being refused");
 }
 
 /// Before it is known that the server is full, a claim meets its refusal, which proves that nothing was written.

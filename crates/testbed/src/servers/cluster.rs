@@ -79,6 +79,21 @@ impl Cluster {
         found.unwrap_or_else(|nodes| panic!("no master has the slot of {key:?}:\n{nodes}"))
     }
 
+    /// The node that follows this one.
+    ///
+    /// # Panics
+    /// If no node answers, or none follows it.
+    pub async fn replica_of(&self, master: usize) -> usize {
+        let nodes = self.anybody("CLUSTER NODES").await;
+        let id = nodes
+            .lines()
+            .find(|line| self.number(line) == Some(master))
+            .and_then(|line| line.split(' ').next());
+        let mut replicas = nodes.lines().filter(|line| id.is_some() && line.split(' ').nth(3) == id);
+        let found = replicas.find_map(|line| self.number(line));
+        found.unwrap_or_else(|| panic!("nothing follows node {master}:\n{nodes}"))
+    }
+
     async fn find_master_of(&self, key: &str) -> Result<usize, String> {
         let slot = self.anybody(&format!("CLUSTER KEYSLOT {key}")).await.parse().expect("a slot is a number");
         let nodes = self.anybody("CLUSTER NODES").await;
