@@ -153,7 +153,7 @@ impl Attempt {
         let kept = match completion {
             Completion::Kept { status }
                 if result.len() > RESERVED_RESULT
-                    && engine.store.room(result.len() as u64) == Room::Short =>
+                    && engine.store.room_for_result(result.len() as u64) == Room::Short =>
             {
                 tracing::error!("no room for a result: it becomes a tombstone");
                 Completion::TooLarge { status }

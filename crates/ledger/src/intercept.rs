@@ -35,6 +35,10 @@ pub trait Intercept: Send + Sync + 'static {
     fn room(&self, rows: &MemoryStore, in_flight_bytes: u64) -> Room {
         rows.room(in_flight_bytes)
     }
+    /// See [`Store::room_for_result`].
+    fn room_for_result(&self, rows: &MemoryStore, bytes: u64) -> Room {
+        self.room(rows, bytes)
+    }
     /// See [`Store::apply`].
     fn apply<'a>(&'a self, rows: &'a MemoryStore, batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         rows.apply(batch)
@@ -129,6 +133,10 @@ impl<I: Intercept> Store for Intercepted<I> {
 
     fn room(&self, in_flight_bytes: u64) -> Room {
         self.by.room(&self.rows, in_flight_bytes)
+    }
+
+    fn room_for_result(&self, bytes: u64) -> Room {
+        self.by.room_for_result(&self.rows, bytes)
     }
 
     fn apply(&self, batch: Vec<Command>) -> Reply<'_, Vec<Applied>> {

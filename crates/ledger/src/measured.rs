@@ -93,6 +93,10 @@ impl Store for Measured {
         self.store.room(in_flight_bytes)
     }
 
+    fn room_for_result(&self, bytes: u64) -> Room {
+        self.store.room_for_result(bytes)
+    }
+
     fn bytes(&self) -> Option<u64> {
         self.store.bytes()
     }

@@ -112,6 +112,12 @@ pub trait Store: Send + Sync + 'static {
     /// Whether claims may be admitted; `in_flight_bytes` is what the attempts under way may still want to write.
     fn room(&self, in_flight_bytes: u64) -> Room;
 
+    /// Whether a result of so many bytes can be kept. Another question than [`room`](Self::room), which a store may also
+    /// refuse for what its servers are, or may lose: what ran has an answer all the same.
+    fn room_for_result(&self, bytes: u64) -> Room {
+        self.room(bytes)
+    }
+
     /// What it takes up where it is kept, where that can be said at once.
     fn bytes(&self) -> Option<u64> {
         None

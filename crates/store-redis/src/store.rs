@@ -104,6 +104,10 @@ impl Store for RedisStore {
         self.health.room(in_flight_bytes)
     }
 
+    fn room_for_result(&self, bytes: u64) -> Room {
+        self.health.room_for_result(bytes)
+    }
+
     fn bytes(&self) -> Option<u64> {
         self.health.used()
     }

@@ -54,11 +54,15 @@ impl Health {
         Self(Mutex::new(state))
     }
 
+    /// For claims.
     pub(crate) fn room(&self, in_flight_bytes: u64) -> Room {
         let state = self.lock();
-        // Where nothing is known of a limit there is one all the same.
-        let free = state.free.unwrap_or(u64::MAX / 2);
-        if state.refusal.is_none() && in_flight_bytes <= free { Room::Enough } else { Room::Short }
+        if state.refusal.is_none() { state.memory_for(in_flight_bytes) } else { Room::Short }
+    }
+
+    /// Whatever claims are refused for, memory apart: what ran is seen to its end.
+    pub(crate) fn room_for_result(&self, bytes: u64) -> Room {
+        self.lock().memory_for(bytes)
     }
 
     pub(crate) fn used(&self) -> Option<u64> {
@@ -113,6 +117,12 @@ impl State {
             used: servers.iter().map(Server::used_memory).sum(),
             identity,
         }
+    }
+
+    fn memory_for(&self, bytes: u64) -> Room {
+        // Where nothing is known of a limit there is one all the same.
+        let free = self.free.unwrap_or(u64::MAX / 2);
+        if bytes <= free { Room::Enough } else { Room::Short }
     }
 }
 

@@ -30,6 +30,10 @@ impl Store for Unswept {
         self.0.room(in_flight_bytes)
     }
 
+    fn room_for_result(&self, bytes: u64) -> Room {
+        self.0.room_for_result(bytes)
+    }
+
     fn bytes(&self) -> Option<u64> {
         self.0.bytes()
     }

@@ -22,8 +22,9 @@ pub(super) async fn time_does_not_run_backwards(subject: &mut Subject) -> Ending
 }
 
 pub(super) async fn a_store_with_space_has_room(subject: &mut Subject) -> Ending {
-    let room = subject.store().room(0);
-    ensure!(room == Room::Enough, "an empty store is short of room");
+    let store = subject.store();
+    ensure!(store.room(0) == Room::Enough, "an empty store is short of room");
+    ensure!(store.room_for_result(0) == Room::Enough, "an empty store keeps no result");
     Ok(())
 }
 

@@ -13,8 +13,10 @@ async fn a_policy_that_evicts_stops_claims_until_it_is_set_right() {
     let attempt = begun.run(&request(1)).await;
     server.ask("CONFIG SET maxmemory-policy volatile-lru").await;
     begun.until_refused().await;
-    attempt.complete(CREATED, "paid".into()).await.unwrap();
-    assert_eq!(begun.replay(&request(1)).await, "paid", "what runs is seen to its end");
+    // More than what was set aside for it: it needs memory, and there is.
+    let long = "paid ".repeat(16 * 1024);
+    attempt.complete(CREATED, long.clone().into()).await.unwrap();
+    assert_eq!(begun.replay(&request(1)).await, long, "what runs is seen to its end, whole");
     server.ask("CONFIG SET maxmemory-policy noeviction").await;
     begun.until_granted(3).await;
 }
