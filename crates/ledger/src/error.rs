@@ -36,9 +36,11 @@ impl Error {
         Self { kind: ErrorKind::Unavailable, detail, knows_nothing: false, source: None }
     }
 
-    /// The store could not be asked, and nothing was known of the record before.
+    /// The store was asked, and nothing was known of the record before. A bound that was reached is no absence: whoever fills
+    /// it on purpose must not be let through for it.
     pub(crate) fn at_look_up(self) -> Self {
-        Self { knows_nothing: true, ..self }
+        let knows_nothing = matches!(self.kind, ErrorKind::Unavailable);
+        Self { knows_nothing, ..self }
     }
 
     /// The process is ending.
@@ -52,7 +54,8 @@ impl Error {
     }
 
     /// Whether the ledger could not be reached when the key was looked up, and nothing at all is known of it. Never after
-    /// a record was seen, a claim was submitted, or while a request with the key runs in this process.
+    /// a record was seen, a claim was submitted, or while a request with the key runs in this process; and never for a bound,
+    /// the store's own among them.
     pub const fn knows_nothing(&self) -> bool {
         self.knows_nothing
     }

@@ -27,6 +27,7 @@ pub(crate) struct Watched {
     /// Writes that would bring a record into this state are refused.
     refused: Mutex<Option<StateName>>,
     unreachable: AtomicBool,
+    busy: AtomicBool,
 }
 
 impl Watched {
@@ -55,6 +56,11 @@ impl Watched {
 
     pub(crate) fn reachable(&self, reachable: bool) {
         self.unreachable.store(!reachable, Ordering::Relaxed);
+    }
+
+    /// Whether no connection is free for a read.
+    pub(crate) fn busy(&self, busy: bool) {
+        self.busy.store(busy, Ordering::Relaxed);
     }
 
     /// The state of a record.
@@ -89,6 +95,9 @@ impl Intercept for Watched {
     }
 
     fn heads<'a>(&'a self, rows: &'a MemoryStore, ids: &'a [RecordId]) -> Reply<'a, Vec<Option<Bytes>>> {
+        if self.busy.load(Ordering::Relaxed) {
+            return Box::pin(async { Err(Error::full("all connections are lent")) });
+        }
         if self.unreachable.load(Ordering::Relaxed) {
             return Box::pin(async { Err(Error::new(ErrorKind::NotApplied, "cut off by the test")) });
         }

@@ -99,6 +99,7 @@ pub(crate) struct Faulty {
     /// Faults by chance, in so many of a thousand batches.
     chaos: Mutex<Option<(Arc<Chance>, u64)>>,
     unreachable: AtomicBool,
+    busy: AtomicBool,
     full: AtomicBool,
     shared: AtomicBool,
 }
@@ -158,6 +159,11 @@ impl Faulty {
     /// Reads fail until this is called with `true`.
     pub(crate) fn reachable(&self, reachable: bool) {
         self.unreachable.store(!reachable, Ordering::Relaxed);
+    }
+
+    /// Reads find no connection free until this is called with `false`.
+    pub(crate) fn busy(&self, busy: bool) {
+        self.busy.store(busy, Ordering::Relaxed);
     }
 
     /// Holds the next read of a record before it reads, and with what it has read.
@@ -272,6 +278,9 @@ impl Faulty {
     }
 
     fn readable(&self) -> Result<(), Error> {
+        if self.busy.load(Ordering::Relaxed) {
+            return Err(Error::full("scripted"));
+        }
         match self.unreachable.load(Ordering::Relaxed) {
             true => Err(Error::new(ErrorKind::NotApplied, "scripted")),
             false => Ok(()),

@@ -157,3 +157,14 @@ async fn a_bound_and_a_record_of_a_newer_version_are_known() {
     begun.store.plant(request(3).id, Some(newer.into()));
     assert!(!fails(&begun, &request(3)).await.knows_nothing());
 }
+
+/// Whoever keeps the connections of a store busy, by replaying large results say, must not have others run unprotected.
+#[tokio::test(start_paused = true)]
+async fn a_store_with_no_connection_free_is_a_bound_and_known() {
+    let begun = begin().await;
+    begun.store.busy(true);
+    let error = fails(&begun, &request(1)).await;
+    assert_eq!((error.kind(), error.knows_nothing()), (ErrorKind::Capacity, false));
+    begun.store.busy(false);
+    assert!(matches!(begun.look(&request(1)).await, Ok(Look::Free(_))), "it is asked again");
+}
