@@ -8,7 +8,8 @@ use tokio::task::JoinHandle;
 
 const PROBLEM: &str = "urn:problem-type:onlyonce:";
 /// What an answer and its replay need not have in common.
-const OF_ONE_ANSWER: [&str; 4] = ["date", "set-cookie", "idempotency-status", "idempotent-replayed"];
+const OF_ONE_ANSWER: [&str; 5] =
+    ["connection", "date", "set-cookie", "idempotency-status", "idempotent-replayed"];
 
 /// A hundred euros, once.
 pub(crate) fn transfer(key: &str) -> Request {

@@ -1,11 +1,15 @@
 //! Ledgers of these stories: a schema or namespace of its own on each of the servers that all tests share.
 
-use onlyonce_testbed::servers;
+use std::process::Output;
+
+use onlyonce_testbed::{WAIT_LIMIT, servers};
 
 use crate::gateway::Setup;
 
 /// What opens the ledgers of these stories.
-const SECRET: &str = "a secret that all gateways on a ledger have";
+pub(crate) const SECRET: &str = "a secret that all gateways on a ledger have";
+/// How a gateway ends whose ledger does not open.
+const NO_LEDGER: i32 = 5;
 
 /// A ledger that gateways can share.
 #[derive(Clone, Debug)]
@@ -33,11 +37,10 @@ impl Ledger {
 
     /// A new one on this PostgreSQL.
     pub(crate) async fn in_schema_of(server: &str) -> Self {
-        let url = format!("{server}?schema={}", servers::name());
-        let mut migrate = tokio::process::Command::new(env!("CARGO_BIN_EXE_onlyonce"));
-        let ended = migrate.args(["ledger", "migrate", "--ledger", &url]).output().await.unwrap();
+        let ledger = Self { url: format!("{server}?schema={}", servers::name()), may_lose: false };
+        let ended = ledger.command("migrate", &[]).await;
         assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
-        Self { url, may_lose: false }
+        ledger
     }
 
     /// A new one on this Redis.
@@ -47,9 +50,33 @@ impl Ledger {
 
     /// How a gateway on it is started, with these lines in `[defaults]`.
     pub(crate) fn setup(&self, defaults: &str) -> Setup {
-        let accepted = if self.may_lose { "[ledger]\naccept_loss = true" } else { "" };
-        let setup = Setup::anonymous().defaults(defaults).table(accepted);
+        let setup = Setup::anonymous().defaults(defaults).table(self.accepted());
         setup.ledger(&self.url).environment("ONLYONCE_SECRET", SECRET)
+    }
+
+    /// Runs `onlyonce ledger` with this command on it to its end.
+    pub(crate) async fn command(&self, name: &str, environment: &[(&str, &str)]) -> Output {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_onlyonce"));
+        command.args(["ledger", name, "--ledger", &self.url]).envs(environment.iter().copied());
+        command.output().await.unwrap()
+    }
+
+    /// What a gateway on it that does not start with this secret says.
+    pub(crate) async fn refusal(&self, secret: &str) -> String {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), self.accepted()).unwrap();
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_onlyonce"));
+        command.args(["gateway", "--listen", "127.0.0.1:0", "--admin", "off", "--ledger", &self.url]);
+        command.arg("--config").arg(file.path()).env("ONLYONCE_SECRET", secret).kill_on_drop(true);
+        let ended = tokio::time::timeout(WAIT_LIMIT, command.output()).await;
+        let ended = ended.expect("it does not start").unwrap();
+        let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(NO_LEDGER), "{told}");
+        told
+    }
+
+    fn accepted(&self) -> &'static str {
+        if self.may_lose { "[ledger]\naccept_loss = true" } else { "" }
     }
 }
 

@@ -19,6 +19,7 @@ mod handed_on;
 mod ledger;
 mod order;
 mod pair;
+mod rewrap;
 mod still;
 #[path = "../contract/transfer.rs"]
 #[allow(dead_code, reason = "each test program uses its part")]

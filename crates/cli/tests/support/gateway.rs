@@ -29,6 +29,8 @@ pub(crate) struct Setup {
     pub(crate) environment: Vec<(String, String)>,
     /// The URL of its ledger; none: an embedded one of its own.
     pub(crate) ledger: Option<String>,
+    /// Where it listens for clients; none: on a free port, another one at each start.
+    pub(crate) listen: Option<SocketAddr>,
 }
 
 impl Setup {
@@ -75,6 +77,13 @@ impl Setup {
     #[must_use]
     pub(crate) fn ledger(mut self, url: impl Into<String>) -> Self {
         self.ledger = Some(url.into());
+        self
+    }
+
+    /// Listening for clients at this address, as that of a [`Port`](onlyonce_testbed::process::Port) is.
+    #[must_use]
+    pub(crate) fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = Some(address);
         self
     }
 
@@ -186,10 +195,11 @@ async fn spawn(directory: &Path, upstream: &str, setup: &Setup) -> (Server, Sock
         .expect("the configuration is written");
     let embedded = || format!("embedded:{}", directory.join("ledger").display());
     let ledger = setup.ledger.clone().unwrap_or_else(embedded);
+    let listen = setup.listen.map_or_else(|| "127.0.0.1:0".to_owned(), |address| address.to_string());
     let fixed = [
         "gateway",
         "--listen",
-        "127.0.0.1:0",
+        &listen,
         "--admin",
         "127.0.0.1:0",
         "--upstream",
