@@ -13,6 +13,7 @@ mod chance;
 mod clock;
 mod duplicates;
 mod exhausted;
+mod freed;
 #[path = "../support/gateway.rs"]
 mod gateway;
 mod handed_on;

@@ -45,6 +45,8 @@ struct Seen {
     answered: usize,
     executed: usize,
     handed_on: usize,
+    /// What a client has seen that must not be.
+    wrong: Option<String>,
 }
 
 /// Clients that go on until they are told to stop.
@@ -90,6 +92,7 @@ async fn a_rewrap_and_the_restarts_after_it_fail_no_request_under_load_and_run_n
     let told = ledger.refusal(SECRET).await;
     assert!(told.contains("the secret is not the one that it was made with"), "{told}");
     let seen = std::mem::take(&mut *load.all.lock().unwrap());
+    assert_eq!(seen.wrong, None);
     let keys = seen.answers.len();
     assert_eq!((seen.executed, upstream.total(), upstream.keys().len()), (keys, keys, keys));
     for (key, answer) in &seen.answers {
@@ -138,11 +141,20 @@ impl Load {
     async fn until(&self, is_so: impl Fn(&Seen) -> bool) {
         let mut told = self.seen.subscribe();
         let so = async {
-            while !is_so(&self.all.lock().unwrap()) {
+            while !self.is_right(&is_so) {
                 told.changed().await.unwrap();
             }
         };
         assert!(timeout(PART_LIMIT, so).await.is_ok(), "the load stands still");
+    }
+
+    fn is_right(&self, is_so: impl Fn(&Seen) -> bool) -> bool {
+        let (so, wrong) = {
+            let seen = self.all.lock().unwrap();
+            (is_so(&seen), seen.wrong.clone())
+        };
+        assert_eq!(wrong, None);
+        so
     }
 
     async fn client(&self, mut chance: Chance) {
@@ -150,13 +162,7 @@ impl Load {
         while !*self.over.borrow() {
             let key = self.key(&mut chance);
             let (answer, handed_on) = self.answer(&request(key), chance.below(2), &mut connections).await;
-            let mut all = self.all.lock().unwrap();
-            assert_eq!(answer.status, 201, "key {key}: {}", answer.text());
-            all.answered += 1;
-            all.executed += usize::from(said(&answer) == Some("executed"));
-            all.handed_on += handed_on;
-            let first = all.answers.entry(key).or_insert_with(|| answer.clone());
-            assert_eq!(first.body, answer.body, "key {key} has two answers");
+            self.all.lock().unwrap().takes(key, answer, handed_on);
             self.seen.send_modify(|answered| *answered += 1);
         }
     }
@@ -186,6 +192,21 @@ impl Load {
             }
         }
         panic!("neither gateway answers: {why}");
+    }
+}
+
+impl Seen {
+    fn takes(&mut self, key: usize, answer: Response, handed_on: usize) {
+        self.answered += 1;
+        self.executed += usize::from(said(&answer) == Some("executed"));
+        self.handed_on += handed_on;
+        if answer.status != 201 {
+            self.wrong = Some(format!("key {key}: {}", answer.text()));
+        }
+        let first = self.answers.entry(key).or_insert_with(|| answer.clone());
+        if first.body != answer.body {
+            self.wrong = Some(format!("key {key} has two answers: {} and {}", first.text(), answer.text()));
+        }
     }
 }
 
