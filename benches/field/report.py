@@ -94,7 +94,7 @@ class System:
 def stop_if_unfinished(name, report):
     """A system that went away, or a run that was interrupted, says nothing of what it was not asked: no page is made of it."""
     away = sum(1 for found in report.get("findings", []) if "it could not be reached" in found.get("why", ""))
-    for many, why in ((away, "it could not be reached"), (report.get("not_tried", 0), "the run was interrupted")):
+    for many, why in ((away, "it could not be reached"), (report.get("not_tried", 0), "the run was interrupted"), (report.get("spent", 0), "the requests of the run were spent")):
         if many:
             sys.exit(f"{name}: {many} checks were not tried to their end, because {why}: run it again")
 

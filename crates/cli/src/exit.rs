@@ -34,7 +34,8 @@ pub(crate) enum Exit {
     Poisoned = 6,
     /// `verify`: something that must hold does not.
     Faulty = 7,
-    /// `verify`: nothing could be told, because the API was not reached, went away, or its first answer was no success.
+    /// `verify`: nothing could be told, because the API was not reached, went away, its first answer was no success,
+    /// or the requests that the run may send were spent before its end.
     Unverified = 8,
 }
 

@@ -141,6 +141,13 @@ async fn verify(arguments: &Arguments) -> Result<Exit, Failure> {
             "the API went away: {checks} could not be tried, and what it has not been asked is not proven"
         ));
     }
+    if report.spent > 0 {
+        let (checks, most) = (checks(report.spent), plan.bounds.requests);
+        tell(&format!(
+            "the {most} requests of this run are spent: {checks} could not be tried to their end; set bounds.requests in \
+             the plan to more, or choose checks with --check"
+        ));
+    }
     arguments.publish(&report, reports)?;
     Ok(arguments.judged(&report))
 }
@@ -177,7 +184,7 @@ impl Arguments {
         match () {
             () if summary.failed > 0 || self.strict && summary.failed_should > 0 => Exit::Faulty,
             () if report.not_tried > 0 => Exit::Failure,
-            () if report.unreached > 0 => Exit::Unverified,
+            () if report.unreached + report.spent > 0 => Exit::Unverified,
             () if summary.passed + summary.deviating + summary.failed_should == 0 => Exit::Unverified,
             () => Exit::Done,
         }

@@ -43,6 +43,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// How many checks could not be tried to their end because the API was not there any more.
     pub unreached: usize,
+    /// How many checks could not be tried to their end because the requests of the run were spent.
+    pub spent: usize,
     /// How many checks were left when somebody interrupted it.
     pub not_tried: usize,
     /// Whether the verifier was the application behind what was verified.
@@ -62,6 +64,8 @@ pub struct Finding {
     pub verdict: Verdict,
     /// Whether the API was not there any more.
     pub unreached: bool,
+    /// Whether requests were wanting that the plan does not allow.
+    pub spent: bool,
     /// What was sent for it.
     pub steps: Vec<Step>,
     /// How long it took.
@@ -95,6 +99,7 @@ impl Report {
             requests: 0,
             findings: Vec::new(),
             unreached: 0,
+            spent: 0,
             not_tried: 0,
             upstream_view: plan.upstream.is_some(),
             calls: plan.counter.as_ref().and_then(Counter::sink).map(ToString::to_string),
@@ -140,6 +145,7 @@ impl Report {
         tell(failed_should, "broken that should");
         tell(deviating, "otherwise by design");
         tell(not_observable, "cannot be told");
+        tell(self.spent, "of these for want of requests");
         tell(self.not_tried, "not tried (interrupted)");
         let (checks, requests) = (self.findings.len() + self.not_tried, self.requests);
         let seconds = self.took.as_secs_f32();

@@ -199,6 +199,7 @@ impl<'a> Run<'a> {
             report.findings.push(finding);
         }
         report.unreached = report.findings.iter().filter(|finding| finding.unreached).count();
+        report.spent = report.findings.iter().filter(|finding| finding.spent).count();
         report.not_tried = self.checks.len() - report.findings.len();
         report.requests = self.learnt.spent();
         report.took = started.elapsed();
@@ -283,12 +284,17 @@ async fn carry_out(check: &'static Check, mut trial: Trial<'_>) -> Finding {
     let started = Instant::now();
     let seen = match lacks(check, trial.plan()) {
         Err(lack) => Err(Stop::not_observable(lack)),
-        Ok(()) => tried(check, &mut trial).await,
+        Ok(()) => {
+            let found = tried(check, &mut trial).await;
+            trial.unless_spent(found)
+        }
     };
     let unreached = matches!(seen, Err(Stop::Lost { lost: Lost::NotReached(_), .. }));
     let verdict = seen.unwrap_or_else(Stop::into_verdict);
+    let untold = matches!(verdict, Verdict::NotObservable { .. });
+    let spent = untold && trial.is_spent() && lacks(check, trial.plan()).is_ok();
     trial.turn(check.id).await;
-    Finding { check, verdict, unreached, steps: trial.into_steps(), took: started.elapsed() }
+    Finding { check, verdict, unreached, spent, steps: trial.into_steps(), took: started.elapsed() }
 }
 
 /// The name that may have been meant.

@@ -25,7 +25,7 @@ use crate::{
     proxy,
     sink::{Calls, Sink},
     upstream::Application,
-    verdict::{COUNTING, Stop},
+    verdict::{COUNTING, Stop, Verdict},
 };
 
 pub use aside::Aside;
@@ -98,8 +98,10 @@ const WENT_BACK: &str = "what counts effects went back: something else changes i
 
 /// How long nothing may change before a count is believed.
 const QUIET: Duration = Duration::from_millis(60);
-/// How often it is looked at.
+/// How long after it began it is first looked at again, and by which share of the time that has passed the next look comes
+/// later: of a count that is late, many looks tell nothing, and each costs a request.
 const LOOK: Duration = Duration::from_millis(15);
+const LATER: u32 = 4;
 
 impl<'a> Trial<'a> {
     /// One of a run.
@@ -321,7 +323,7 @@ impl<'a> Trial<'a> {
         let mut since = Instant::now();
         // bounded: by the plan's time to settle; a count that never rests is looked at no longer.
         while (since.elapsed() < quiet || last < expected) && started.elapsed() < settle.max(quiet * 2) {
-            sleep(LOOK).await;
+            sleep(LOOK.max(started.elapsed() / LATER).min(quiet.max(LOOK))).await;
             count = self.count().await?;
             let now = self.between(before, count);
             highest = highest.max(now);
@@ -358,12 +360,33 @@ impl<'a> Trial<'a> {
         })?;
         let count = u32::try_from(times.iter().sum::<usize>()).unwrap_or(u32::MAX);
         if !self.learnt.spend(count, bounds.requests) {
-            let most = bounds.requests;
-            return Err(Stop::not_observable(format!(
-                "the {most} requests that bounds.requests of the plan allows are spent"
-            )));
+            self.learnt.turned_away();
+            return Err(self.spent());
         }
         Ok(places)
+    }
+
+    /// Whether anything was left out, because no more may be sent.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.learnt.is_spent()
+    }
+
+    /// Nothing more may be asked.
+    fn spent(&self) -> Stop {
+        let most = self.plan.bounds.requests;
+        Stop::not_observable(format!("the {most} requests that bounds.requests of the plan allows are spent"))
+    }
+
+    /// What was found, unless something was left out for want of requests: a fault that was seen is one all the same.
+    ///
+    /// # Errors
+    /// If so.
+    pub(crate) fn unless_spent(&self, found: Result<Verdict, Stop>) -> Result<Verdict, Stop> {
+        match &found {
+            Ok(Verdict::Fail { .. }) | Err(Stop::Verdict(Verdict::Fail { .. })) => found,
+            _ if self.learnt.is_spent() => Err(self.spent()),
+            _ => found,
+        }
     }
 
     /// How its requests go out.

@@ -1,6 +1,9 @@
 //! What will be done, said before it is done; and asked, where somebody else's machine is meant.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::{
+    io::{self, BufRead, IsTerminal, Write},
+    net::SocketAddr,
+};
 
 use onlyonce_verify::{Plan, Run};
 
@@ -10,16 +13,40 @@ use crate::exit::{Exit, tell};
 /// Says what will be sent; `Err` where it may not be.
 pub(super) fn obtain(plan: &Plan, run: &Run<'_>, allowed: &[String]) -> Result<(), Failure> {
     tell(&said(plan, run));
-    let host = &plan.target.host;
-    if !plan.target.is_loopback() {
-        let why = format!("{host} is not this machine");
-        asked(host, &why, "if it may be asked, with the effects that each request has", allowed)?;
-    }
-    if let Some(listen) = run.sink().filter(|sink| !sink.is_loopback()).map(|sink| sink.listen) {
-        let why = format!("{listen}, where calls are counted, is reached from other machines");
-        asked(&listen.ip().to_string(), &why, "if they may call", allowed)?;
+    for Beyond { host, why, hint } in beyond_this_machine(plan, run) {
+        asked(&host, &why, hint, allowed)?;
     }
     Ok(())
+}
+
+/// What reaches another machine, or is reached from one.
+struct Beyond {
+    host: String,
+    why: String,
+    hint: &'static str,
+}
+
+fn beyond_this_machine(plan: &Plan, run: &Run<'_>) -> Vec<Beyond> {
+    let host = &plan.target.host;
+    let target = (!plan.target.is_loopback()).then(|| Beyond {
+        host: host.clone(),
+        why: format!("{host} is not this machine"),
+        hint: "if it may be asked, with the effects that each request has",
+    });
+    // Whoever reaches these can say that something had an effect.
+    let reached = |listen: SocketAddr, what: &str, hint| {
+        (!listen.ip().is_loopback()).then(|| Beyond {
+            host: listen.ip().to_string(),
+            why: format!("{listen}, {what}, is reached from other machines"),
+            hint,
+        })
+    };
+    let sink = run.sink().map(|sink| sink.listen);
+    let sink = sink.and_then(|listen| reached(listen, "where calls are counted", "if they may call"));
+    let upstream = plan.upstream.map(|upstream| upstream.listen);
+    let upstream = upstream
+        .and_then(|listen| reached(listen, "where requests are carried out", "if they may send requests"));
+    target.into_iter().chain(sink).chain(upstream).collect()
 }
 
 /// Whether a host is allowed, or somebody says so.
@@ -63,7 +90,24 @@ fn agreed(why: &str, ask: &mut dyn BufRead, err: &mut dyn Write) -> io::Result<b
 
 #[cfg(test)]
 mod tests {
+    use onlyonce_verify::run::Selection;
+
     use super::*;
+
+    #[test]
+    fn who_listens_to_other_machines_is_asked_about_as_another_machine_is() {
+        let of = |more: &str| {
+            let create =
+                "[operations.create]\nrequest = \"POST /transfers\"\njson = '{\"to\":\"{{fresh}}\"}'\n";
+            let plan = Plan::parse(&format!("target = \"http://127.0.0.1:1\"\n{create}{more}")).unwrap();
+            let everything = Selection::default();
+            let run = Run::new(&plan, &everything).unwrap();
+            beyond_this_machine(&plan, &run).into_iter().map(|beyond| beyond.host).collect::<Vec<_>>()
+        };
+        assert_eq!(of(""), Vec::<String>::new());
+        assert_eq!(of("[upstream]\nlisten = \"127.0.0.1:2\"\n"), Vec::<String>::new());
+        assert_eq!(of("[upstream]\nlisten = \"0.0.0.0:2\"\n"), ["0.0.0.0"]);
+    }
 
     #[test]
     fn only_a_yes_agrees() {

@@ -41,6 +41,28 @@ async fn a_second_effect_ends_with_7_and_the_requests_that_show_it_without_crede
 }
 
 #[tokio::test]
+async fn a_run_whose_requests_are_spent_ends_with_8_and_says_so() {
+    let (fixture, _) = asked(None).await;
+    let directory = tempfile::tempdir().unwrap();
+    let plan = directory.path().join("plan.toml");
+    let written = format!(
+        "target = \"{}\"\n[credentials.first]\nauthorization = \"Bearer of-the-first-caller\"\n\
+         [operations.create]\nrequest = \"POST /transfers\"\njson = '{{\"to\":\"{{{{fresh}}}}\",\"amount\":100}}'\n\
+         [counter]\nrequest = \"GET /transfers\"\nlength = \"\"\n[bounds]\nrequests = 60\n",
+        fixture.plan().target
+    );
+    std::fs::write(&plan, written).unwrap();
+    let ended =
+        verify(&[plan.to_str().unwrap(), "--check", "replay/runs-again", "--check", "race/two-run"]).await;
+    assert_eq!(ended.code, 8, "{}{}", ended.stdout, ended.stderr);
+    assert!(
+        ended.stderr.contains("the 60 requests of this run are spent: 1 check could not"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[tokio::test]
 async fn what_only_should_hold_ends_with_0_and_strictly_with_7() {
     let (_fixture, arguments) = asked(Some(Defect::HeadersForgotten)).await;
     let lenient = verify_and(&arguments, &[]).await;

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use http::header;
+
 use super::{Fault, Manner, Names, Origin, Request, Who, names::quoted};
 
 /// Whether a request goes out by itself, or with those that follow it.
@@ -43,12 +45,16 @@ pub fn curl(
         line.push_str(" -g");
     }
     let method = request.method.as_str();
-    let method = match method.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+    let written = match method.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         true => method.to_owned(),
         false => quoted(method.as_bytes()),
     };
     let url = names.quoted(format!("{origin}{}", request.path).as_bytes());
-    let _ = write!(line, " -X {method} {url}");
+    // With `-X HEAD` it would wait for a body.
+    let _ = match method {
+        "HEAD" if request.body.is_empty() => write!(line, " --head {url}"),
+        _ => write!(line, " -X {written} {url}"),
+    };
     for (name, value) in &request.headers {
         let _ = match (secret(name.as_str()), value.as_bytes()) {
             (true, _) => {
@@ -65,6 +71,10 @@ pub fn curl(
         };
     }
     if !request.body.is_empty() {
+        // Otherwise it would say that this is a form.
+        if !request.headers.contains_key(header::CONTENT_TYPE) {
+            line.push_str(" -H 'content-type:'");
+        }
         let _ = write!(line, " {}", names.data(&request.body));
     }
     // The next answer begins on a line of its own.
@@ -134,7 +144,7 @@ mod tests {
         assert_eq!(
             line,
             "curl -sS -i -X POST 'http://127.0.0.1:8080/transfers' -H 'authorization: '\"$SECOND_AUTHORIZATION\" \
-             -H 'idempotency-key: \"it'\\''s\"' --data-raw '{}' -w '\\n'"
+             -H 'idempotency-key: \"it'\\''s\"' -H 'content-type:' --data-raw '{}' -w '\\n'"
         );
     }
 
@@ -145,6 +155,15 @@ mod tests {
         request.headers.insert("idempotency-key", HeaderValue::from_static(""));
         let line = curl(&origin, &request, |_| false, Together::Alone, &Names::default());
         assert!(line.contains(" -g ") && line.contains(" -H 'idempotency-key;'"), "{line}");
+    }
+
+    #[test]
+    fn a_head_is_asked_for_without_waiting_for_a_body() {
+        let origin = "http://127.0.0.1:8080".parse().unwrap();
+        let request = Request { method: Method::HEAD, body: Bytes::new(), ..request() };
+        let line = curl(&origin, &request, |_| false, Together::Alone, &Names::default());
+        assert!(line.contains(" --head 'http") && !line.contains("-X"), "{line}");
+        assert!(!line.contains("content-type"), "{line}");
     }
 
     #[test]
@@ -160,7 +179,7 @@ mod tests {
             line,
             "curl -sS -i -X 'A`id`' 'http://127.0.0.1:8080/'\\''$(id)' -H 'authorization: Bearer secret' \
              -H $'idempotency-key: \\xe9\\'\\\\' -H 'x-`id`: '\"$SECOND_X__ID_\" \
-             --data-raw $'$(id)\\'`id`\\'\\x07' -w '\\n'"
+             -H 'content-type:' --data-raw $'$(id)\\'`id`\\'\\x07' -w '\\n'"
         );
     }
 

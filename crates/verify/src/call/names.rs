@@ -172,5 +172,5 @@ pub(crate) fn quoted(text: &[u8]) -> String {
 /// What a terminal would act on, and what turns the direction of a text: a report escapes it, and it would be another.
 fn is_unprintable(c: char) -> bool {
     c.is_control() && c != '\n'
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{feff}' | '\u{2066}'..='\u{2069}')
 }

@@ -72,6 +72,7 @@ impl Page<'_> {
         let told = self.report.findings.len() - summary.not_observable;
         match (summary.failed, summary.failed_should) {
             _ if told == 0 => "Nothing could be told".to_owned(),
+            (0, 0) if self.report.spent > 0 => "Not all was tried: the requests are spent".to_owned(),
             (0, 0) => "What was tried holds".to_owned(),
             (0, 1) => "What must hold does; one thing could be better".to_owned(),
             (0, should) => format!("What must hold does; {should} things could be better"),

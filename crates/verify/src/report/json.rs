@@ -35,6 +35,8 @@ impl Report {
             "began": humantime::format_rfc3339_seconds(self.began).to_string(),
             "took_ms": milliseconds(self.took),
             "requests": self.requests,
+            "unreached": self.unreached,
+            "spent": self.spent,
             "not_tried": self.not_tried,
             "summary": {
                 "passed": summary.passed,

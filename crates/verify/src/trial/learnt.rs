@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU16, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -28,6 +28,8 @@ const IN_VAIN_MAX: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Learnt {
     spent: AtomicU32,
+    /// Whether anything was left out, because no more may be sent.
+    is_spent: AtomicBool,
     /// The longest that an effect was counted after its answer, in milliseconds.
     lag_ms: AtomicU32,
     /// The status of the preflight's answer; 0: there was none.
@@ -54,6 +56,7 @@ impl Learnt {
     pub(crate) fn new(at_once: u32) -> Self {
         Self {
             spent: AtomicU32::default(),
+            is_spent: AtomicBool::default(),
             lag_ms: AtomicU32::default(),
             usual: AtomicU16::default(),
             still: AtomicU32::default(),
@@ -85,6 +88,14 @@ impl Learnt {
     pub(super) fn spend(&self, count: u32, most: u32) -> bool {
         let left = |spent: u32| spent.checked_add(count).filter(|spent| *spent <= most);
         self.spent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_ok()
+    }
+
+    pub(super) fn turned_away(&self) {
+        self.is_spent.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_spent(&self) -> bool {
+        self.is_spent.load(Ordering::Relaxed)
     }
 
     pub(super) fn saw_lag(&self, lag: Duration) {

@@ -1,6 +1,7 @@
 //! APIs that others could write: what is permitted is not called a fault, and what is a fault does not pass.
 
 mod behind;
+mod bounds;
 mod carriers;
 mod credentials;
 mod down;

@@ -48,6 +48,7 @@ pub(crate) fn report() -> Report {
         requests: 321,
         findings: findings(),
         unreached: 0,
+        spent: 0,
         not_tried: 2,
         upstream_view: false,
         calls: Some("POST http://127.0.0.1:4000/done".into()),
@@ -80,7 +81,7 @@ fn findings() -> Vec<Finding> {
 }
 
 fn found(check: &'static Check, verdict: Verdict, steps: Vec<Step>) -> Finding {
-    Finding { check, verdict, unreached: false, steps, took: Duration::from_millis(20) }
+    Finding { check, verdict, unreached: false, spent: false, steps, took: Duration::from_millis(20) }
 }
 
 /// Something that is done to the API.

@@ -90,7 +90,8 @@ fn is_xml(answer: &Answer) -> bool {
 /// Whether a `Link` names what describes it, as the draft allows in place of a document.
 fn is_described(answer: &Answer) -> bool {
     // The draft asks for a body with a link to the documentation, and allows for one in the head.
-    let links = String::from_utf8_lossy(&answer.body).contains("://");
+    let body = String::from_utf8_lossy(&answer.body);
+    let links = ["https://", "http://"].iter().any(|scheme| body.contains(scheme));
     links || answer.header(header::LINK.as_str()).is_some_and(|link| link.contains("describedby"))
 }
 
@@ -115,6 +116,14 @@ mod tests {
             headers: HeaderMap::from_iter([(header::CONTENT_TYPE, kind)]),
             body: body.into(),
             took: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn a_link_leads_to_a_page() {
+        for (body, described) in [("see https://example.com/keys", true), ("redis://10.0.0.1 is down", false)]
+        {
+            assert_eq!(is_described(&Answer { body: body.into(), ..answer("") }), described, "{body}");
         }
     }
 
