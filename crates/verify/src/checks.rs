@@ -23,7 +23,7 @@ mod put;
 mod race;
 mod replay;
 mod safe;
-mod sameness;
+pub(crate) mod sameness;
 mod scope;
 mod status;
 mod stored;

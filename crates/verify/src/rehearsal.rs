@@ -2,6 +2,7 @@
 
 use crate::{
     call::{Names, Request, Together, curl},
+    checks::sameness::{Place, with_large_integers},
     counter::Counter,
     plan::{Operation, Plan, Resource, Template},
     trial::Trial,
@@ -26,6 +27,17 @@ pub(crate) fn lines(plan: &Plan, trial: &Trial<'_>) -> Vec<(&'static str, String
     );
     if let Ok(changed) = trial.changed(&create) {
         tell("another request under the same key", &changed);
+    }
+    for (place, large) in with_large_integers(trial, &create) {
+        tell(
+            match place {
+                Place::Added => "with an integer of 2^53 in a member of its own",
+                Place::First => {
+                    "with 2^53 in place of its first number, where that member is refused or not compared"
+                }
+            },
+            &large,
+        );
     }
     let others = [
         ("takes long", &operations.slow),

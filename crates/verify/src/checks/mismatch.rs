@@ -98,17 +98,14 @@ async fn body_ignored(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     })
 }
 
-/// A body that was made from another one may be refused for what it says; then a refusal tells nothing of keys.
+/// The other body may be refused for what it says, also where the plan has it; then a refusal tells nothing of keys.
 async fn is_taken(trial: &mut Trial<'_>, other: &Request) -> Result<(), Stop> {
-    if other.changed.is_some() {
-        return Ok(());
-    }
     let fresh = trial.keyed_anew(other)?;
     let answer = trial.send("the other body under a key of its own", &fresh).await?;
     match answer.is_success() {
         true => Ok(()),
         false => Err(Stop::not_observable(format!(
-            "the body that was made from this one is refused anyway ({answer}): add `changed` to the operation"
+            "the other body is refused anyway ({answer}): give the operation a `changed` that is carried out"
         ))),
     }
 }

@@ -1,12 +1,15 @@
 //! APIs that others could write: what is permitted is not called a fault, and what is a fault does not pass.
 
 mod behind;
+mod bodies;
 mod bounds;
 mod carriers;
 mod credentials;
 mod down;
 mod natural;
 mod permitted;
+mod reads;
+mod retention;
 mod scripts;
 mod served;
 mod versions;
