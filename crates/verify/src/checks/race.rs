@@ -3,6 +3,8 @@
 mod meanwhile;
 mod replays;
 
+use tokio::time::Instant;
+
 use crate::{
     call::{Answer, Lost, Outcome, Request},
     check::{Check, Level, Need},
@@ -101,25 +103,34 @@ pub(super) const CHECKS: &[Check] = &[
 /// have left behind shows only then.
 async fn callers(trial: &mut Trial<'_>, callers: usize, tries: u32) -> Result<Verdict, Stop> {
     let before = trial.count().await?;
+    let mut kept = Ok(());
     // bounded: by the tries.
     for number in 1..=tries {
         trial.shows_only_what_follows();
+        let since = Instant::now();
         let (request, mut answered, _) = race(trial, callers).await?;
         let repeat = trial.attempt("and once more, when they are answered", &request).await?;
+        kept = kept.and(trial.still_kept(since));
         answered.extend(repeat);
         if !answered.iter().any(Answer::is_success) {
             // Refused or not: what was done was done.
             return match trial.effects_since(before, 0).await? {
-                effects if effects > i64::from(number) => Ok(Verdict::fail(
-                    format!("{number} effects after as many keys"),
-                    format!("{effects} effects, and no success at the last"),
-                )),
+                effects if effects > i64::from(number) => kept.map(|()| {
+                    Verdict::fail(
+                        format!("{number} effects after as many keys"),
+                        format!("{effects} effects, and no success at the last"),
+                    )
+                }),
                 _ => none_ran(trial, &request, &answered).await,
             };
         }
     }
     let each = format!("{tries} times {callers} requests at once, each time with one key, and a repeat");
-    trial.effects_or_stop(before, i64::from(tries), &each).await?;
+    let once = trial.effects_or_stop(before, i64::from(tries), &each).await;
+    if once.is_err() {
+        kept?;
+    }
+    once?;
     Ok(Verdict::pass_in(tries, format!("one effect for {callers} requests at once and a repeat")))
 }
 
@@ -130,6 +141,7 @@ async fn answers(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     // bounded: by the tries.
     for _ in 0..TRIES {
         trial.shows_only_what_follows();
+        let since = Instant::now();
         let (request, answered, lost) = race(trial, CALLERS).await?;
         let Some(first) = answered.iter().find(|answer| answer.is_success()) else {
             return none_ran(trial, &request, &answered).await;
@@ -140,6 +152,7 @@ async fn answers(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
         let expected = format!("{first}, for each that is not told to wait");
         for answer in answered.iter().filter(|answer| !answer.is_same(first)) {
             if answer.is_success() {
+                trial.still_kept(since)?;
                 return Ok(Verdict::fail(expected, format!("another answer as well: {answer}")));
             }
             let expect = &trial.profile().in_progress;
@@ -158,6 +171,7 @@ async fn answers(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
 
 async fn stuck(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
     let request = slow_or_any(trial)?;
+    let since = Instant::now();
     let other = trial.begin("a first request", vec![request.clone()])?;
     // Whether it waits or is refused, and even if it overtakes the first: it is what comes later that counts.
     let one = trial.attempt("its repeat, while it runs", &request).await?;
@@ -177,6 +191,7 @@ async fn stuck(trial: &mut Trial<'_>) -> Result<Verdict, Stop> {
         true => format!("still refused {waited:.1} s after it: {repeat}"),
         false => repeat.to_string(),
     };
+    trial.still_kept(since)?;
     // Where no repeat is recognised, it is not because the first still ran at one.
     trial.recognised().await?;
     Ok(Verdict::fail(first.to_string(), actual))
