@@ -123,7 +123,7 @@ async fn found(case: Case, wanted: fn(&Verdict) -> bool) -> Verdict {
         // What is stopped is stopped for as long as the plan says.
         let plan = match case.check.needs.contains(&Need::Kill) {
             true => process.plan_with_lease().await,
-            false => process.plan().await,
+            false => process.plan_to_stop().await,
         };
         return verdict(&plan, case.check).await;
     }

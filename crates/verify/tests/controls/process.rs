@@ -10,6 +10,7 @@ use std::{
 use onlyonce_verify::{
     Plan,
     fixture::{self, Defect},
+    plan::Operation,
 };
 use tempfile::TempDir;
 
@@ -71,6 +72,16 @@ impl Process {
     pub(crate) async fn plan_with_lease(&self) -> Plan {
         let mut plan = self.plan().await;
         plan.key.lease = Some(LEASE);
+        plan
+    }
+
+    /// The same for what is stopped while it works: its operation takes longer than a busy machine needs to stop it, and
+    /// it is waited for.
+    pub(crate) async fn plan_to_stop(&self) -> Plan {
+        let mut plan = self.plan().await;
+        let slower = Operation::parse("POST /transfers?slower=true").expect("it is an operation");
+        plan.operations.slow = Some(slower.with_json(r#"{"to":"{{fresh}}","amount":100}"#));
+        plan.bounds.patience = Duration::from_secs(30);
         plan
     }
 
