@@ -59,7 +59,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     strict: bool,
     /// A host besides this machine that may be asked, with real effects, or an address that others reach on which calls are
-    /// counted; may be given more than once
+    /// counted or requests carried out; may be given more than once
     #[arg(long = "allow-host", value_name = "HOST")]
     allowed: Vec<String>,
     /// Write the report to a file too: text=FILE, json=FILE, html=FILE; `-` is stdout, in place of the usual report
