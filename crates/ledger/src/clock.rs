@@ -11,8 +11,10 @@ use onlyonce_core::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
 
 mod remote;
+mod steady;
 
 pub use remote::{Asked, RemoteClock};
+pub use steady::Steady;
 
 /// How far wall clock and ledger clock may be apart before expiry stops.
 pub const DRIFT_LIMIT: Duration = Duration::from_secs(60);
@@ -58,7 +60,7 @@ impl Boot {
     }
 }
 
-/// The wall clock, read once per process start and to watch the drift.
+/// The wall clock, read once per process start, and to watch the drift where one process keeps the ledger.
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
 pub fn wall() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -10,7 +10,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use onlyonce_core::{Decision, Event, Record, RecordId, Refusal, State, Timestamp, codec, decide};
+use onlyonce_core::{
+    Decision, Event, Record, RecordId, Refusal, State, Timestamp, codec, decide, event::Verdict,
+};
 use tokio::time::Instant;
 
 use crate::{
@@ -118,9 +120,19 @@ impl Engine {
         Ok(rows.into_iter().next().flatten())
     }
 
-    /// What a row says.
+    /// What a row says, by the clock of now.
     pub(crate) fn decoded(&self, id: RecordId, row: Option<Bytes>) -> Result<Option<Record>, Error> {
-        row.map(|row| codec::decode(&row)).transpose().map_err(|unreadable| self.alarm(id, unreadable).into())
+        let record = row.map(|row| codec::decode(&row)).transpose();
+        let record = record.map_err(|unreadable| self.alarm(id, unreadable))?;
+        Ok(record.map(|record| self.store.steady().seen(record)))
+    }
+
+    /// Reads a record that only time has changed. The time is heard after the row was read: if the server's clock was set back
+    /// and this process has not heard of it, what others have written since seems to have ended.
+    async fn read_with_time(&self, id: RecordId) -> Result<Option<Record>, Error> {
+        let row = self.row(id).await?;
+        self.store.hear_time().await?;
+        self.decoded(id, row)
     }
 
     /// A page of open records after the one given. Rows that cannot be read are left out and logged.
@@ -131,8 +143,9 @@ impl Engine {
     ) -> Result<OpenPage, store::Error> {
         let rows = self.store.open(after, limit).await?;
         let next = rows.last().map(|(id, _)| *id);
+        let steady = self.store.steady();
         let read = |(id, row): (RecordId, Bytes)| match codec::decode(&row) {
-            Ok(record) => Some((id, record)),
+            Ok(record) => Some((id, steady.seen(record))),
             Err(error) => {
                 self.counters.unreadable(error);
                 tracing::error!(record = ?id, %error, "an open record cannot be read");
@@ -178,6 +191,7 @@ impl Engine {
         patience: Patience,
     ) -> Result<Transition, Failure> {
         let mut tries = Tries::new(patience);
+        let mut time_is_sure = !self.is_shared();
         for _ in 0..CONFLICTS_MAX {
             let now = self.now_for(standing.as_ref());
             let record = match decide(standing.as_ref(), &change.event, now) {
@@ -189,6 +203,14 @@ impl Engine {
                 }
                 Decision::Refuse(refusal) => return Ok(Transition::Refused(refusal, standing)),
             };
+            if !time_is_sure && by_time_alone(standing.as_ref(), &change.event) {
+                // In a box, because it is rare and every change would have to be as large.
+                let read = tries.bound(Box::pin(self.read_with_time(change.id))).await;
+                let read = read.unwrap_or_else(|| Err(Error::unavailable("no reply in time")));
+                standing = read.map_err(Failure::NotApplied)?;
+                time_is_sure = true;
+                continue;
+            }
             let command = Command {
                 id: change.id,
                 expect: standing.as_ref().map(|record| record.version),
@@ -206,10 +228,8 @@ impl Engine {
                     return Ok(Transition::Written { record, before: standing.map(Box::new) });
                 }
                 Landed::Conflict(found) => {
-                    let found = found.map(|row| codec::decode(&row)).transpose();
-                    standing = found.map_err(|unreadable| {
-                        Failure::NotApplied(self.alarm(change.id, unreadable).into())
-                    })?;
+                    standing = self.decoded(change.id, found).map_err(Failure::NotApplied)?;
+                    time_is_sure = !self.is_shared();
                 }
             }
         }
@@ -256,6 +276,23 @@ impl Engine {
     }
 }
 
+/// Whether the event changes the record only because so much time has passed.
+fn by_time_alone(standing: Option<&Record>, event: &Event) -> bool {
+    match event {
+        Event::Lapse => true,
+        Event::Settle(settle) => settle.verdict == Verdict::NotApplied { forced: false },
+        // Over one that is unknown, or that has expired.
+        Event::Claim(_) => standing.is_some_and(|record| !matches!(record.state, State::Released { .. })),
+        Event::Renew(_)
+        | Event::Complete(..)
+        | Event::Release(..)
+        | Event::LoseTrack(..)
+        | Event::ProcessGone
+        | Event::Forget(_)
+        | Event::Vanished(_) => false,
+    }
+}
+
 enum Landed {
     Yes,
     Conflict(Option<Bytes>),
@@ -271,14 +308,15 @@ fn body(before: Option<&Record>, after: &Record, result: Option<&Bytes>) -> Body
     }
 }
 
-struct Tries {
+/// Tries of one thing, further and further apart.
+pub(crate) struct Tries {
     until: Option<Instant>,
     pause: Duration,
     in_doubt: bool,
 }
 
 impl Tries {
-    fn new(patience: Patience) -> Self {
+    pub(crate) fn new(patience: Patience) -> Self {
         let until = match patience {
             Patience::For(time) => Some(Instant::now() + time),
             Patience::Endless => None,
@@ -295,7 +333,7 @@ impl Tries {
     }
 
     /// Waits a little longer each time; `false` once patience has ended.
-    async fn again(&mut self) -> bool {
+    pub(crate) async fn again(&mut self) -> bool {
         if self.until.is_some_and(|until| Instant::now() + self.pause >= until) {
             return false;
         }

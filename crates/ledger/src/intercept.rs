@@ -9,6 +9,7 @@ use bytes::Bytes;
 use onlyonce_core::{RecordId, Timestamp};
 
 use crate::{
+    clock::Steady,
     memory::MemoryStore,
     store::{Applied, AuditPage, Capabilities, Command, Reply, Room, Row, Store},
 };
@@ -30,6 +31,14 @@ pub trait Intercept: Send + Sync + 'static {
     /// See [`Store::lag`].
     fn lag(&self, rows: &MemoryStore) -> Duration {
         rows.lag()
+    }
+    /// See [`Store::steady`].
+    fn steady(&self, rows: &MemoryStore) -> Steady {
+        rows.steady()
+    }
+    /// See [`Store::hear_time`].
+    fn hear_time<'a>(&'a self, rows: &'a MemoryStore) -> Reply<'a, ()> {
+        rows.hear_time()
     }
     /// See [`Store::room`].
     fn room(&self, rows: &MemoryStore, in_flight_bytes: u64) -> Room {
@@ -129,6 +138,14 @@ impl<I: Intercept> Store for Intercepted<I> {
 
     fn lag(&self) -> Duration {
         self.by.lag(&self.rows)
+    }
+
+    fn steady(&self) -> Steady {
+        self.by.steady(&self.rows)
+    }
+
+    fn hear_time(&self) -> Reply<'_, ()> {
+        self.by.hear_time(&self.rows)
     }
 
     fn room(&self, in_flight_bytes: u64) -> Room {

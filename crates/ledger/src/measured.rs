@@ -11,6 +11,7 @@ use onlyonce_core::{RecordId, Timestamp, metric};
 use tokio::time::Instant;
 
 use crate::{
+    clock::Steady,
     meter::Meter,
     store::{Applied, AuditPage, Capabilities, Command, Error, ErrorKind, Reply, Room, Row, Store},
 };
@@ -87,6 +88,14 @@ impl Store for Measured {
 
     fn lag(&self) -> Duration {
         self.store.lag()
+    }
+
+    fn steady(&self) -> Steady {
+        self.store.steady()
+    }
+
+    fn hear_time(&self) -> Reply<'_, ()> {
+        self.store.hear_time()
     }
 
     fn room(&self, in_flight_bytes: u64) -> Room {

@@ -15,6 +15,8 @@ use std::{fmt, future::Future, pin::Pin, time::Duration};
 use bytes::Bytes;
 use onlyonce_core::{RecordId, Timestamp, Version};
 
+use crate::clock::Steady;
+
 /// What a store's calls return.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
@@ -94,7 +96,7 @@ pub trait Store: Send + Sync + 'static {
     /// What it promises.
     fn capabilities(&self) -> Capabilities;
 
-    /// The store's time. Never runs backwards within a process.
+    /// The store's time. Runs backwards only if its server's clock is set back; all processes follow that one.
     fn now(&self) -> Timestamp;
 
     /// The time by which retention is judged: [`now`](Self::now), unless the clock is in doubt; then no later than
@@ -107,6 +109,20 @@ pub trait Store: Send + Sync + 'static {
     /// by what its owner has measured since he was granted it.
     fn lag(&self) -> Duration {
         Duration::ZERO
+    }
+
+    /// Since when [`now`](Self::now) runs evenly: what was written before is read by it ([`Steady::seen`]).
+    fn steady(&self) -> Steady {
+        Steady::default()
+    }
+
+    /// Asks for the time. Afterwards [`now`](Self::now) is no later than what its server had when this was called, and what
+    /// has passed since: no row that was read before is judged by a time that its server has given up since.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    fn hear_time(&self) -> Reply<'_, ()> {
+        Box::pin(async { Ok(()) })
     }
 
     /// Whether claims may be admitted; `in_flight_bytes` is what the attempts under way may still want to write.

@@ -17,7 +17,7 @@ use std::{
 use bytes::Bytes;
 use onlyonce_core::{RecordId, Timestamp};
 use onlyonce_ledger::{
-    clock::RemoteClock,
+    clock::{RemoteClock, Steady},
     io::Io,
     store::{Applied, AuditPage, Capabilities, Command, Error, ErrorKind, Reply, Room, Row, Store},
 };
@@ -146,11 +146,16 @@ impl Shared {
             if self.clock.unconfirmed_for() < CLOCK_AGE {
                 continue;
             }
-            let asked = RemoteClock::ask();
-            if let Ok(rows) = self.upkeep.read(|| sqlx::query(&self.sql.clock)).await {
-                self.heard(asked, &rows);
-            }
+            // There is a next time.
+            let _ = self.hear_time().await;
         }
+    }
+
+    async fn hear_time(&self) -> Result<(), Error> {
+        let asked = RemoteClock::ask();
+        let rows = self.reads.read(|| sqlx::query(&self.sql.clock)).await.map_err(unread)?;
+        self.heard(asked, &rows);
+        Ok(())
     }
 }
 
@@ -169,6 +174,14 @@ impl Store for PostgresStore {
 
     fn lag(&self) -> Duration {
         self.shared.clock.lag()
+    }
+
+    fn steady(&self) -> Steady {
+        self.shared.clock.steady()
+    }
+
+    fn hear_time(&self) -> Reply<'_, ()> {
+        self.run(|shared| async move { shared.hear_time().await })
     }
 
     fn room(&self, in_flight_bytes: u64) -> Room {

@@ -16,9 +16,12 @@ use crate::{
     scripts::{APPLY, IDENTITY, NOTE, REMOVE, Script},
 };
 
-/// How long after its time a row or result may still lie there before the server drops it by itself. Until then a sweep
-/// removes it, as a compare-and-set; and a result that somebody is about to read has not gone under his hands.
-const GRACE: Duration = Duration::from_secs(3600);
+/// How long after its time a result may still lie there before the server drops it by itself: one that somebody is about to
+/// read has not gone under his hands.
+const RESULT_GRACE: Duration = Duration::from_secs(3600);
+/// The same for a row. A sweep removes it long before, as a compare-and-set and by a clock that is not in doubt; the server goes by
+/// its own, and if that is set forward by less than this, no key is forgotten.
+const ROW_GRACE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Beyond this a server would not take the number; a hundred years.
 const KEPT_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// How many ids a server gives at once when all of a shard are asked for.
@@ -203,13 +206,15 @@ impl Write {
         match (self.peek.open, self.peek.expires_at) {
             // Never an expiry of its own for what has not ended: its owner may be gone for as long as he likes.
             (true, _) => cmd.arg("open").arg(""),
-            (false, Some(end)) => cmd.arg(end.as_ms()).arg(self.kept_for(end)),
+            (false, Some(end)) => cmd.arg(end.as_ms()).arg(self.kept_for(end, ROW_GRACE)),
             (false, None) => cmd.arg("+inf").arg(""),
         };
         match &self.body {
             Body::Keep => cmd.arg("keep").arg("").arg(""),
             Body::Remove => cmd.arg("remove").arg("").arg(""),
-            Body::Put { bytes, until } => cmd.arg("put").arg(&bytes[..]).arg(self.kept_for(*until)),
+            Body::Put { bytes, until } => {
+                cmd.arg("put").arg(&bytes[..]).arg(self.kept_for(*until, RESULT_GRACE))
+            }
         };
         match &self.note {
             Some(entry) => cmd.arg(&entry[..]),
@@ -221,8 +226,8 @@ impl Write {
 
     /// Milliseconds after which the server may drop what is kept until `end`. Counted from the ledger's time, which may be
     /// a little behind the server's, so never too few.
-    fn kept_for(&self, end: Timestamp) -> u128 {
-        (end.since(self.now) + GRACE).min(KEPT_MAX).as_millis()
+    fn kept_for(&self, end: Timestamp, grace: Duration) -> u128 {
+        (end.since(self.now) + grace).min(KEPT_MAX).as_millis()
     }
 }
 

@@ -8,7 +8,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use onlyonce_core::{RecordId, Timestamp, codec};
 use onlyonce_ledger::{
-    clock::RemoteClock,
+    clock::{RemoteClock, Steady},
     io::Io,
     store::{Applied, AuditPage, Capabilities, Command, Error, ErrorKind, Reply, Room, Row, Store},
 };
@@ -98,6 +98,15 @@ impl Store for RedisStore {
 
     fn lag(&self) -> Duration {
         self.clock().lag()
+    }
+
+    fn steady(&self) -> Steady {
+        self.clock().steady()
+    }
+
+    fn hear_time(&self) -> Reply<'_, ()> {
+        // Whoever keeps the ledger's own row keeps its time.
+        self.read(Request::Meta, |_| Ok(()))
     }
 
     fn room(&self, in_flight_bytes: u64) -> Room {

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use onlyonce_core::{RecordId, Timestamp};
-use onlyonce_ledger::store::{Applied, AuditPage, Capabilities, Command, Reply, Room, Row, Store};
+use onlyonce_ledger::{
+    clock::Steady,
+    store::{Applied, AuditPage, Capabilities, Command, Reply, Room, Row, Store},
+};
 
 /// All but the sweep goes through.
 pub(crate) struct Unswept(pub(crate) Arc<dyn Store>);
@@ -24,6 +27,14 @@ impl Store for Unswept {
 
     fn lag(&self) -> Duration {
         self.0.lag()
+    }
+
+    fn steady(&self) -> Steady {
+        self.0.steady()
+    }
+
+    fn hear_time(&self) -> Reply<'_, ()> {
+        self.0.hear_time()
     }
 
     fn room(&self, in_flight_bytes: u64) -> Room {

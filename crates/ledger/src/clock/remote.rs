@@ -6,22 +6,22 @@
 //! an answer was slow. Who is granted a lease by it gets it counted from a little earlier than the server would;
 //! [`RemoteClock::lag`] says by how much at most, and the owner takes that off what he believes.
 //!
-//! Invariant: no wall clock of this machine is read; [`Boot`] carries the server's time on between replies. Time never
-//! runs backwards here: where the server's does, this one stands still until it has caught up. Where the server's jumps
-//! ahead, leases follow, since those who hold them do; but results are kept as if it had not
-//! ([`RemoteClock::retention_now`]), and people are told.
+//! Servers' clocks are set. Where one is set back, this one follows: the others write their leases by it, and to whoever stayed
+//! behind these would have passed. Where it is set forward, what was written before is read as if it had been written by
+//! the new one ([`RemoteClock::steady`]), and results are kept as if it had not been ([`RemoteClock::retention_now`]); people
+//! are told of both. A process that starts afterwards has this machine's wall clock for a witness.
+//!
+//! Invariant: what is judged to have ended is judged by the earliest time that it can be. [`Boot`] carries the server's time
+//! on between replies; no wall clock of this machine moves a lease.
 
 use std::{
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use onlyonce_core::Timestamp;
 
-use super::{Boot, DRIFT_LIMIT};
+use super::{Boot, DRIFT_LIMIT, Steady, wall};
 
 /// Two clocks that run freely may part by one in so many: more than any that is kept in step by NTP.
 const DRIFT: u32 = 1_000;
@@ -38,12 +38,7 @@ pub struct Asked(Boot);
 
 /// The server's time, in a process that asks for it.
 #[derive(Debug)]
-pub struct RemoteClock {
-    known: Mutex<Known>,
-    /// The latest time that was given, in milliseconds.
-    given: AtomicU64,
-    given_to_retention: AtomicU64,
-}
+pub struct RemoteClock(Mutex<Known>);
 
 #[derive(Clone, Copy, Debug)]
 struct Known {
@@ -51,10 +46,14 @@ struct Known {
     at: Boot,
     earliest: Duration,
     latest: Duration,
+    /// When the latest question was sent that it answers.
+    asked: Boot,
     /// When the server was last heard.
     confirmed: Boot,
-    /// How far the server's clock has jumped ahead of what has passed here.
+    /// By how much the server's clock was set forward, of what has passed here or of this machine's when it began.
     ahead: Duration,
+    /// When it was set, or first heard, by itself.
+    steady_since: Duration,
     reported: Option<Boot>,
 }
 
@@ -64,13 +63,12 @@ impl RemoteClock {
         Asked(Boot::now())
     }
 
-    /// Begins with the first answer, right after it has arrived.
+    /// Begins with the first answer, right after it has arrived. If it is further ahead of this machine's clock than
+    /// [`DRIFT_LIMIT`], one of them is wrong, and nothing expires by the difference.
     pub fn start(asked: Asked, server: Timestamp) -> Self {
-        Self {
-            known: Mutex::new(Known::of(asked, server, Boot::now())),
-            given: AtomicU64::new(0),
-            given_to_retention: AtomicU64::new(0),
-        }
+        let mut known = Known::of(asked, server, Boot::now()).witnessed_by(wall());
+        known.report(Duration::ZERO);
+        Self(Mutex::new(known))
     }
 
     /// Takes note of an answer, right after it has arrived.
@@ -78,7 +76,7 @@ impl RemoteClock {
         self.heard(Known::of(asked, server, Boot::now()));
     }
 
-    /// The server's time, or a little less; never less than was given before.
+    /// The server's time, or a little less. Runs backwards only where the server's does.
     pub fn now(&self) -> Timestamp {
         self.now_at(Boot::now())
     }
@@ -89,9 +87,15 @@ impl RemoteClock {
     }
 
     /// The time by which retention is judged: while the server's clock is further ahead of what has passed here than
-    /// [`DRIFT_LIMIT`], as if it were not. A process that starts afterwards knows nothing of that.
+    /// [`DRIFT_LIMIT`], as if it were not.
     pub fn retention_now(&self) -> Timestamp {
         self.retention_at(Boot::now())
+    }
+
+    /// Since when the server's clock runs evenly: by it, what was written before is to be read.
+    pub fn steady(&self) -> Steady {
+        let known = self.known();
+        Steady { since: timestamp(known.steady_since), ahead: known.ahead }
     }
 
     /// How long ago the server was last heard. What it says is asked for every few seconds, or the time here is carried
@@ -101,7 +105,7 @@ impl RemoteClock {
     }
 
     fn now_at(&self, at: Boot) -> Timestamp {
-        floored(&self.given, self.known().moved_to(at).earliest)
+        timestamp(self.known().moved_to(at).earliest)
     }
 
     fn lag_at(&self, at: Boot) -> Duration {
@@ -111,25 +115,25 @@ impl RemoteClock {
 
     fn retention_at(&self, at: Boot) -> Timestamp {
         let known = self.known().moved_to(at);
-        let sure = if known.ahead <= DRIFT_LIMIT {
-            known.earliest
-        } else {
-            known.earliest.saturating_sub(known.ahead)
-        };
-        floored(&self.given_to_retention, sure)
+        timestamp(match known.ahead {
+            small if small <= DRIFT_LIMIT => known.earliest,
+            ahead => known.earliest.saturating_sub(ahead),
+        })
     }
 
     fn heard(&self, answer: Known) {
         let mut known = self.known();
         // Answers may overtake each other.
         let at = known.at.max(answer.at);
-        *known = known.moved_to(at).narrowed_by(answer.moved_to(at));
-        known.report();
+        let before = known.moved_to(at);
+        *known = before.narrowed_by(answer.moved_to(at));
+        let back = before.earliest.saturating_sub(known.latest);
+        known.report(back);
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
         // Replaced as a whole, so sound also after a panic.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -142,8 +146,10 @@ impl Known {
             at: arrived,
             earliest: server,
             latest: server + way + RESOLUTION,
+            asked: asked.0,
             confirmed: arrived,
             ahead: Duration::ZERO,
+            steady_since: server + way + RESOLUTION,
             reported: None,
         }
     }
@@ -160,40 +166,64 @@ impl Known {
         }
     }
 
-    /// What both say. Where they contradict each other the server's clock was set, or another server answers: then the new
-    /// answer counts.
+    /// Of the first answer: what this machine's clock says to it.
+    fn witnessed_by(self, wall: Timestamp) -> Self {
+        let ahead = self.earliest.saturating_sub(Duration::from_millis(wall.as_ms()));
+        Self { ahead: if ahead > DRIFT_LIMIT { ahead } else { Duration::ZERO }, ..self }
+    }
+
+    /// What both say. Where they contradict each other the server's clock was set, or another server answers: then the answer
+    /// to the later question counts.
     fn narrowed_by(self, new: Self) -> Self {
         let earliest = self.earliest.max(new.earliest);
         let latest = self.latest.min(new.latest);
-        let known = Self { at: self.at, confirmed: new.confirmed, ..self };
+        let (asked, confirmed) = (self.asked.max(new.asked), self.confirmed.max(new.confirmed));
+        let known = Self { asked, confirmed, ..self };
         if earliest <= latest {
             return Self { earliest, latest, ..known };
         }
+        if new.asked < self.asked {
+            return known;
+        }
+        let known = Self { earliest: new.earliest, latest: new.latest, ..known };
         let (forwards, back) =
             (new.earliest.saturating_sub(self.latest), self.earliest.saturating_sub(new.latest));
-        let ahead = match forwards.max(back) {
-            small if small < STEP => self.ahead,
-            _ => (self.ahead + forwards).saturating_sub(back),
-        };
-        Self { earliest: new.earliest, latest: new.latest, ahead, ..known }
+        match forwards.max(back) {
+            small if small < STEP => known,
+            _ => Self {
+                ahead: (self.ahead + forwards).saturating_sub(back),
+                steady_since: new.latest,
+                ..known
+            },
+        }
     }
 
-    fn report(&mut self) {
-        if self.ahead > DRIFT_LIMIT && self.reported.is_none_or(|last| last.elapsed() >= REPORT_EVERY) {
-            self.reported = Some(Boot::now());
+    /// Tells people of a clock that was just set back so far, or that is ahead.
+    fn report(&mut self, back: Duration) {
+        let (is_set_back, is_ahead) = (back >= STEP, self.ahead > DRIFT_LIMIT);
+        if !(is_set_back || is_ahead) || self.reported.is_some_and(|last| last.elapsed() < REPORT_EVERY) {
+            return;
+        }
+        self.reported = Some(Boot::now());
+        if is_set_back {
+            tracing::warn!(
+                back_s = back.as_secs(),
+                "the store's clock was set back, and is followed: what it said before ends so much later"
+            );
+        }
+        if is_ahead {
             tracing::error!(
                 ahead_s = self.ahead.as_secs(),
-                "the store's clock has jumped ahead: leases go by it, but nothing expires by the jump; set that clock, or \
-                 restart this process if it is right now"
+                "the store's clock is ahead of the time that has passed here, or of this machine's clock: no lease and nothing \
+                 that is kept ends by the difference; set the clock that is wrong, and restart this process when both are right"
             );
         }
     }
 }
 
-/// A time that is no earlier than the one before.
-fn floored(given: &AtomicU64, time: Duration) -> Timestamp {
-    let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    Timestamp::from_ms(given.fetch_max(ms, Ordering::AcqRel).max(ms))
+/// In whole milliseconds since 1970.
+fn timestamp(time: Duration) -> Timestamp {
+    Timestamp::default().plus(time)
 }
 
 #[cfg(test)]

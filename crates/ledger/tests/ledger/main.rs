@@ -13,6 +13,7 @@ mod capacity;
 mod chance;
 mod chaos;
 mod claims;
+mod clocks;
 mod drops;
 mod elsewhere;
 mod ends;
