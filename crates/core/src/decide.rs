@@ -325,9 +325,10 @@ impl Record {
             (Verdict::NotApplied { forced: true }, _) if settle.by != Source::Operator => {
                 Decision::Refuse(Refusal::Unknown)
             }
+            // Kept as long as any end is: where a record is missing before that, it was lost and not forgotten.
             (Verdict::NotApplied { .. }, _) => self.becomes(State::Released {
                 at: now,
-                until: now.plus(self.policy.keep_released()),
+                until: now.plus(self.policy.keep_released().max(self.policy.retain_key)),
                 cause: ReleaseCause::Settled(settle.by),
             }),
         }

@@ -17,6 +17,7 @@ use onlyonce_core::{AttemptId, Event, HashIds, Policy, Record, RecordId, event::
 use crate::{
     clock::Boot,
     engine::{Change, Engine, Patience, Transition},
+    writer::Class,
 };
 
 const TICK_MIN: Duration = Duration::from_millis(10);
@@ -155,7 +156,12 @@ impl Held {
         let sent = engine.lease_from();
         let change = Change::new(self.id, Event::Renew(self.holder));
         let patience = Patience::For(self.policy.lease / 3);
-        match engine.transition_of_holder(&standing, &change, patience).await {
+        // What has not started may have slept until its record was settled and forgotten: if there is none, it has no claim.
+        let renewed = match self.stage() {
+            Stage::Claimed => engine.transition(Some(standing.clone()), &change, Class::End, patience).await,
+            _ => engine.transition_of_holder(&standing, &change, patience).await,
+        };
+        match renewed {
             Ok(Transition::Written { record, .. } | Transition::Already(record)) => {
                 *standing = record;
                 *self.lease() = Some(sent);

@@ -75,6 +75,11 @@ impl Gate {
         }
     }
 
+    /// Whether it was the ledger that was opened, when it was looked at last.
+    pub(crate) fn is_of_this_ledger(&self) -> bool {
+        self.known().state != State::Another
+    }
+
     fn passes_at(&self, now: Boot) -> Result<(), Error> {
         let known = *self.known();
         match known.state {
@@ -104,6 +109,17 @@ impl Gate {
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Engine {
+    /// Looks whether it still is the ledger that was opened.
+    pub(crate) async fn is_still_the_ledger(&self) -> Result<bool, store::Error> {
+        if self.is_shared() {
+            let asked = Boot::now();
+            self.gate.heard(asked, Ok(self.store.identity().await?));
+        }
+        Ok(self.gate.is_of_this_ledger())
     }
 }
 

@@ -4,12 +4,14 @@
 //! writes it anew, as he last saw it, where nothing stands. That it can only have been lost, and what must not be
 //! written over, is decided like everything else: [`Event::Vanished`]. People are told, and it is in the audit, because
 //! records that nobody holds any more are lost with it, silently.
+//!
+//! A ledger that was emptied, or is another one by now, is not written to: people begin anew there, or restore it.
 
 use onlyonce_core::{Event, Record, Refusal};
 
 use crate::{
     audit::{Author, Signed},
-    engine::{Change, Engine, Patience, Transition},
+    engine::{Change, Engine, Patience, Transition, Tries},
     error::Failure,
     writer::Class,
 };
@@ -41,6 +43,15 @@ impl Engine {
         change: &Change,
         patience: Patience,
     ) -> Result<Option<Record>, Failure> {
+        let mut tries = Tries::new(patience);
+        loop {
+            match self.is_still_the_ledger().await {
+                Ok(true) => break,
+                Ok(false) => return Ok(None),
+                Err(error) if !tries.again().await => return Err(Failure::NotApplied(error.into())),
+                Err(_) => {}
+            }
+        }
         let why = format!("the ledger no longer had the record of the attempt with fence {}", standing.fence);
         let anew = Change {
             signed: Some(Signed {

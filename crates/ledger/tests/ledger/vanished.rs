@@ -3,12 +3,17 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use onlyonce_core::{Refusal, record::ReleaseCause};
-use onlyonce_ledger::attempt::Unrecorded;
+use onlyonce_core::{
+    Refusal,
+    event::{Seen, Verdict},
+    record::{ReleaseCause, Source, StateName},
+};
+use onlyonce_ledger::{attempt::Unrecorded, audit::Author, operator::Settlement};
 
 use crate::{
     begun::{
-        Begun, CREATED, LOST, begin, begin_two, refused, replayed, request, rerunnable, result, settled,
+        Begun, CREATED, LOST, begin, begin_two, passes, refused, replayed, request, rerunnable, result,
+        settled,
     },
     faulty::{Fault, Write},
 };
@@ -116,6 +121,71 @@ async fn what_may_have_been_forgotten_in_due_course_is_not_written_anew() {
     assert!(matches!(refusal, Unrecorded::Refused(Refusal::Absent)), "{refusal:?}");
     assert_eq!((begun.state(&request(1)).await.as_str(), begun.ledger.late_outcomes()), ("absent", 1));
     assert_eq!(begun.audit().await, ["late outcome refused: absent -> absent"]);
+}
+
+/// It was stopped before its first byte, lapsed, was settled as not applied, which was true, and its row was forgotten. When it
+/// woke up and found none, it wrote its record anew, and sent.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_has_not_started_gets_no_record_back_that_is_gone() {
+    let (one, _two) = begin_two().await;
+    let lease = request(1).policy.lease;
+    // As long as its process stood still.
+    one.store.lag_by(lease);
+    let asleep = one.claim(&request(1)).await;
+    one.store.lag_by(Duration::ZERO);
+    lose(&one, 1);
+    asleep.start().await.unwrap_err();
+    assert_eq!(one.state(&request(1)).await, "absent");
+    assert_eq!(written_anew(&one).await, [""; 0]);
+}
+
+/// Who came too late learned nothing, and was taken for somebody whose record was lost.
+#[tokio::test(start_paused = true)]
+async fn what_was_settled_as_not_applied_is_kept_for_as_long_as_its_attempt_might_answer() {
+    let (one, two) = begin_two().await;
+    let policy = request(1).policy;
+    let attempt = one.run(&request(1)).await;
+    one.store.advance(policy.lease * 2);
+    assert_eq!(refused(two.standing(&request(1)).await), Refusal::Unknown);
+    one.store.advance(policy.settle_after.unwrap());
+    let settlement = Settlement {
+        by: Source::Operator,
+        seen: Seen { state: StateName::Unknown, fence: attempt.fence() },
+        verdict: Verdict::NotApplied { forced: false },
+        result: Bytes::new(),
+        author: Author::new("ana", "asked the bank").unwrap(),
+    };
+    two.ledger.settle(attempt.operation_ref(), settlement).await.unwrap().unwrap();
+    // Longer than any other release is kept. Rounds of both sweep.
+    one.store.advance(policy.keep_released() * 2);
+    passes(Duration::from_secs(180)).await;
+    assert_eq!(two.state(&request(1)).await, "released, fence 1");
+    attempt.complete(CREATED, result("paid")).await.unwrap();
+    assert_eq!(replayed(&two.standing(&request(1)).await), b"paid");
+    assert_eq!((one.ledger.late_outcomes(), written_anew(&one).await.len()), (1, 0));
+}
+
+/// Somebody emptied the database while an attempt ran, and began a new ledger there. The attempt wrote its record into that; before
+/// there was a new one it kept people from beginning it, because there was a record.
+#[tokio::test(start_paused = true)]
+async fn a_ledger_that_was_emptied_is_not_filled_again_by_what_ran_on_it() {
+    let (one, _two) = begin_two().await;
+    let attempt = one.run(&request(1)).await;
+    lose(&one, 1);
+    let store = one.store.store();
+    let elsewhere = begin().await.store.store();
+    let (identity, other) = (store.identity().await.unwrap(), elsewhere.identity().await.unwrap().unwrap());
+    assert!(store.set_identity(identity.as_deref(), other).await.unwrap());
+    let refusal = attempt.complete(CREATED, result("paid")).await.unwrap_err();
+    assert!(matches!(refusal, Unrecorded::Refused(Refusal::Absent)), "{refusal:?}");
+    assert_eq!(one.store.row(request(1).id).await, None);
+    assert_eq!(one.ledger.late_outcomes(), 1, "people are told");
+    let refused = one.lead(&request(2)).await.claim().await.unwrap_err();
+    assert_eq!(
+        refused.detail(),
+        "it is not the ledger that was opened",
+        "known since then, and not at the next look"
+    );
 }
 
 /// By the real clock, as in [`crate::leases`].
