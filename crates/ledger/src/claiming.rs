@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use onlyonce_core::{Event, Fence, Record, Refusal, event::Holder, record::ReleaseCause};
+use onlyonce_core::{Event, Fence, Record, Refusal, codec, event::Holder, record::ReleaseCause};
 use tokio::time::Instant;
 
 use crate::{
     admission::Place,
     attempt::Attempt,
     begin::{Look, ROUNDS_MAX, Request, Standing},
-    engine::{Change, Engine, Patience, Transition},
+    engine::{Change, Engine, Patience, Transition, Tries},
     error::{Error, Failure},
     flights::{Ending, Lead},
     random,
@@ -217,19 +217,27 @@ impl Engine {
     /// Goes on claiming until the claim stands; `None` if it does not and no longer can.
     ///
     /// It stands once the store says so, or once it can be read: a store may never get to confirm what it has written, if its
-    /// replicas are gone, and to take the claim back it is enough that it is there.
+    /// replicas are gone, and to take the claim back it is enough that it is there. In a ledger that is closed it is only looked
+    /// for: whoever moves it copies what he finds.
     async fn claimed_after_all(&self, claim: &Change) -> Option<Record> {
-        let wait = self.options.store_wait;
-        loop {
-            match self.transition(None, claim, Class::End, Patience::For(wait)).await {
+        let patience = Patience::For(self.options.store_wait);
+        let mut tries = Tries::new(Patience::Endless);
+        while self.gate.is_of_this_ledger() {
+            let claimed = match self.gate.passes() {
+                Ok(()) => self.transition(None, claim, Class::End, patience).await,
+                Err(closed) => Err(Failure::NotApplied(closed)),
+            };
+            match claimed {
                 Ok(Transition::Written { record, .. } | Transition::Already(record)) => return Some(record),
                 // Held by another attempt, the record can no longer be claimed by this one.
                 Ok(Transition::Refused(_, found)) => return found.filter(|record| claim.is_of(record)),
                 Err(Failure::InDoubt(_) | Failure::NotApplied(_)) if !*self.writer.poisoned().borrow() => {
-                    match self.read(claim.id).await {
-                        Ok(Some(record)) if claim.is_of(&record) => return Some(record),
+                    match self.row(claim.id).await.map(|row| row.map(|row| codec::decode(&row))) {
+                        Ok(Some(Ok(record))) if claim.is_of(&record) => return Some(record),
+                        // Somebody else's, by a newer version, or damaged: it is in the way of ours as any other is.
+                        Ok(Some(Err(_))) => return None,
                         // An earlier copy may still land.
-                        Ok(_) | Err(_) => {}
+                        Ok(_) | Err(_) => _ = tries.again().await,
                     }
                 }
                 Err(failure) => {
@@ -239,6 +247,7 @@ impl Engine {
                 }
             }
         }
+        None
     }
 }
 

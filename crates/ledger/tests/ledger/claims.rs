@@ -1,11 +1,14 @@
 //! Claims over a store that loses, delays or refuses them: one that was granted runs, one that was given up never
 //! does and leaves the key free.
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use onlyonce_core::{Refusal, codec::FORMAT};
 use onlyonce_ledger::{ErrorKind, store::ErrorKind as StoreError};
 
 use crate::{
-    begun::{Begun, CREATED, begin, begin_two, refused, replayed, request, result},
+    begun::{Begun, CREATED, begin, begin_two, passes, refused, replayed, request, result},
     faulty::{Fault, Gate, Write},
 };
 
@@ -91,7 +94,7 @@ async fn a_claim_that_lapsed_before_it_was_acknowledged_never_runs_and_is_releas
     one.store.fail(Write::Claim, Fault::ReplyLost, 1);
     let claim = tokio::spawn(one.lead(&request(1)).await.claim());
     one.store.until_applied(Write::Claim, 1).await;
-    two.store.advance(std::time::Duration::from_secs(61));
+    two.store.advance(Duration::from_secs(61));
     assert_eq!(refused(two.standing(&request(1)).await), Refusal::Unknown);
     assert_eq!(claim.await.unwrap().unwrap_err().kind(), ErrorKind::Unavailable);
     one.store.until_applied(Write::Release, 1).await;
@@ -163,6 +166,21 @@ async fn a_ghost_claim_that_lands_after_its_request_was_refused_is_released() {
     begun.store.heal();
     begun.store.until_applied(Write::Release, 1).await;
     begun.execute(&request(1), "paid").await;
+}
+
+/// A newer version claimed the key meanwhile, or the row was damaged. It was asked for as fast as the store answered, with
+/// a line in the log each time, and the claim kept its place among the attempts until the row was gone.
+#[tokio::test(start_paused = true)]
+async fn a_claim_in_doubt_gives_way_to_a_row_that_cannot_be_read() {
+    let begun = begin().await;
+    begun.store.keep_failing(Write::Claim, Fault::Ghost);
+    given_up(&begun).await;
+    begun.store.plant(request(1).id, Some(Bytes::from_static(b"of a newer version")));
+    begun.store.heal();
+    let met = begun.store.met(Write::Claim);
+    passes(Duration::from_secs(60)).await;
+    assert!(begun.ledger.is_quiet(), "it keeps no place");
+    assert!(begun.store.met(Write::Claim) <= met + 1);
 }
 
 /// The ghost comes last: the row that a release leaves behind keeps it out.

@@ -153,6 +153,27 @@ async fn a_claim_that_is_acknowledged_after_the_ledger_was_closed_starts_nothing
     assert_eq!(two.state(&request(1)).await, "released, fence 1");
 }
 
+/// A claim whose answer was lost was made once more in a ledger that was closed and copied meanwhile, to be released after that:
+/// the copy had it as one that runs, and where it was imported nobody knew what had become of it.
+#[tokio::test(start_paused = true)]
+async fn a_claim_in_doubt_is_not_made_anew_in_a_ledger_that_is_closed() {
+    let (one, two) = begin_two().await;
+    one.store.keep_failing(Write::Claim, Fault::Ghost);
+    one.lead(&request(1)).await.claim().await.unwrap_err();
+    let (export, _) = exporting(&two);
+    passes(Duration::from_secs(5)).await;
+    one.store.heal();
+    export.await.unwrap().unwrap();
+    passes(SEEN).await;
+    assert_eq!((one.store.applied(Write::Claim), one.state(&request(1)).await.as_str()), (0, "absent"));
+    // What was sent may still land, and is taken back.
+    one.store.haunt().await;
+    one.store.until_applied(Write::Release, 1).await;
+    assert!(reopen(&*one.store.store()).await.unwrap());
+    passes(SEEN).await;
+    two.execute(&request(1), "paid").await;
+}
+
 /// A copy is for looking at it, or for trials: the ledger goes on.
 #[tokio::test(start_paused = true)]
 async fn what_is_in_progress_in_a_copy_is_unknown_there_from_the_import_on() {
