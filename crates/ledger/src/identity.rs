@@ -181,6 +181,11 @@ pub(crate) async fn open(
     opened(row.ok_or_else(|| OpenError::new(OpenErrorKind::Missing, "the identity vanished"))?, secret)
 }
 
+/// Whether two identity rows are one ledger's. Another secret, or that it is closed, makes it no other.
+pub fn is_same_ledger(one: &[u8], other: &[u8]) -> bool {
+    matches!((Parts::read(one), Parts::read(other)), (Ok(one), Ok(other)) if one.is_same_ledger(&other))
+}
+
 fn opened(row: Bytes, secret: &Secret) -> Result<(Identity, Bytes), OpenError> {
     let identity = read(&row, secret)?;
     match identity.closed {

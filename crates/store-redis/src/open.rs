@@ -137,7 +137,7 @@ async fn read_meta(router: &Router) -> Result<Identity, OpenError> {
             ));
         }
     }
-    Ok(if identity == Value::Nil { Identity::NotYet } else { Identity::There })
+    Ok(Identity::NotYet.then(reply::bytes(identity).map_err(failed)?))
 }
 
 /// Without a limit of its own a server grows until the machine stops it.

@@ -9,9 +9,9 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures_util::future::join_all;
-use onlyonce_ledger::store::Room;
-use redis::Value;
+use onlyonce_ledger::{identity::is_same_ledger, store::Room};
 
 use crate::{
     error::Failure,
@@ -103,8 +103,8 @@ impl State {
             format!("{at} has {has} replicas, and `min_replicas` is {wanted}")
         });
         let emptied = (identity == Identity::Gone).then(|| {
-            "the ledger's identity is gone: somebody has emptied the database, and what it held would run again; stop all \
-             gateways, restore it or begin a new ledger, and start them again"
+            "the ledger's identity is gone, or another one: somebody has emptied the database, and what it held would run \
+             again; stop all gateways, restore it, or empty it once more to begin a new ledger, and start them again"
                 .to_owned()
         });
         let free = |server: &Server| {
@@ -126,15 +126,31 @@ impl State {
     }
 }
 
-/// Whether the ledger has an identity.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Whether the ledger has the identity that it had.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Identity {
-    There,
+    /// As it was first seen.
+    There(Bytes),
     /// It was never seen.
     #[default]
     NotYet,
-    /// It was there, and then was not.
+    /// It was there, and then was not, or was another ledger's: somebody may have emptied the database and begun anew between
+    /// two looks.
     Gone,
+}
+
+impl Identity {
+    /// With what is found there now.
+    pub(crate) fn then(self, found: Option<Bytes>) -> Self {
+        match (self, found) {
+            // Also if there is one again: what this process knows is not in it.
+            (Self::Gone, _) | (Self::There(_), None) => Self::Gone,
+            (Self::There(first), Some(row)) if !is_same_ledger(&first, &row) => Self::Gone,
+            (Self::There(first), Some(_)) => Self::There(first),
+            (Self::NotYet, Some(row)) => Self::There(row),
+            (Self::NotYet, None) => Self::NotYet,
+        }
+    }
 }
 
 /// All masters that answer, as they describe themselves.
@@ -168,12 +184,7 @@ async fn look(router: &Router, health: &Health, accepted: Accepted) -> Result<()
     router.topology.refresh().await?;
     let servers = servers(router).await?;
     let (identity, _) = reply::pair(router.read(Request::Meta).await?)?;
-    let identity = match (identity, health.lock().identity) {
-        // Also if there is one again: it is another ledger's, and what this process knows is not in it.
-        (_, Identity::Gone) | (Value::Nil, Identity::There) => Identity::Gone,
-        (Value::Nil, Identity::NotYet) => Identity::NotYet,
-        (_, Identity::There | Identity::NotYet) => Identity::There,
-    };
+    let identity = health.lock().identity.clone().then(reply::bytes(identity)?);
     health.become_(State::of(&servers, router.topology.is_cluster(), accepted, identity));
     Ok(())
 }

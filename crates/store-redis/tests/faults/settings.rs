@@ -69,6 +69,22 @@ async fn a_ledger_that_was_emptied_while_in_use_grants_nothing_any_more() {
     assert!(refused().await && refused().await, "and go on being refused");
 }
 
+/// Emptied, and begun anew by a gateway that was started at that moment: each look found an identity.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_was_emptied_and_begun_anew_between_two_looks_grants_nothing_any_more() {
+    use onlyonce_ledger::store::{Room, Store};
+
+    let server = Redis::start().await;
+    drop(begin(&server.url()).await);
+    let before = begin(&server.url()).await;
+    server.ask("FLUSHALL").await;
+    let after = begin(&server.url()).await;
+    until("no claims are admitted", async || before.store.room(0) == Room::Short).await;
+    let refused = before.lead(&request(1)).await.claim().await;
+    assert!(refused.is_err(), "{refused:?}");
+    after.run(&request(1)).await.complete(CREATED, "paid".into()).await.unwrap();
+}
+
 /// Before it is known that the server is full, a claim meets its refusal, which proves that nothing was written.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_the_server_has_no_memory_for_is_not_applied() {
