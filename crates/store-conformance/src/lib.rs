@@ -17,7 +17,7 @@ mod moved;
 mod page;
 mod place;
 mod report;
-mod rows;
+pub mod rows;
 
 pub use cases::{CASES, Case, check};
 pub use moved::assert_answers_survive_a_move;

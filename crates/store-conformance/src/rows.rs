@@ -1,4 +1,5 @@
-//! Records and commands that the cases write: real ones, for a store may keep a record's parts in columns of its own.
+//! Records and commands that the cases write, and backends' own tests: real ones, for a store may keep a record's parts in
+//! columns of its own.
 
 use std::time::Duration;
 
@@ -11,10 +12,10 @@ use onlyonce_core::{
 use onlyonce_ledger::store::{Body, Command};
 
 /// A time long past by any clock, so that what expires then has expired.
-pub(crate) const PAST: Timestamp = Timestamp::from_ms(1_000_000_000);
+pub const PAST: Timestamp = Timestamp::from_ms(1_000_000_000);
 
 /// Ids that spread over the whole range, in the order of their numbers.
-pub(crate) fn id(number: u16) -> RecordId {
+pub fn id(number: u16) -> RecordId {
     let mut id = [0x5a; 16];
     let [high, low] = number.to_be_bytes();
     id[0] = high;
@@ -23,17 +24,17 @@ pub(crate) fn id(number: u16) -> RecordId {
 }
 
 /// A point in time, so many seconds later.
-pub(crate) fn later(time: Timestamp, seconds: u64) -> Timestamp {
+pub fn later(time: Timestamp, seconds: u64) -> Timestamp {
     time.plus(Duration::from_secs(seconds))
 }
 
 /// The version that attempt number `attempt` gives its `revision`th write.
-pub(crate) fn version(attempt: u8, revision: u32) -> Version {
+pub fn version(attempt: u8, revision: u32) -> Version {
     Version { attempt: AttemptId([attempt; 16]), revision }
 }
 
 /// A claimed record.
-pub(crate) fn in_progress(version: Version) -> Record {
+pub fn in_progress(version: Version) -> Record {
     Record {
         version,
         fence: Fence::FIRST,
@@ -51,14 +52,14 @@ pub(crate) fn in_progress(version: Version) -> Record {
 }
 
 /// A record that nobody knows the outcome of.
-pub(crate) fn unknown(version: Version) -> Record {
+pub fn unknown(version: Version) -> Record {
     let state =
         State::Unknown { since: PAST, settle_from: PAST, cause: UnknownCause::Lapsed, seen_status: None };
     Record { state, ..in_progress(version) }
 }
 
 /// A record with a result, which is remembered until `until`.
-pub(crate) fn completed(version: Version, until: Timestamp) -> Record {
+pub fn completed(version: Version, until: Timestamp) -> Record {
     let state = State::Completed {
         at: PAST,
         status: 201,
@@ -70,27 +71,27 @@ pub(crate) fn completed(version: Version, until: Timestamp) -> Record {
 }
 
 /// Writes the record where no row stands.
-pub(crate) fn insert(id: RecordId, record: &Record) -> Command {
+pub fn insert(id: RecordId, record: &Record) -> Command {
     Command { id, expect: None, head: codec::encode(record), body: Body::Keep, note: None }
 }
 
 /// Writes the record where `expect` stands.
-pub(crate) fn update(id: RecordId, expect: Version, record: &Record) -> Command {
+pub fn update(id: RecordId, expect: Version, record: &Record) -> Command {
     Command { expect: Some(expect), ..insert(id, record) }
 }
 
 /// The same with a result.
-pub(crate) fn with_result(command: Command, bytes: &Bytes, until: Timestamp) -> Command {
+pub fn with_result(command: Command, bytes: &Bytes, until: Timestamp) -> Command {
     Command { body: Body::Put { bytes: bytes.clone(), until }, ..command }
 }
 
 /// The same with an audit entry.
-pub(crate) fn with_note(command: Command, entry: &'static str) -> Command {
+pub fn with_note(command: Command, entry: &'static str) -> Command {
     Command { note: Some(Bytes::from_static(entry.as_bytes())), ..command }
 }
 
 /// Bytes that no compression makes smaller, for a seed.
-pub(crate) fn noise(seed: u64, len: usize) -> Bytes {
+pub fn noise(seed: u64, len: usize) -> Bytes {
     let mut state = seed.wrapping_mul(2).wrapping_add(1);
     let mut next = || {
         // xorshift64, Marsaglia 2003.

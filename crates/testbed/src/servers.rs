@@ -29,6 +29,7 @@ mod account;
 mod ask;
 mod daemon;
 mod given;
+mod options;
 mod place;
 mod probe;
 mod programs;

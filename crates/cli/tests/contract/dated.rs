@@ -1,11 +1,12 @@
 //! Keys that tell when they were made, where a route refuses those that are too old to be known.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use onlyonce_core::Timestamp;
 use onlyonce_testbed::{client::Request, effects::Upstream};
 
 use crate::{
+    born::{born, now},
     gateway::{Gateway, Setup},
     transfer::{assert_executed, assert_problem, assert_replays, send, transfer},
 };
@@ -16,19 +17,6 @@ const OLD: &str = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f";
 const OLD_ULID: &str = "01ARYZ6S41TSV4RRFFQ69G5FAV";
 
 const HOUR: u64 = 3_600_000;
-
-/// Milliseconds since the epoch.
-#[expect(clippy::disallowed_methods, reason = "clients make dated keys by the wall clock")]
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    u64::try_from(since.as_millis()).unwrap()
-}
-
-/// A UUIDv7 of that time.
-fn born(ms: u64) -> String {
-    let hex = format!("{ms:012x}");
-    format!("{}-{}-7000-8000-000000000000", &hex[..8], &hex[8..])
-}
 
 fn refusing(lines: &str) -> Setup {
     Setup::anonymous().defaults(&format!("late = \"refuse-dated\"\n{lines}"))

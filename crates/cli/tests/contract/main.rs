@@ -14,6 +14,7 @@ mod gateway;
 
 mod transfer;
 
+mod born;
 mod carriers;
 mod clients;
 mod cors;

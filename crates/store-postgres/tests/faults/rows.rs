@@ -2,16 +2,11 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use onlyonce_core::{
-    AttemptId, Fence, Fingerprint, Owner, Policy, Record, RecordId, State, Timestamp, Version, codec,
-    fingerprint::Recipe, record::Source,
-};
-use onlyonce_ledger::store::{Applied, Body, Command, Store};
+use onlyonce_core::{Record, RecordId, State, Timestamp, Version, record::Source};
+use onlyonce_ledger::store::{Applied, Command, Store};
+pub(crate) use onlyonce_store_conformance::rows::{PAST, in_progress, insert, update, version};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row, postgres::PgConnectOptions};
 
-/// A time long past.
-pub(crate) const PAST: Timestamp = Timestamp::from_ms(1_000_000_000_000);
 /// Longer than any wait in these tests.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -23,38 +18,10 @@ pub(crate) fn id(number: u32) -> RecordId {
     RecordId(id)
 }
 
-pub(crate) fn version(attempt: u8, revision: u32) -> Version {
-    Version { attempt: AttemptId([attempt; 16]), revision }
-}
-
-pub(crate) fn in_progress(version: Version) -> Record {
-    Record {
-        version,
-        fence: Fence::FIRST,
-        first_claim_at: PAST,
-        claimed_at: PAST,
-        recipe: Recipe::V1,
-        fingerprint: Fingerprint([7; 32]),
-        owner: Owner([8; 16]),
-        route: "POST /transfers".to_owned(),
-        policy: Policy::default(),
-        earlier_unknown: None,
-        parameters: Bytes::from(vec![9; 64]),
-        state: State::InProgress { lease_until: PAST.plus(Duration::from_secs(60)) },
-    }
-}
-
+/// Its result, and the key, are remembered until then.
 pub(crate) fn completed(version: Version, result_until: Timestamp, key_until: Timestamp) -> Record {
     let state = State::Completed { at: PAST, status: 201, by: Source::Attempt, result_until, key_until };
     Record { state, ..in_progress(version) }
-}
-
-pub(crate) fn insert(id: RecordId, record: &Record) -> Command {
-    Command { id, expect: None, head: codec::encode(record), body: Body::Keep, note: None }
-}
-
-pub(crate) fn update(id: RecordId, expect: Version, record: &Record) -> Command {
-    Command { expect: Some(expect), ..insert(id, record) }
 }
 
 pub(crate) async fn apply(store: &dyn Store, command: Command) -> Applied {

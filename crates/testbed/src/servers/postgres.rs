@@ -8,22 +8,12 @@ use std::{
 
 use rustix::process::Signal;
 
+pub use super::options::Options;
 use super::{account::Account, daemon::Daemon, place::Place, probe::Probe, programs};
 use crate::{process::Port, tls::Certified};
 
 /// Its superuser and its database.
 const NAME: &str = "postgres";
-
-/// How a PostgreSQL is started.
-#[derive(Debug, Default)]
-pub struct Options {
-    /// Settings, as `postgresql.conf` names them; they win over ours.
-    pub settings: Vec<(&'static str, String)>,
-    /// The superuser's password. Without one everybody is let in.
-    pub password: Option<&'static str>,
-    /// Its certificate. With one nobody is let in without TLS.
-    pub certificate: Option<Certified>,
-}
 
 /// A running PostgreSQL; all that can be done to its processes is in [`Daemon`].
 #[derive(Debug)]

@@ -4,8 +4,9 @@ use std::ops::{Deref, DerefMut};
 
 use rustix::process::Signal;
 
+pub use super::options::Options;
 use super::{account::Account, ask, daemon::Daemon, place::Place, probe::Probe, programs};
-use crate::{process::Port, tls::Certified};
+use crate::process::Port;
 
 /// What loses nothing that was acknowledged, and keeps the test's machine quiet.
 const SETTINGS: &[(&str, &str)] = &[
@@ -16,17 +17,6 @@ const SETTINGS: &[(&str, &str)] = &[
     ("appendfsync", "always"),
     ("maxmemory-policy", "noeviction"),
 ];
-
-/// How a Redis is started.
-#[derive(Debug, Default)]
-pub struct Options {
-    /// Lines of `redis.conf`; they win over ours (`appendfsync always`, `maxmemory-policy noeviction`, no snapshots).
-    pub settings: Vec<(&'static str, String)>,
-    /// The password of its default user. Without one everybody is let in.
-    pub password: Option<&'static str>,
-    /// Its certificate. With one it has a second port, for TLS.
-    pub certificate: Option<Certified>,
-}
 
 /// A running Redis; all that can be done to its processes is in [`Daemon`].
 #[derive(Debug)]
