@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use onlyonce_core::Timestamp;
 use onlyonce_ledger::{
     identity::{self, Secret},
     store::Store,
@@ -88,6 +89,16 @@ impl Place {
     pub async fn reopen(&self) -> Result<bool, Error> {
         let store = self.store_that_lasts(Made::Never).await?;
         Ok(transfer::reopen(&*store).await?)
+    }
+
+    /// Notes that the ledger was restored to an earlier state at `since`, or now: see [`identity::restored`]. Gives the time that
+    /// counts.
+    ///
+    /// # Errors
+    /// [`Error`], which says what stood in the way and what to do.
+    pub async fn restored(&self, since: Option<Timestamp>) -> Result<Timestamp, Error> {
+        let store = self.store_that_lasts(Made::Never).await?;
+        Ok(identity::restored(&*store, since).await?)
     }
 
     /// The file with the secret that the ledger here has made for itself.

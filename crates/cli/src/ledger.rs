@@ -9,6 +9,7 @@ mod import;
 mod migrate;
 mod progress;
 mod reopen;
+mod restored;
 mod rewrap;
 
 use clap::{Args, Subcommand};
@@ -36,6 +37,9 @@ enum Command {
     Import(import::Arguments),
     /// Have a ledger that was closed by an export take keys again
     Reopen(Which),
+    /// Say that a ledger was restored from a copy, or has failed over to a server that lagged: keys that it may have forgotten
+    /// are refused, and not taken for new
+    Restored(restored::Arguments),
     /// Put a ledger under another secret, also while gateways run: ONLYONCE_SECRET is the old one, ONLYONCE_NEW_SECRET the new
     Rewrap(Which),
 }
@@ -55,6 +59,7 @@ pub(crate) async fn run(arguments: Arguments) -> Exit {
         Command::Export(arguments) => export::run(&arguments).await,
         Command::Import(arguments) => import::run(&arguments).await,
         Command::Reopen(which) => reopen::run(&which).await,
+        Command::Restored(arguments) => restored::run(&arguments).await,
         Command::Rewrap(which) => rewrap::run(&which).await,
     };
     ended.map_or_else(Failure::tell, |()| Exit::Done)

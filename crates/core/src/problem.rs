@@ -89,9 +89,9 @@ pub const RESULT_EXPIRED: Problem =
 /// The result is too large to keep, or damaged.
 pub const RESULT_UNAVAILABLE: Problem =
     problem("result-unavailable", 409, false, Next::Stop, "The result cannot be shown again");
-/// The key is older than keys are remembered, by its own word, and nothing is on record for it.
+/// The key may be older than what is remembered, and nothing is on record for it.
 pub const KEY_EXPIRED: Problem =
-    problem("key-expired", 409, false, Next::Stop, "The key is older than keys are remembered");
+    problem("key-expired", 409, false, Next::Stop, "The key may be older than what is remembered");
 /// The ledger cannot be reached.
 pub const LEDGER_UNAVAILABLE: Problem =
     problem("ledger-unavailable", 503, true, Next::SameKey, "The ledger cannot be reached");

@@ -30,7 +30,7 @@ use toml::{Spanned, de::DeTable};
 
 pub use self::{
     ledger::Ledger,
-    settings::{Body, Fingerprint, Headers, KeyTime, Late, OnUnknown, Settings},
+    settings::{Body, Fingerprint, Headers, KeyTime, OnUnknown, Settings},
     units::{Size, Span},
     written::Word,
 };

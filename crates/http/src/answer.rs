@@ -16,6 +16,7 @@ use onlyonce_ledger::{Attempt, Error, ErrorKind, Ledger, begin::Standing};
 
 use crate::{
     body::Body,
+    forgotten::Forgotten,
     headers::{self, EXPIRES, REPLAYED, SETTLED},
     problem::Refused,
     rules::{Conflict, Rules},
@@ -135,15 +136,24 @@ pub(crate) fn no_room<B>(shared: &Shared, rules: &Rules, id: Option<RecordId>) -
     }
 }
 
-/// The key says of itself that it is older than anything that is remembered.
-pub(crate) fn expired(rules: &Rules) -> Refused {
+/// The key may have stood for something that is no longer remembered.
+pub(crate) fn forgotten(rules: &Rules, why: Forgotten) -> Refused {
+    let why = match why {
+        Forgotten::Aged => format!(
+            "The key was made longer ago than the {} s for which keys are remembered here, and nothing is on record for it",
+            rules.policy.retain_key.as_secs()
+        ),
+        Forgotten::Restored => {
+            "What was done shortly before this service was restored is not on record, and the key may be \
+             from that time, as any key that does not tell when it was made"
+                .to_owned()
+        }
+    };
     Refused::new(
         problem::KEY_EXPIRED,
         format!(
-            "The key was made longer ago than the {} s for which keys are remembered here, and nothing is on record for \
-             it: whether it took effect then cannot be told. Nothing was done. Look the effect up by its own name, and \
-             use a new key only if you mean a new operation.",
-            rules.policy.retain_key.as_secs()
+            "{why}: whether it took effect then cannot be told. Nothing was done. Look the effect up by its own name, and \
+             use a new key only if you mean a new operation."
         ),
     )
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header, request::Parts};
-use onlyonce_core::{Timestamp, metric};
+use onlyonce_core::metric;
 use onlyonce_ledger::{begin::Look, boxed};
 use tokio::sync::oneshot;
 use tracing::Instrument;
@@ -16,12 +16,13 @@ use crate::{
     answer::{self, Asked},
     body::{Body, BoxError},
     execution::Execution,
+    forgotten,
     incoming::{self, Unread},
     layer::Layer,
     open,
     rules::Rules,
     sameness::{self, Found},
-    search::{Candidate, Keyed},
+    search::Candidate,
     service::Call,
     telemetry,
 };
@@ -124,8 +125,9 @@ where
             }
             Err(error) => return Judged::Answered(refused_by_ledger(&rules, &error)),
         };
-        if leader.is_first() && is_late(keyed, shared.ledger.now()) {
-            return Judged::Answered(answer::expired(&rules).into_response(&rules.problem_base));
+        if let Some(forgotten) = forgotten::why(keyed, &leader, shared.ledger.now()) {
+            let refused = answer::forgotten(&rules, forgotten);
+            return Judged::Answered(refused.into_response(&rules.problem_base));
         }
         let (reply, answered) = oneshot::channel();
         let as_sent = keyed.as_sent();
@@ -143,11 +145,6 @@ where
             Err(_) => refused_by_ledger(&rules, &onlyonce_ledger::Error::shutting_down()),
         })
     }
-}
-
-/// Whether the key is so old that it may have stood for something that is no longer remembered.
-pub(crate) fn is_late(keyed: &Keyed, now: Timestamp) -> bool {
-    keyed.birth(now).is_some_and(|born| born.plus(keyed.rules.policy.retain_key) < now)
 }
 
 fn refused_by_ledger<R>(rules: &Rules, error: &onlyonce_ledger::Error) -> Response<Body<R>> {

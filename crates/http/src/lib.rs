@@ -30,6 +30,7 @@ mod buffers;
 mod capture;
 mod exchange;
 mod execution;
+mod forgotten;
 mod incoming;
 mod inner;
 mod observe;

@@ -59,11 +59,17 @@ pub enum ForwardKey {
 pub enum Late {
     /// A new operation.
     New,
-    /// One that was born longer ago than keys are remembered is refused. A UUIDv7 tells its birth by its version bits.
-    RefuseDated {
-        /// Whether keys that read as a ULID are one.
-        ulid: bool,
-    },
+    /// One that was born longer ago than keys are remembered is refused.
+    RefuseDated,
+}
+
+/// What a key means that does not tell its birth, once nothing is on record for it in a ledger that was restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterRestore {
+    /// A new operation.
+    New,
+    /// It is refused, for as long as keys are remembered: it may have been used before.
+    Refuse,
 }
 
 /// Which requests count as the same, beside method, path, query and content type.
@@ -111,6 +117,11 @@ pub struct Rules {
     pub forward_key: ForwardKey,
     /// What a dated key means that nothing is on record for.
     pub late: Late,
+    /// What an undated one means, where the ledger was restored; `None`: it is refused where a key is needed, because there is
+    /// no request that may as well be carried out twice.
+    pub after_restore: Option<AfterRestore>,
+    /// Whether keys that read as a ULID are one. A UUIDv7 tells its birth by its version bits.
+    pub ulid: bool,
     /// Clocks and promises.
     pub policy: Policy,
     /// How often whoever knows is asked what became of an unknown; `None` if nobody is.
@@ -164,6 +175,8 @@ impl Rules {
             syntax: Syntax::Lenient,
             forward_key: ForwardKey::AsSent,
             late: Late::New,
+            after_restore: None,
+            ulid: false,
             policy: Policy::default(),
             probes: None,
             wait: Duration::from_secs(5),
@@ -190,6 +203,14 @@ impl Rules {
     pub fn covers(&self, method: &Method) -> bool {
         let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE);
         self.requirement != Requirement::Off && !safe && self.methods.contains(method)
+    }
+
+    /// Whether a key that does not tell its birth is refused, once nothing is on record for it in a ledger that was restored.
+    pub fn refuses_undated(&self) -> bool {
+        match self.after_restore {
+            Some(after) => after == AfterRestore::Refuse,
+            None => self.requirement == Requirement::Required,
+        }
     }
 
     /// How long an attempt goes on listening for a late answer.

@@ -17,7 +17,7 @@ use onlyonce_ledger::begin;
 use crate::{
     layer::Layer,
     problem::Refused,
-    rules::{Conflict, Rules},
+    rules::{Conflict, Late, Rules},
     search::{Candidate, Class, Keyed},
     shared::Shared,
 };
@@ -150,7 +150,7 @@ fn seen_by_ledger(shared: &Shared, keyed: &Keyed, request: &Request<'_>, length:
 fn policy(shared: &Shared, keyed: &Keyed) -> Policy {
     let policy = keyed.rules.policy.clone();
     let now = shared.ledger.now();
-    match keyed.birth(now) {
+    match keyed.birth(now).filter(|_| keyed.rules.late == Late::RefuseDated) {
         Some(born) => Policy { retain_key: policy.retain_key.saturating_add(born.since(now)), ..policy },
         None => policy,
     }

@@ -22,7 +22,7 @@ use crate::{
     layer::Layer,
     path_key::PathKey,
     problem::Refused,
-    rules::{Late, Requirement, Rules},
+    rules::{Requirement, Rules},
     shared::Shared,
 };
 
@@ -185,12 +185,9 @@ impl Candidate {
 }
 
 impl Keyed {
-    /// When the key was made, where that counts and the key tells it.
+    /// When the key was made, if it tells.
     pub(crate) fn birth(&self, now: Timestamp) -> Option<Timestamp> {
-        match self.rules.late {
-            Late::New => None,
-            Late::RefuseDated { ulid } => self.key.birth(ulid, now),
-        }
+        self.key.birth(self.rules.ulid, now)
     }
 
     /// What goes to the service as the key, where that is the client's. A derived one is none: it would be the same again

@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use onlyonce_core::{Event, Fence, Record, Refusal, codec, event::Holder, record::ReleaseCause};
+use onlyonce_core::{
+    Event, Fence, Record, Refusal, State, Timestamp, codec, event::Holder, record::ReleaseCause,
+};
 use tokio::time::Instant;
 
 use crate::{
@@ -60,6 +62,16 @@ impl Leader {
     pub fn is_first(&self) -> bool {
         let stands = |record: &Record| record.at(self.engine.now_for(Some(record))).is_some();
         !self.standing.as_ref().is_some_and(stands)
+    }
+
+    /// The time before which the key may have been used without being on record now, because the ledger was restored to an earlier
+    /// state. A release from before it may have been taken for another attempt; an unknown that is run again has the name that
+    /// any other attempt would have had.
+    pub fn forgotten_before(&self) -> Option<Timestamp> {
+        let before = self.engine.gate.forgotten_before()?;
+        let says_enough =
+            |record: &Record| record.claimed_at >= before || matches!(record.state, State::Unknown { .. });
+        (!self.standing.as_ref().is_some_and(says_enough)).then_some(before)
     }
 
     /// Claims. Detach from the client before calling this: once submitted, a claim must be seen through. Whoever finds that

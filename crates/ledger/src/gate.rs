@@ -13,6 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use onlyonce_core::Timestamp;
 
 use crate::{
     clock::Boot,
@@ -40,6 +41,8 @@ struct Known {
     /// When it was asked for, the last time that it was found.
     confirmed: Boot,
     state: State,
+    /// Until when something may be missing, if the ledger was restored.
+    forgotten_before: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,11 +57,12 @@ impl Gate {
     /// For a ledger whose identity was asked for at `asked`.
     pub(crate) fn new(opened: Bytes, shared: bool, asked: Boot) -> Self {
         let state = State::of(&opened, Some(&opened));
-        let gate = Self { opened, shared, known: Mutex::new(Known { confirmed: asked, state }) };
+        let forgotten_before = forgotten_before(&opened);
         if state != State::Open {
             state.tell();
         }
-        gate
+        forgotten_before.inspect(tell_restored);
+        Self { opened, shared, known: Mutex::new(Known { confirmed: asked, state, forgotten_before }) }
     }
 
     /// # Errors
@@ -78,6 +82,11 @@ impl Gate {
     /// Whether it was the ledger that was opened, when it was looked at last.
     pub(crate) fn is_of_this_ledger(&self) -> bool {
         self.known().state != State::Another
+    }
+
+    /// The time before which something may have been done that is not on record, if the ledger was restored to an earlier state.
+    pub(crate) fn forgotten_before(&self) -> Option<Timestamp> {
+        self.known().forgotten_before
     }
 
     fn passes_at(&self, now: Boot) -> Result<(), Error> {
@@ -103,7 +112,13 @@ impl Gate {
         if known.state != state {
             state.tell();
         }
-        *known = Known { confirmed: known.confirmed.max(asked), state };
+        // Of another ledger it says nothing about this one.
+        let noted = found.filter(|_| state != State::Another).and_then(|row| forgotten_before(&row));
+        if noted > known.forgotten_before {
+            noted.inspect(tell_restored);
+        }
+        let forgotten_before = known.forgotten_before.max(noted);
+        *known = Known { confirmed: known.confirmed.max(asked), state, forgotten_before };
         LOOK_EVERY
     }
 
@@ -155,6 +170,18 @@ impl State {
             ),
         }
     }
+}
+
+fn forgotten_before(row: &[u8]) -> Option<Timestamp> {
+    Parts::read(row).ok()?.forgotten_before
+}
+
+fn tell_restored(before: &Timestamp) {
+    tracing::warn!(
+        %before,
+        "the ledger was restored: what was done before that time may be missing, so keys that may be from then, and that nothing \
+         is on record for, are refused for as long as their route remembers keys"
+    );
 }
 
 /// Looks at the identity of a shared ledger for as long as the engine lives.

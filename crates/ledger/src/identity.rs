@@ -24,6 +24,9 @@ use row::{FORMAT, PREFIX_LEN, damaged, newer};
 
 const WRAP_CONTEXT: &str = "onlyonce 2026-11 secret: wrap of the ledger key";
 
+/// How often a change of the identity is tried that others change too.
+const TRIES: usize = 16;
+
 /// Fewest bytes of a secret.
 pub const SECRET_MIN: usize = 32;
 
@@ -77,6 +80,8 @@ pub struct Identity {
     pub recipe: Recipe,
     /// Its key.
     pub key: LedgerKey,
+    /// What was done before may be missing, because it was restored to an earlier state: so it was noted when it was opened.
+    pub forgotten_before: Option<Timestamp>,
     /// Why it took no claims when it was opened.
     pub closed: Option<Closed>,
 }
@@ -92,6 +97,8 @@ pub enum OpenErrorKind {
     Unreadable,
     /// An import into it has not ended.
     Importing,
+    /// What is to be noted of it is still to come.
+    Time,
     /// The store failed.
     Store,
 }
@@ -170,6 +177,7 @@ pub(crate) async fn open(
         birth: store.now(),
         recipe: Recipe::V1,
         key: LedgerKey::new(random::bytes()),
+        forgotten_before: None,
         closed: None,
     };
     let row = write(&identity, secret);
@@ -217,6 +225,38 @@ pub async fn rewrap(store: &dyn Store, old: &Secret, new: &Secret) -> Result<(),
     }
 }
 
+/// Notes that the ledger was restored to an earlier state at `since`, or now: what was done before may be missing, and keys that may
+/// be from then are not taken for new. Gives the time that counts, which is the latest that was ever noted. Needs no secret;
+/// processes that have the ledger open see it within seconds.
+///
+/// # Errors
+/// If there is no ledger, the time is still to come, or others change the identity all the time.
+pub async fn restored(store: &dyn Store, since: Option<Timestamp>) -> Result<Timestamp, OpenError> {
+    let now = store.now();
+    let since = since.unwrap_or(now);
+    if since > now {
+        return Err(OpenError::new(
+            OpenErrorKind::Time,
+            format!("{since} is still to come: it is {now} there"),
+        ));
+    }
+    for _ in 0..TRIES {
+        let row = store.identity().await?;
+        let row = row.ok_or_else(|| OpenError::new(OpenErrorKind::Missing, "there is no ledger here"))?;
+        let standing = Parts::read(&row)?;
+        let noted = standing.restored(Some(since));
+        if noted.forgotten_before == standing.forgotten_before
+            || store.set_identity(Some(&row), noted.with(noted.closed)).await?
+        {
+            return Ok(noted.forgotten_before.unwrap_or(since));
+        }
+    }
+    Err(OpenError::new(
+        OpenErrorKind::Store,
+        "others change the ledger's identity all the time; it can be done again",
+    ))
+}
+
 fn write(identity: &Identity, secret: &Secret) -> Bytes {
     let mut prefix = [0; PREFIX_LEN];
     let parts = [&[FORMAT, identity.recipe.into()][..], &identity.id, &identity.birth.as_ms().to_be_bytes()];
@@ -224,11 +264,12 @@ fn write(identity: &Identity, secret: &Secret) -> Bytes {
     let nonce = random::bytes::<NONCE_LEN>();
     let mut wrapped = Vec::new();
     secret.cipher().seal(&nonce, &prefix, identity.key.expose(), &mut wrapped);
-    Parts { prefix: &prefix, nonce: &nonce, wrapped: &wrapped, closed: None }.with(identity.closed)
+    let Identity { forgotten_before, closed, .. } = *identity;
+    Parts { prefix: &prefix, nonce: &nonce, wrapped: &wrapped, forgotten_before, closed: None }.with(closed)
 }
 
 fn read(row: &[u8], secret: &Secret) -> Result<Identity, OpenError> {
-    let Parts { prefix, nonce, wrapped, closed } = Parts::read(row)?;
+    let Parts { prefix, nonce, wrapped, forgotten_before, closed } = Parts::read(row)?;
     let [_, recipe, id @ .., b0, b1, b2, b3, b4, b5, b6, b7] = *prefix;
     let key = secret.cipher().open(nonce, prefix, wrapped).ok_or_else(|| {
         OpenError::new(
@@ -242,6 +283,7 @@ fn read(row: &[u8], secret: &Secret) -> Result<Identity, OpenError> {
         birth: Timestamp::from_ms(u64::from_be_bytes([b0, b1, b2, b3, b4, b5, b6, b7])),
         recipe: Recipe::try_from(recipe).map_err(|_| newer("recipe"))?,
         key: LedgerKey::new(key.try_into().map_err(|_| damaged())?),
+        forgotten_before,
         closed,
     })
 }
@@ -303,6 +345,26 @@ mod tests {
         let error = open(&store, &secret(1), false).await.unwrap_err();
         assert_eq!(error.kind(), OpenErrorKind::Unreadable);
         assert!(store.identity().await.unwrap().is_none(), "and none is made");
+    }
+
+    #[tokio::test]
+    async fn a_restore_is_noted_once_and_for_ever_and_moves_forwards_only() {
+        let store = MemoryStore::new();
+        let missing = restored(&store, None).await.unwrap_err();
+        assert_eq!(missing.kind(), OpenErrorKind::Missing);
+        open(&store, &secret(1), false).await.unwrap();
+        let now = store.now();
+        let (earlier, later) = (Timestamp::from_ms(now.as_ms() - 2), Timestamp::from_ms(now.as_ms() - 1));
+        for (since, counts) in [(earlier, earlier), (later, later), (earlier, later)] {
+            assert_eq!(restored(&store, Some(since)).await.unwrap(), counts);
+            let (found, _) = open(&store, &secret(1), true).await.unwrap();
+            assert_eq!(found.forgotten_before, Some(counts));
+        }
+        let to_come = now.plus(std::time::Duration::from_secs(3600));
+        assert_eq!(restored(&store, Some(to_come)).await.unwrap_err().kind(), OpenErrorKind::Time);
+        rewrap(&store, &secret(1), &secret(2)).await.unwrap();
+        let (found, _) = open(&store, &secret(2), true).await.unwrap();
+        assert_eq!(found.forgotten_before, Some(later), "another secret changes nothing of it");
     }
 
     #[test]

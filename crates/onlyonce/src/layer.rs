@@ -15,7 +15,7 @@ use onlyonce_core::{
 use onlyonce_http::{
     Carriers, Once, Rules,
     layer::Starts,
-    rules::{Conflict, Late, Mode, Requirement, Unkept},
+    rules::{AfterRestore, Conflict, Late, Mode, Requirement, Unkept},
 };
 
 use crate::{
@@ -173,7 +173,16 @@ impl<P> Layer<P> {
     /// them for new.
     #[must_use]
     pub fn refuse_late(mut self) -> Self {
-        self.rules.late = Late::RefuseDated { ulid: false };
+        self.rules.late = Late::RefuseDated;
+        self
+    }
+
+    /// What a key means that does not tell its birth, once nothing is on record for it in a ledger that was restored to an earlier
+    /// state (`onlyonce ledger restored`): it may have been used before. Not said, it is refused where a key is needed, for as
+    /// long as keys are remembered, and new elsewhere. A key that tells its birth is judged by that.
+    #[must_use]
+    pub fn after_restore(mut self, after: AfterRestore) -> Self {
+        self.rules.after_restore = Some(after);
         self
     }
 

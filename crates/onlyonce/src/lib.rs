@@ -24,7 +24,7 @@ pub use identified::{Identified, PrincipalMissing};
 pub use layer::Layer;
 pub use onlyonce_backends::{Error, ErrorKind};
 pub use onlyonce_core::{OperationRef, carrier::Carrier, json::Pointer, outcome::Outcome, scope::Principal};
-pub use onlyonce_http::rules::Conflict;
+pub use onlyonce_http::rules::{AfterRestore, Conflict};
 pub use onlyonce_ledger as ledger;
 pub use opening::Opening;
 pub use operation::Operation;

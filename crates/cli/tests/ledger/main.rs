@@ -8,6 +8,8 @@
     reason = "a test's failed step is its panic; clippy sees only `#[test]` functions"
 )]
 
+#[path = "../contract/born.rs"]
+mod born;
 #[path = "../support/gateway.rs"]
 mod gateway;
 #[path = "../contract/transfer.rs"]
@@ -18,5 +20,6 @@ mod command;
 
 mod migrate;
 mod moves;
+mod restored;
 mod rewrap;
 mod start_up;

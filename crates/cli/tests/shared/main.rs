@@ -20,6 +20,7 @@ mod handed_on;
 mod ledger;
 mod order;
 mod pair;
+mod restored;
 mod rewrap;
 mod still;
 #[path = "../contract/transfer.rs"]

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use onlyonce_core::{LedgerKey, Policy, carrier::Carrier, outcome::Overrides, parameters::Redaction, policy};
 use onlyonce_http::{
     Carriers, Rules,
-    rules::{self, Requirement, Sameness, Unkept},
+    rules::{Requirement, Sameness, Unkept},
 };
 
 use super::{
     probe::REFERENCE,
-    settings::{Body, KeyTime, Late, OnUnknown, Settings},
+    settings::{Body, KeyTime, OnUnknown, Settings},
 };
 
 impl Settings {
@@ -28,10 +28,9 @@ impl Settings {
             carriers: self.carriers()?,
             syntax: self.syntax,
             forward_key: self.forward_key,
-            late: match self.late {
-                Late::New => rules::Late::New,
-                Late::RefuseDated => rules::Late::RefuseDated { ulid: self.key_time == KeyTime::Ulid },
-            },
+            late: self.late,
+            after_restore: self.after_restore,
+            ulid: self.key_time == KeyTime::Ulid,
             policy: self.policy(),
             probes: (self.on_unknown == OnUnknown::Probe).then_some(self.probe.every.0),
             wait: self.wait.0,

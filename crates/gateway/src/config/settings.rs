@@ -11,7 +11,7 @@ use onlyonce_core::{
     key::Syntax,
     outcome::{Frees, Outcome},
 };
-use onlyonce_http::rules::{Conflict, ForwardKey, Mode, Requirement, Resource};
+use onlyonce_http::rules::{AfterRestore, Conflict, ForwardKey, Late, Mode, Requirement, Resource};
 use serde::{Deserialize, Deserializer};
 
 use super::{
@@ -58,6 +58,9 @@ pub struct Settings {
     /// What a key means that was born before `retain_key`.
     #[serde(deserialize_with = "one")]
     pub late: Late,
+    /// What a key means that does not tell its birth, after the ledger was restored; none: it follows `key`.
+    #[serde(default, deserialize_with = "maybe")]
+    pub after_restore: Option<AfterRestore>,
     /// What tells a key's birth.
     #[serde(deserialize_with = "one")]
     pub key_time: KeyTime,
@@ -126,15 +129,6 @@ pub struct Headers {
     /// Not kept, besides those that never are.
     #[serde(deserialize_with = "list")]
     pub drop: Vec<HeaderName>,
-}
-
-/// `late = …`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Late {
-    /// A new operation.
-    New,
-    /// Refused, if it tells when it was born.
-    RefuseDated,
 }
 
 /// `key_time = …`

@@ -11,7 +11,7 @@ use onlyonce_core::{
     key::Syntax,
     outcome::{Frees, Outcome},
 };
-use onlyonce_http::rules::{Conflict, ForwardKey, Mode, Requirement, Resource};
+use onlyonce_http::rules::{AfterRestore, Conflict, ForwardKey, Late, Mode, Requirement, Resource};
 use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, SeqAccess, Visitor},
@@ -20,7 +20,7 @@ use serde::{
 use super::{
     Cookies, PrincipalFrom,
     probe::Absent,
-    settings::{Body, KeyTime, Late, OnUnknown},
+    settings::{Body, KeyTime, OnUnknown},
 };
 
 /// What is written as one of a few words.
@@ -182,6 +182,7 @@ words!(Outcome, "keep, release or unknown":
 words!(Frees, "http or strict": "http" => Http, "strict" => Strict);
 
 words!(Late, "new or refuse-dated": "new" => New, "refuse-dated" => RefuseDated);
+words!(AfterRestore, "refuse or new": "refuse" => Refuse, "new" => New);
 words!(KeyTime, "uuid or ulid": "uuid" => Uuid, "ulid" => Ulid);
 words!(OnUnknown, "hold, probe or rerun":
     "hold" => Hold, "probe" => Probe, "rerun" => Rerun);

@@ -22,7 +22,7 @@ use super::{
     body::{Arrived, BodyTap},
 };
 use crate::{
-    answer, exchange,
+    answer, forgotten,
     layer::Layer,
     rules::Rules,
     sameness::{self, Found},
@@ -105,7 +105,7 @@ async fn run(
         Err(error) => return failed(&error),
     };
     match ledger.look_up(&request, rules.wait).await {
-        Ok(Look::Free(leader)) if leader.is_first() && exchange::is_late(&keyed, ledger.now()) => {
+        Ok(Look::Free(leader)) if forgotten::why(&keyed, &leader, ledger.now()).is_some() => {
             metric::Result::KeyExpired
         }
         Ok(Look::Free(leader)) => claim(rules, leader, ending).await,

@@ -82,6 +82,23 @@ async fn a_ledger_that_is_gone_or_another_one_takes_no_claims() {
 }
 
 #[tokio::test]
+async fn a_restore_is_learnt_and_not_unlearnt() {
+    let (store, opened) = made().await;
+    let (_, other) = made().await;
+    let gate = Gate::new(opened.clone(), true, Boot::now());
+    assert_eq!(gate.forgotten_before(), None);
+    let before = identity::restored(&store, None).await.unwrap();
+    gate.heard(Boot::now(), Ok(Some(row(&store).await)));
+    gate.passes().unwrap();
+    for found in [Some(opened), Some(other), None] {
+        assert_eq!(gate.forgotten_before(), Some(before));
+        gate.heard(Boot::now(), Ok(found));
+    }
+    let again = Gate::new(row(&store).await, false, Boot::now());
+    assert_eq!(again.forgotten_before(), Some(before), "also where nobody looks again");
+}
+
+#[tokio::test]
 async fn another_secret_means_nothing_to_who_has_the_key() {
     let (store, opened) = made().await;
     let gate = Gate::new(opened.clone(), true, Boot::now());

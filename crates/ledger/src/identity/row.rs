@@ -8,6 +8,7 @@
 //! | 8     | birth, ms, big-endian                                        |
 //! | 24    | nonce                                                        |
 //! | 48    | the ledger key, wrapped                                      |
+//! | 8     | forgotten-before, ms; 0: it was never restored               |
 //! | 9     | only while it is closed: 1 exported or 2 importing; since, ms |
 //!
 //! What is before the nonce is bound to the wrapped key. Whether a ledger is closed is not: whoever can write the row could
@@ -46,6 +47,8 @@ pub(crate) struct Parts<'a> {
     pub(super) prefix: &'a [u8; PREFIX_LEN],
     pub(super) nonce: &'a [u8; NONCE_LEN],
     pub(super) wrapped: &'a [u8],
+    /// What was done before may be missing, because the ledger was restored to an earlier state.
+    pub(crate) forgotten_before: Option<Timestamp>,
     pub(crate) closed: Option<Closed>,
 }
 
@@ -56,8 +59,11 @@ impl<'a> Parts<'a> {
             return Err(newer("format"));
         }
         let (nonce, rest) = rest.split_first_chunk::<NONCE_LEN>().ok_or_else(damaged)?;
-        let (wrapped, closed) = rest.split_at_checked(WRAPPED_LEN).ok_or_else(damaged)?;
-        Ok(Self { prefix, nonce, wrapped, closed: read_closed(closed)? })
+        let (wrapped, rest) = rest.split_at_checked(WRAPPED_LEN).ok_or_else(damaged)?;
+        let (before, closed) = rest.split_first_chunk().ok_or_else(damaged)?;
+        let before = Timestamp::from_ms(u64::from_be_bytes(*before));
+        let forgotten_before = (before > Timestamp::default()).then_some(before);
+        Ok(Self { prefix, nonce, wrapped, forgotten_before, closed: read_closed(closed)? })
     }
 
     /// Which ledger it is, and by which rules its records are made: what never changes in the life of a process.
@@ -65,9 +71,15 @@ impl<'a> Parts<'a> {
         self.prefix == other.prefix
     }
 
+    /// The same row, of a ledger that was restored then, unless it was later.
+    pub(crate) fn restored(self, before: Option<Timestamp>) -> Self {
+        Self { forgotten_before: self.forgotten_before.max(before), ..self }
+    }
+
     /// The same row, closed or not.
     pub(crate) fn with(&self, closed: Option<Closed>) -> Bytes {
-        let mut row = [self.prefix.as_slice(), self.nonce, self.wrapped].concat();
+        let before = self.forgotten_before.unwrap_or_default().as_ms().to_be_bytes();
+        let mut row = [self.prefix.as_slice(), self.nonce, self.wrapped, &before].concat();
         let (word, since) = match closed {
             None => return row.into(),
             Some(Closed::Exported { since }) => (EXPORTED, since),

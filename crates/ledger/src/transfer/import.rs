@@ -63,14 +63,18 @@ pub async fn import(
 /// Makes sure that the store is for this ledger, and closes it. The key is wrapped as the file has it.
 async fn begin(store: &dyn Store, identity: &Bytes) -> Result<(), Error> {
     let given = Parts::read(identity)?;
-    let importing = given.with(Some(Closed::Importing { since: store.now() }));
     for _ in 0..close::TRIES {
         let standing = store.identity().await?;
-        let was_open = match &standing {
-            None => check_empty(store).await.map(|()| false)?,
-            Some(row) => check_same(&given, &Parts::read(row)?)?,
+        let (was_open, restored) = match &standing {
+            None => check_empty(store).await.map(|()| (false, None))?,
+            Some(row) => {
+                let parts = Parts::read(row)?;
+                (check_same(&given, &parts)?, parts.forgotten_before)
+            }
         };
-        if store.set_identity(standing.as_deref(), importing.clone()).await? {
+        let importing = Closed::Importing { since: store.now() };
+        let importing = given.restored(restored).with(Some(importing));
+        if store.set_identity(standing.as_deref(), importing).await? {
             if was_open {
                 close::all_have_seen_it(store).await;
             }

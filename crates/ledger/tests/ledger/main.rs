@@ -24,6 +24,7 @@ mod operators;
 mod pending;
 mod processes;
 mod reruns;
+mod restored;
 mod rewrap;
 mod start_up;
 mod transfer;

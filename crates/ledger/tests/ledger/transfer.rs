@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use onlyonce_core::{RecordId, Refusal, State, record::UnknownCause};
+use onlyonce_core::{RecordId, Refusal, State, Timestamp, record::UnknownCause};
 use onlyonce_ledger::{
     Error, Ledger, Options,
     begin::{Claimed, Look, Request},
-    identity::{Closed, OpenErrorKind, Secret},
+    identity::{self, Closed, OpenErrorKind, Secret},
     memory::MemoryStore,
     store::Store,
     transfer::{self, ErrorKind, Export, Progress, Summary, export, import, reopen},
@@ -95,6 +95,22 @@ async fn a_ledger_that_is_moved_takes_no_claims_and_what_runs_is_in_the_copy() {
     assert_eq!(replayed(&there.standing(&request(1)).await), b"paid");
     assert_eq!(replayed(&there.standing(&request(2)).await), b"paid too");
     there.execute(&request(3), "paid there").await;
+}
+
+/// Of what was lost once, the ledger knows no more elsewhere. The later note counts, whichever side has it.
+#[tokio::test(start_paused = true)]
+async fn that_a_ledger_was_restored_moves_with_it() {
+    let (one, _) = begin_two().await;
+    let long_ago = Some(Timestamp::from_ms(7));
+    let earlier = identity::restored(&*one.store.store(), long_ago).await.unwrap();
+    let (file, _) = exported(&one, Export::Copy).await;
+    let there = Arc::<MemoryStore>::default();
+    imported(&file, &there).await.unwrap();
+    assert_eq!(open(&there).await.lead(&request(1)).await.forgotten_before(), Some(earlier));
+    let later = identity::restored(&*there, None).await.unwrap();
+    assert!(later > earlier);
+    imported(&file, &there).await.unwrap();
+    assert_eq!(open(&there).await.lead(&request(1)).await.forgotten_before(), Some(later));
 }
 
 /// Whoever has not looked at the identity since still claims, and nobody may copy before he has.

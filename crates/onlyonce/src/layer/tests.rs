@@ -34,7 +34,12 @@ const SETTERS: &[Row] = &[
     ("deadline", |to| to.deadline(SECOND), |of| of.rules.policy.deadline == SECOND),
     ("retain_result", |to| to.retain_result(SECOND), |of| of.rules.policy.retain_result == SECOND),
     ("retain_key", |to| to.retain_key(SECOND), |of| of.retained && of.rules.policy.retain_key == SECOND),
-    ("refuse_late", |to| to.refuse_late(), |of| of.rules.late == Late::RefuseDated { ulid: false }),
+    ("refuse_late", |to| to.refuse_late(), |of| of.rules.late == Late::RefuseDated),
+    (
+        "after_restore",
+        |to| to.after_restore(AfterRestore::Refuse),
+        |of| of.rules.after_restore == Some(AfterRestore::Refuse),
+    ),
     (
         "rerun",
         |to| to.rerun(SECOND),

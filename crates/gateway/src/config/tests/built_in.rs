@@ -22,6 +22,8 @@ fn what_is_built_in_is_what_the_contract_says() {
         syntax,
         forward_key,
         late,
+        after_restore,
+        ulid,
         policy,
         wait,
         request_limit,

@@ -1,0 +1,37 @@
+//! `ledger restored`: what was done before may be missing, and is not taken for new.
+
+use std::time::UNIX_EPOCH;
+
+use clap::Args;
+use onlyonce_core::{Timestamp, time::duration_ms};
+
+use super::{Failure, Which};
+use crate::exit::tell;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    which: Which,
+    /// When it was restored, such as 2026-11-23T10:12:07Z: keys made before that, and not on record, are refused. Now, if it is
+    /// left out
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    since: Option<Timestamp>,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let place = arguments.which.place()?;
+    let before = place.restored(arguments.since).await?;
+    tell(&format!(
+        "{place}: keys from before {before} that nothing is on record for are refused from now on, for as long as their route \
+         remembers keys; so are keys that do not tell when they were made, where a route needs a key or says \
+         `after_restore = \"refuse\"`\n\nnext: let its gateways serve. Those that run have seen it within seconds"
+    ));
+    Ok(())
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    let wrong = || format!("`{text}` is no time: write it in UTC, such as 2026-11-23T10:12:07Z");
+    let time = humantime::parse_rfc3339_weak(text).map_err(|_| wrong())?;
+    let since = time.duration_since(UNIX_EPOCH).map_err(|_| wrong())?;
+    Ok(Timestamp::from_ms(duration_ms(since)))
+}
