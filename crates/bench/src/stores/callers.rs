@@ -12,7 +12,11 @@ use std::{
 
 use hdrhistogram::Histogram;
 
-use crate::{failure::Failure, operation::Way, system::Family};
+use crate::{
+    failure::Failure,
+    operation::Way,
+    system::{Family, Processes},
+};
 
 /// The longest latency that is told apart from longer ones, in microseconds.
 const LONGEST_US: u64 = 60_000_000;
@@ -25,8 +29,8 @@ const OVER: u8 = 2;
 
 /// Whose processor time is read.
 pub(crate) struct Parties {
-    /// This process: engine, client library, and the load itself.
-    pub(crate) client: Family,
+    /// This process, without the servers, which are its children: engine, client library, and the load itself.
+    pub(crate) client: Processes,
     /// The servers; none where the store is in this process.
     pub(crate) server: Family,
 }

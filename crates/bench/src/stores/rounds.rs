@@ -14,7 +14,13 @@ use super::{
     run::Scale,
     servers::Servers,
 };
-use crate::{failure::Failure, operation::Way, report, rounds::median, system::Family};
+use crate::{
+    failure::Failure,
+    operation::Way,
+    report,
+    rounds::median,
+    system::{Family, Processes},
+};
 
 /// A backend, or what the naive way is done with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -113,7 +119,7 @@ pub(crate) fn parties(servers: &Servers, place: Place) -> Parties {
         Place::Redis => servers.redis_processes.clone(),
         Place::Cluster => servers.cluster_processes.clone(),
     };
-    Parties { client: Family::of([std::process::id()]), server }
+    Parties { client: Processes::of([std::process::id()]), server }
 }
 
 impl Target {
