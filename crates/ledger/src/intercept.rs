@@ -40,6 +40,10 @@ pub trait Intercept: Send + Sync + 'static {
     fn hear_time<'a>(&'a self, rows: &'a MemoryStore) -> Reply<'a, ()> {
         rows.hear_time()
     }
+    /// See [`Store::batches_at_once`].
+    fn batches_at_once(&self, rows: &MemoryStore) -> usize {
+        rows.batches_at_once()
+    }
     /// See [`Store::room`].
     fn room(&self, rows: &MemoryStore, in_flight_bytes: u64) -> Room {
         rows.room(in_flight_bytes)
@@ -146,6 +150,10 @@ impl<I: Intercept> Store for Intercepted<I> {
 
     fn hear_time(&self) -> Reply<'_, ()> {
         self.by.hear_time(&self.rows)
+    }
+
+    fn batches_at_once(&self) -> usize {
+        self.by.batches_at_once(&self.rows)
     }
 
     fn room(&self, in_flight_bytes: u64) -> Room {

@@ -7,6 +7,8 @@
 //! Invariant: what was begun goes on. Who asked may go away, and his command is carried to its end all the same: to break
 //! it off would close a connection that others use, and leave a write behind of which nobody knows what became.
 
+pub mod gather;
+
 use std::{
     future::Future,
     io,

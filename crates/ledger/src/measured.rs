@@ -98,6 +98,10 @@ impl Store for Measured {
         self.store.hear_time()
     }
 
+    fn batches_at_once(&self) -> usize {
+        self.store.batches_at_once()
+    }
+
     fn room(&self, in_flight_bytes: u64) -> Room {
         self.store.room(in_flight_bytes)
     }

@@ -139,7 +139,14 @@ pub trait Store: Send + Sync + 'static {
         None
     }
 
-    /// Applies each command on its own and answers in their order. At most one command per record in a batch.
+    /// How many batches it takes at once, of different records. One, where a batch is as fast as the disk; more, where a server
+    /// joins what comes from several connections, and a command would wait for the whole way of the batch before it.
+    fn batches_at_once(&self) -> usize {
+        1
+    }
+
+    /// Applies each command on its own and answers in their order. At most one command per record in a batch, and in all
+    /// batches that are under way.
     ///
     /// # Errors
     /// An error concerns the whole batch: see [`Error::kind`]; but for one that says what became of each: see

@@ -1,5 +1,9 @@
 //! Natural batching: while one batch is being written, arriving commands queue; when it returns, the queue is the
-//! next batch. No timer, no tuning: one fsync or one round trip serves everyone who waits.
+//! next batch. No timer, no tuning: one fsync or one round trip serves everyone who waits. A store that takes several batches
+//! at once gets the next one before that, if it is large enough beside those under way.
+//!
+//! Invariant: a record has at most one command under way. Whoever submits the next one waits until the batch of the one before
+//! it has been answered.
 //!
 //! Whoever asks a durable store waits for a disk or a network, and all of them for the same one. So its batches have a thread
 //! of their own: among the tasks that a batch has woken, the next one would wait until those have had their turn.
@@ -20,9 +24,11 @@ use std::{
     time::Duration,
 };
 
+use onlyonce_core::{HashIds, RecordId};
 use tokio::{
     runtime,
     sync::{Notify, oneshot, watch},
+    task::JoinSet,
 };
 
 use crate::{
@@ -35,6 +41,12 @@ use crate::{
 pub(crate) const CLAIM_QUEUE: usize = 4096;
 /// Most changes that wait and are neither a claim nor an attempt's.
 pub(crate) const OTHER_QUEUE: usize = 4096;
+/// A batch begins beside those under way once one command waits for so many of theirs, or [`BESIDE_MAX`] do: small ones cost
+/// a server nearly as much as large ones, and as long as it is at work, who waits a little makes the next one larger.
+const BESIDE: usize = 2;
+const BESIDE_MAX: usize = 64;
+/// Most commands in each queue that a batch leaves behind because something is being written for their records already.
+const PASSED_MAX: usize = 64;
 
 /// How long whoever drops a writer waits for what is queued, and for a store that hangs.
 const CLOSE_WAIT: Duration = Duration::from_secs(5);
@@ -78,6 +90,8 @@ struct Waiting {
     poisoned: bool,
     /// The number of the next command.
     ticket: u64,
+    /// How many must wait before a batch begins, and who writes is woken for it.
+    wanted: usize,
 }
 
 struct Pending {
@@ -129,7 +143,7 @@ impl Writer {
     /// Writes one command; `None` if it is not an attempt's end and its queue is full.
     pub(crate) async fn submit(&self, class: Class, command: Command) -> Option<Answer> {
         let (answer, answered) = oneshot::channel();
-        let ticket = {
+        let (ticket, is_enough) = {
             let mut waiting = self.queue.lock();
             waiting.ticket += 1;
             let ticket = waiting.ticket;
@@ -140,9 +154,11 @@ impl Writer {
                 Class::Claim if waiting.claims.len() < CLAIM_QUEUE => waiting.claims.push_back(pending),
                 Class::Other | Class::Claim => return None,
             }
-            ticket
+            (ticket, waiting.is_enough())
         };
-        self.queue.arrived.notify_one();
+        if is_enough {
+            self.queue.arrived.notify_one();
+        }
         let place = Place { queue: &self.queue, ticket };
         let answer = answered.await;
         // It was taken out of the queue to be answered, so there is nothing to look for.
@@ -185,12 +201,47 @@ fn stopped() -> store::Error {
 }
 
 async fn run(store: Arc<dyn Store>, queue: Arc<Queue>, poison: watch::Sender<bool>) {
+    let at_once = store.batches_at_once();
+    if at_once > 1 {
+        return run_several(store, at_once, queue, poison).await;
+    }
+    let none = Records::default();
     loop {
-        match queue.next() {
+        match queue.next(&none, Lane::Free) {
             Next::Batch(batch) => write(&*store, batch, &poison).await,
             Next::Poisoned => _ = poison.send_replace(true),
             Next::Nothing => queue.arrived.notified().await,
             Next::Closed => return,
+        }
+    }
+}
+
+/// The same with several batches under way. A record is in one of them at most.
+async fn run_several(store: Arc<dyn Store>, at_once: usize, queue: Arc<Queue>, poison: watch::Sender<bool>) {
+    let mut writing = JoinSet::new();
+    let mut busy = Records::default();
+    loop {
+        let lane = if writing.len() < at_once { Lane::Free } else { Lane::Taken };
+        match queue.next(&busy, lane) {
+            Next::Batch(batch) => {
+                let records: Vec<_> = batch.iter().map(|pending| pending.command.id).collect();
+                busy.extend(&records);
+                let (store, poison) = (Arc::clone(&store), poison.clone());
+                writing.spawn(async move {
+                    write(&*store, batch, &poison).await;
+                    records
+                });
+            }
+            Next::Poisoned => _ = poison.send_replace(true),
+            Next::Closed if writing.is_empty() => return,
+            Next::Nothing | Next::Closed => tokio::select! {
+                Some(written) = writing.join_next() => {
+                    for record in written.expect("a store does not panic while it writes") {
+                        busy.remove(&record);
+                    }
+                }
+                () = queue.arrived.notified() => {}
+            },
         }
     }
 }
@@ -254,6 +305,12 @@ fn splittable(kind: ErrorKind) -> bool {
     }
 }
 
+/// Whether the store takes one more batch.
+enum Lane {
+    Free,
+    Taken,
+}
+
 enum Next {
     Batch(Vec<Pending>),
     Poisoned,
@@ -266,21 +323,40 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn next(&self) -> Next {
+    /// The next batch, without what concerns a record that is busy.
+    fn next(&self, busy: &Records, lane: Lane) -> Next {
         let mut waiting = self.lock();
-        let mut batch = Batch::default();
-        let Waiting { ends, others, claims, closed, poisoned, .. } = &mut *waiting;
-        if std::mem::take(poisoned) {
+        if std::mem::take(&mut waiting.poisoned) {
             return Next::Poisoned;
         }
-        batch.take(ends);
-        batch.take(others);
-        batch.take(claims);
+        waiting.wanted = match lane {
+            Lane::Taken => usize::MAX,
+            Lane::Free if waiting.closed => 1,
+            Lane::Free => (busy.len() / BESIDE).clamp(1, BESIDE_MAX),
+        };
+        let mut batch = Batch::default();
+        if waiting.is_enough() {
+            let Waiting { ends, others, claims, .. } = &mut *waiting;
+            batch.take(ends, busy);
+            batch.take(others, busy);
+            batch.take(claims, busy);
+        }
         match batch.commands.is_empty() {
             false => Next::Batch(batch.commands),
-            true if *closed => Next::Closed,
+            true if waiting.closed && waiting.len() == 0 => Next::Closed,
             true => Next::Nothing,
         }
+    }
+}
+
+impl Waiting {
+    fn len(&self) -> usize {
+        self.ends.len() + self.others.len() + self.claims.len()
+    }
+
+    /// Whether so many wait that a batch begins.
+    fn is_enough(&self) -> bool {
+        self.len() >= self.wanted
     }
 }
 
@@ -288,23 +364,30 @@ impl Queue {
 struct Batch {
     commands: Vec<Pending>,
     bytes: usize,
-    records: HashSet<onlyonce_core::RecordId, onlyonce_core::HashIds>,
+    records: Records,
 }
 
+type Records = HashSet<RecordId, HashIds>;
+
 impl Batch {
-    /// Fills up from the front of `queue`. A second command for one record, and what follows it, waits for the next
-    /// batch, so the commands of one record keep their order.
-    fn take(&mut self, queue: &mut VecDeque<Pending>) {
-        while let Some(pending) = queue.front() {
+    /// Fills up from the front of `queue`. A second command for one record waits for a later batch, and so does whatever
+    /// follows for that record; strangers pass it, up to [`PASSED_MAX`] times.
+    fn take(&mut self, queue: &mut VecDeque<Pending>, busy: &Records) {
+        let mut passed = 0;
+        while let Some(pending) = queue.get(passed) {
             let bytes = size(&pending.command);
             let full = self.commands.len() >= BATCH_COMMANDS
                 || (!self.commands.is_empty() && self.bytes + bytes > BATCH_BYTES);
-            if full || self.records.contains(&pending.command.id) {
+            if full || passed > PASSED_MAX {
                 return;
             }
+            let id = pending.command.id;
+            if busy.contains(&id) || !self.records.insert(id) {
+                passed += 1;
+                continue;
+            }
             self.bytes += bytes;
-            self.records.insert(pending.command.id);
-            self.commands.extend(queue.pop_front());
+            self.commands.extend(queue.remove(passed));
         }
     }
 }

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use onlyonce_core::{RecordId, Timestamp};
 use onlyonce_ledger::{
     clock::{RemoteClock, Steady},
-    io::Io,
+    io::{Io, gather::Gather},
     store::{Applied, AuditPage, Capabilities, Command, Error, ErrorKind, Reply, Room, Row, Store},
 };
 use sqlx::{Row as _, postgres::PgRow};
@@ -29,17 +29,18 @@ use crate::{
     connection::Failed,
     connections::Connections,
     error::{Cause, unread, unwritten},
-    heads::Waiting,
     migrate,
     open::{self, Opened},
     sql::Statements,
     warnings::Warnings,
 };
 
-/// Connections for batches of commands, of which the engine writes one at a time, and for the identity and the audit.
-const WRITES: usize = 2;
+/// Connections for batches of commands, and one for the identity and the audit.
+const WRITES: usize = BATCHES + 1;
+/// Batches at once: the server commits those together that wait for its log together.
+const BATCHES: usize = 2;
 /// Connections for rows and results that requests ask for.
-pub(crate) const READS: usize = 2;
+const READS: usize = 2;
 /// Connections for pages, sweeps and the clock.
 const UPKEEP: usize = 1;
 
@@ -53,6 +54,7 @@ pub struct PostgresStore {
     // Dropped first: it waits for what is under way.
     io: Io,
     shared: Arc<Shared>,
+    look_ups: Arc<Gather>,
 }
 
 /// What its jobs share.
@@ -64,7 +66,6 @@ pub(crate) struct Shared {
     pub(crate) upkeep: Connections,
     pub(crate) warnings: Warnings,
     pub(crate) blocked: Blocked,
-    pub(crate) waiting: Waiting,
     /// The due time up to which was swept in this round, in ms.
     pub(crate) swept_ms: AtomicI64,
     place: String,
@@ -90,13 +91,12 @@ impl PostgresStore {
             upkeep: connections(UPKEEP),
             warnings,
             blocked: Blocked::default(),
-            waiting: Waiting::default(),
             swept_ms: AtomicI64::new(0),
             place: address.to_string(),
         });
         shared.writes.put(connection);
         io.keep(Arc::clone(&shared).keep_time());
-        Ok((Self { io, shared }, sentences))
+        Ok((Self { io, shared, look_ups: Arc::default() }, sentences))
     }
 
     /// Makes the ledger's schema, or brings it up to date. Any number of processes may do so at once.
@@ -189,13 +189,25 @@ impl Store for PostgresStore {
         if in_flight_bytes < u64::MAX { Room::Enough } else { Room::Short }
     }
 
+    fn batches_at_once(&self) -> usize {
+        BATCHES
+    }
+
     fn apply(&self, batch: Vec<Command>) -> Reply<'_, Vec<Applied>> {
         self.run(|shared| async move { shared.apply(batch).await })
     }
 
     fn heads<'a>(&'a self, ids: &'a [RecordId]) -> Reply<'a, Vec<Option<Bytes>>> {
-        let ids = ids.to_vec();
-        self.run(|shared| async move { shared.heads(ids).await })
+        let shared = Arc::clone(&self.shared);
+        let read = move |ids| Arc::clone(&shared).heads(ids);
+        match ids {
+            // What a request asks for, with all others that are asked for meanwhile.
+            [id] => {
+                let row = self.look_ups.ask(&self.io, *id, read);
+                Box::pin(async { Ok(vec![row.await?]) })
+            }
+            _ => self.io.run(read(ids.to_vec())),
+        }
     }
 
     fn body(&self, id: RecordId) -> Reply<'_, Option<Bytes>> {

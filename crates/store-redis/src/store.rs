@@ -9,7 +9,7 @@ use bytes::Bytes;
 use onlyonce_core::{RecordId, Timestamp, codec};
 use onlyonce_ledger::{
     clock::{RemoteClock, Steady},
-    io::Io,
+    io::{Io, gather::Gather},
     store::{Applied, AuditPage, Capabilities, Command, Error, ErrorKind, Reply, Room, Row, Store},
 };
 use redis::Value;
@@ -17,6 +17,7 @@ use redis::Value;
 use crate::{
     OpenError, OpenErrorKind, Options, audit,
     error::Failure,
+    node::WRITE_LINKS,
     open::{self, Opened},
     pages::{self, Pages},
     reply::{self, Answer},
@@ -31,6 +32,7 @@ pub struct RedisStore {
     router: Arc<Router>,
     health: Arc<Health>,
     pages: Arc<Pages>,
+    look_ups: Arc<Gather>,
     capabilities: Capabilities,
 }
 
@@ -55,7 +57,10 @@ impl RedisStore {
         let Opened { router, health, durable, accepted, sentences } = opened?;
         io.keep(watch::keep(Arc::downgrade(&router), Arc::clone(&health), accepted));
         let capabilities = Capabilities { name, durable, shared: true };
-        Ok((Self { io, router, health, pages: Arc::default(), capabilities }, sentences))
+        Ok((
+            Self { io, router, health, pages: Arc::default(), look_ups: Arc::default(), capabilities },
+            sentences,
+        ))
     }
 
     fn clock(&self) -> &RemoteClock {
@@ -121,6 +126,11 @@ impl Store for RedisStore {
         self.health.used()
     }
 
+    /// The server joins what it reads from all connections before it syncs.
+    fn batches_at_once(&self) -> usize {
+        WRITE_LINKS
+    }
+
     fn apply(&self, batch: Vec<Command>) -> Reply<'_, Vec<Applied>> {
         let now = self.now();
         // Before anything is sent: an error concerns the whole batch.
@@ -133,8 +143,20 @@ impl Store for RedisStore {
     }
 
     fn heads<'a>(&'a self, ids: &'a [RecordId]) -> Reply<'a, Vec<Option<Bytes>>> {
-        let (router, ids) = (Arc::clone(&self.router), ids.to_vec());
-        self.io.run(async move { Ok(pages::heads(&router, &ids).await?) })
+        let router = Arc::clone(&self.router);
+        let read = move |ids: Vec<RecordId>| {
+            let router = Arc::clone(&router);
+            async move { Ok(pages::heads(&router, &ids).await?) }
+        };
+        match ids {
+            // What a request asks for, with all others that are asked for meanwhile; but not of several servers, where one
+            // that is slow would keep those waiting who ask the others.
+            [id] if !self.router.topology.is_cluster() => {
+                let row = self.look_ups.ask(&self.io, *id, read);
+                Box::pin(async { Ok(vec![row.await?]) })
+            }
+            _ => self.io.run(read(ids.to_vec())),
+        }
     }
 
     fn body(&self, id: RecordId) -> Reply<'_, Option<Bytes>> {

@@ -49,6 +49,10 @@ impl Store for Unswept {
         self.0.bytes()
     }
 
+    fn batches_at_once(&self) -> usize {
+        self.0.batches_at_once()
+    }
+
     fn apply(&self, batch: Vec<Command>) -> Reply<'_, Vec<Applied>> {
         self.0.apply(batch)
     }

@@ -1,6 +1,6 @@
 //! Batches as the store sees them: who goes first, what is in one, and who fails with whom.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use onlyonce_core::{
@@ -28,6 +28,13 @@ struct Watched {
     poison: Option<(RecordId, ErrorKind)>,
     /// A server of the store is lost: what concerns this record fails, and the store says so of each.
     lost: Option<(RecordId, ErrorKind)>,
+    /// It takes so many batches at once; none is one.
+    at_once: Option<usize>,
+    /// It takes its time, by chance; the number goes on from batch to batch.
+    unsteady: Option<Mutex<u32>>,
+    /// The records of batches under way, and how often there was more than one batch.
+    under_way: Mutex<Vec<RecordId>>,
+    overlapped: AtomicUsize,
 }
 
 impl Watched {
@@ -48,6 +55,26 @@ impl Watched {
         }
     }
 
+    /// Lets others go on in the meantime, and sees to it that none of them is at a record of this batch.
+    async fn take_time(&self, chance: &Mutex<u32>, batch: &[Command]) {
+        let ids: Vec<_> = batch.iter().map(|command| command.id).collect();
+        let turns = {
+            let mut chance = chance.lock().unwrap();
+            *chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *chance >> 28
+        };
+        {
+            let mut under_way = self.under_way.lock().unwrap();
+            self.overlapped.fetch_add(usize::from(!under_way.is_empty()), Ordering::Relaxed);
+            assert!(ids.iter().all(|id| !under_way.contains(id)), "a record is in two batches");
+            under_way.extend(&ids);
+        }
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+        self.under_way.lock().unwrap().retain(|id| !ids.contains(id));
+    }
+
     fn open(&self) {
         self.gated.store(false, Ordering::Relaxed);
         self.gate.as_ref().unwrap().close();
@@ -62,12 +89,21 @@ impl Watched {
 }
 
 impl Intercept for Watched {
+    fn batches_at_once(&self, _: &MemoryStore) -> usize {
+        self.at_once.unwrap_or(1)
+    }
+
     fn apply<'a>(&'a self, rows: &'a MemoryStore, batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         Box::pin(async move {
             self.batches.lock().unwrap().push(batch.clone());
+            if let Some(chance) = &self.unsteady {
+                self.take_time(chance, &batch).await;
+            }
             if self.gated.load(Ordering::Relaxed) {
                 // Closed, it lets everybody pass.
-                let _ = self.gate.as_ref().unwrap().acquire().await;
+                if let Ok(permit) = self.gate.as_ref().unwrap().acquire().await {
+                    permit.forget();
+                }
             }
             if let Some((poison, kind)) = self.poison
                 && batch.iter().any(|command| command.id == poison)
@@ -279,6 +315,92 @@ fn a_failure_of_several_is_as_bad_as_the_worst_for_who_looks_at_none() {
     assert_eq!(kind(vec![Err(no), Err(no)]), no);
     assert_eq!(kind(vec![Err(no), Err(unknown)]), unknown);
     assert_eq!(kind(vec![Ok(Applied::Yes), Err(no)]), unknown, "something was applied");
+}
+
+/// A server that joins what comes from several connections was asked by one at a time.
+#[tokio::test]
+async fn a_store_that_takes_several_batches_gets_them_at_once_and_none_with_a_record_of_another() {
+    let (store, writer) = busy_with_several(3).await;
+    let mut tasks = vec![submit(&writer, Class::End, command(1, 1)).await];
+    settled(&store, 2).await;
+    // The record's next word has to wait; strangers pass it.
+    tasks.push(submit(&writer, Class::End, command(1, 2)).await);
+    tasks.push(submit(&writer, Class::End, command(2, 1)).await);
+    settled(&store, 3).await;
+    tasks.push(submit(&writer, Class::Claim, command(3, 1)).await);
+    assert_eq!(store.batches(), [vec![0], vec![1], vec![2]], "the fourth waits for one of three");
+    store.open();
+    for task in tasks {
+        assert!(applied(task.await.unwrap()));
+    }
+    assert_eq!(store.batches().concat().len(), 5, "each was written once");
+}
+
+/// With two batches of a few commands each, a server had twice the work that one of them all would have been.
+#[tokio::test]
+async fn a_batch_begins_beside_another_once_it_is_half_as_large() {
+    let (store, writer) = busy_with_several(2).await;
+    let mut tasks = Vec::new();
+    for number in 1..=8 {
+        tasks.push(submit(&writer, Class::Claim, command(number, 1)).await);
+    }
+    // Beside the first one, of one command, one was enough; of those that came then, none has a place.
+    assert_eq!(store.batches(), [vec![0], vec![1]]);
+    store.gate.as_ref().unwrap().add_permits(2);
+    settled(&store, 3).await;
+    tasks.push(submit(&writer, Class::Claim, command(9, 1)).await);
+    tasks.push(submit(&writer, Class::Claim, command(10, 1)).await);
+    assert_eq!(store.batches()[2..], [vec![2, 3, 4, 5, 6, 7, 8]], "two are too few beside seven");
+    tasks.push(submit(&writer, Class::Claim, command(11, 1)).await);
+    settled(&store, 4).await;
+    assert_eq!(store.batches()[3], [9, 10, 11]);
+    tasks.push(submit(&writer, Class::Claim, command(12, 1)).await);
+    store.open();
+    for task in tasks {
+        assert!(applied(task.await.unwrap()));
+    }
+    assert_eq!(store.batches()[4], [12], "whoever came too late for a large one is not forgotten");
+}
+
+/// Each command conflicts if it is not written after the one before it of its record, and the store takes its time.
+#[tokio::test]
+async fn with_several_batches_at_once_the_commands_of_each_record_keep_their_order() {
+    const RECORDS: u16 = 40;
+    for seed in 1..=20_u32 {
+        let store =
+            Arc::new(Watched { at_once: Some(3), unsteady: Some(Mutex::new(seed)), ..Watched::default() });
+        let rows = Intercepted::new(Arc::clone(&store.rows), Arc::clone(&store));
+        let writer = Arc::new(Writer::start(rows).unwrap());
+        for number in 0..RECORDS {
+            assert!(applied(writer.submit(Class::Claim, command(number, 1)).await));
+        }
+        let mut tasks = Vec::new();
+        for number in 0..RECORDS {
+            for revision in 2..=5 {
+                tasks.push(submit(&writer, Class::End, command(number, revision)).await);
+            }
+        }
+        for task in tasks {
+            assert!(applied(task.await.unwrap()), "seed {seed}");
+        }
+        assert!(store.overlapped.load(Ordering::Relaxed) > 0, "several were under way");
+    }
+}
+
+/// A writer whose first batch, of record 0, is held by a store that takes so many at once.
+async fn busy_with_several(at_once: usize) -> (Arc<Watched>, Arc<Writer>) {
+    let gate = Some(Semaphore::new(0));
+    let gated = AtomicBool::new(true);
+    let store = Arc::new(Watched { at_once: Some(at_once), gated, gate, ..Watched::default() });
+    let writer = busy(&store).await;
+    (store, writer)
+}
+
+/// Until so many batches were begun, and whoever could begin another has had his turn.
+async fn settled(store: &Watched, batches: usize) {
+    while store.batches.lock().unwrap().len() < batches {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[test]
