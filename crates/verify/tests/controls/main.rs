@@ -36,6 +36,8 @@ struct Case {
 const AT_ONCE: usize = 4;
 /// How long results are kept where that is looked at: longer than a request takes on a busy machine.
 const RETENTION: Duration = Duration::from_millis(1_500);
+/// How long effects are waited for that come late: a few times as late as those of the fixture are.
+const LATE: Duration = Duration::from_secs(4);
 
 #[test]
 fn every_broken_fixture_is_told_by_a_check() {
@@ -133,7 +135,10 @@ async fn found(case: Case, wanted: fn(&Verdict) -> bool) -> Verdict {
     };
     let fixture = started.expect("the loopback has a free port");
     let mut last = Verdict::not_observable("there is no plan");
-    for plan in fixture.plans() {
+    for mut plan in fixture.plans() {
+        if case.defect == Some(Defect::SecondEffectLater) {
+            plan.bounds.settle = LATE;
+        }
         last = verdict(&plan, case.check).await;
         if wanted(&last) {
             break;
