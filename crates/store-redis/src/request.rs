@@ -18,10 +18,7 @@ use crate::{
 
 /// How long after its time a result may still lie there before the server drops it by itself: one that somebody is about to
 /// read has not gone under his hands.
-const RESULT_GRACE: Duration = Duration::from_secs(3600);
-/// The same for a row. A sweep removes it long before, as a compare-and-set and by a clock that is not in doubt; the server goes by
-/// its own, and if that is set forward by less than this, no key is forgotten.
-const ROW_GRACE: Duration = Duration::from_secs(30 * 24 * 3600);
+const GRACE: Duration = Duration::from_secs(3600);
 /// Beyond this a server would not take the number; a hundred years.
 const KEPT_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// How many ids a server gives at once when all of a shard are asked for.
@@ -204,17 +201,14 @@ impl Write {
         };
         cmd.arg(&self.head[..]).arg(&self.id.0);
         match (self.peek.open, self.peek.expires_at) {
-            // Never an expiry of its own for what has not ended: its owner may be gone for as long as he likes.
-            (true, _) => cmd.arg("open").arg(""),
-            (false, Some(end)) => cmd.arg(end.as_ms()).arg(self.kept_for(end, ROW_GRACE)),
-            (false, None) => cmd.arg("+inf").arg(""),
+            (true, _) => cmd.arg("open"),
+            (false, Some(end)) => cmd.arg(end.as_ms()),
+            (false, None) => cmd.arg("+inf"),
         };
         match &self.body {
             Body::Keep => cmd.arg("keep").arg("").arg(""),
             Body::Remove => cmd.arg("remove").arg("").arg(""),
-            Body::Put { bytes, until } => {
-                cmd.arg("put").arg(&bytes[..]).arg(self.kept_for(*until, RESULT_GRACE))
-            }
+            Body::Put { bytes, until } => cmd.arg("put").arg(&bytes[..]).arg(self.kept_for(*until)),
         };
         match &self.note {
             Some(entry) => cmd.arg(&entry[..]),
@@ -226,8 +220,8 @@ impl Write {
 
     /// Milliseconds after which the server may drop what is kept until `end`. Counted from the ledger's time, which may be
     /// a little behind the server's, so never too few.
-    fn kept_for(&self, end: Timestamp, grace: Duration) -> u128 {
-        (end.since(self.now) + grace).min(KEPT_MAX).as_millis()
+    fn kept_for(&self, end: Timestamp) -> u128 {
+        (end.since(self.now) + GRACE).min(KEPT_MAX).as_millis()
     }
 }
 

@@ -10,10 +10,9 @@
 --       2 the new row
 --       3 the record's id, as the indexes name it
 --       4 'open', or the score in the index of ended rows
---       5 milliseconds after which the server may drop the row by itself; empty: never
---       6 'keep', 'put' or 'remove' the result
---       7 the result  8 milliseconds after which the server may drop it
---       9 audit entry; empty: none  10 most entries
+--       5 'keep', 'put' or 'remove' the result
+--       6 the result  7 milliseconds after which the server may drop it by itself
+--       8 audit entry; empty: none  9 most entries
 -- Answers 1 if it was written, else the row that stands, or nil.
 local row = redis.call('GET', KEYS[1])
 local version, was_open = '', nil
@@ -32,20 +31,16 @@ end
 
 -- What forbids writing (no memory, a replica, a disk that fails) forbids the first write, before anything has changed:
 -- its error is passed on as it is, and proves that nothing was written.
-local written
-if ARGV[5] == '' then
-  -- Takes away the expiry that the row before may have had.
-  written = redis.pcall('SET', KEYS[1], ARGV[2])
-else
-  written = redis.pcall('SET', KEYS[1], ARGV[2], 'PX', ARGV[5])
-end
+-- A row has no expiry of the server's own, open or ended, and loses one that somebody gave it: whether its time has come is not
+-- for the server's clock alone to say. A sweep removes it.
+local written = redis.pcall('SET', KEYS[1], ARGV[2])
 if written.err then
   return written
 end
 
-if ARGV[6] == 'put' then
-  redis.call('SET', KEYS[2], ARGV[7], 'PX', ARGV[8])
-elseif ARGV[6] == 'remove' then
+if ARGV[5] == 'put' then
+  redis.call('SET', KEYS[2], ARGV[6], 'PX', ARGV[7])
+elseif ARGV[5] == 'remove' then
   redis.call('UNLINK', KEYS[2])
 end
 
@@ -61,7 +56,7 @@ else
   redis.call('ZADD', KEYS[4], ARGV[4], ARGV[3])
 end
 
-if ARGV[9] ~= '' then
-  append(KEYS[5], ARGV[9], ARGV[10])
+if ARGV[8] ~= '' then
+  append(KEYS[5], ARGV[8], ARGV[9])
 end
 return 1

@@ -8,7 +8,7 @@
 -- Answers how many rows were removed.
 local row = redis.call('GET', KEYS[1])
 if not row then
-  -- The server has dropped it by itself.
+  -- It went otherwise, by hand or by an expiry of the server's own.
   redis.call('ZREM', KEYS[3], ARGV[2])
   redis.call('UNLINK', KEYS[2])
   return 0
