@@ -17,3 +17,4 @@ mod opening;
 mod replicas;
 mod settings;
 mod stopped;
+mod tls;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::{Redis, UP_LIMIT, programs, redis};
-use crate::process::Port;
+use crate::{process::Port, tls::Authority};
 
 /// Masters and replicas.
 const NODES: usize = 6;
@@ -42,13 +42,35 @@ impl Cluster {
     /// # Panics
     /// With a node's log, if it does not get as far as [`Cluster::start`].
     pub async fn start_with(settings: &[(&'static str, &str)]) -> Self {
+        Self::start_as(settings, None).await
+    }
+
+    /// A new one whose nodes speak TLS, also with each other, each with a certificate of this authority for these names. What a
+    /// test asks of a node goes to its plain port.
+    ///
+    /// # Panics
+    /// With a node's log, if it does not get as far as [`Cluster::start`].
+    pub async fn start_tls(authority: &Authority, names: &[&str]) -> Self {
+        Self::start_as(&[], Some((authority, names))).await
+    }
+
+    async fn start_as(settings: &[(&'static str, &str)], tls: Option<(&Authority, &[&str])>) -> Self {
         let (mut nodes, mut buses) = (Vec::with_capacity(NODES), Vec::with_capacity(NODES));
         for _ in 0..NODES {
             let lines = SETTINGS.iter().chain(settings).map(|(name, value)| (*name, (*value).to_owned()));
-            let options = redis::Options { settings: lines.collect(), ..redis::Options::default() };
-            let (port, bus) = port_with_bus();
+            let certificate = tls.map(|(authority, names)| authority.certify(names));
+            let options =
+                redis::Options { settings: lines.collect(), certificate, ..redis::Options::default() };
+            // The bus belongs to the port that the cluster names.
+            let (named, bus) = port_with_bus();
             buses.push(bus);
-            nodes.push(Redis::start_on(port, options).await);
+            nodes.push(match tls {
+                None => Redis::start_on(named, None, options).await,
+                Some((authority, _)) => {
+                    let tls = redis::Tls { port: named, fellows: Some(authority.pem()) };
+                    Redis::start_on(Port::reserve(), Some(tls), options).await
+                }
+            });
         }
         let cluster = Self { nodes, _buses: buses };
         cluster.join();
@@ -56,10 +78,10 @@ impl Cluster {
         cluster
     }
 
-    /// `redis-cluster://HOST,HOST,…` with all nodes.
+    /// `redis-cluster://HOST,HOST,…` with all nodes, or `rediss-cluster://…` where they speak TLS.
     pub fn url(&self) -> String {
-        let nodes: Vec<_> = self.nodes.iter().map(|node| node.addr().to_string()).collect();
-        format!("redis-cluster://{}", nodes.join(","))
+        let scheme = if self.speaks_tls() { "rediss-cluster" } else { "redis-cluster" };
+        format!("{scheme}://{}", self.named().join(","))
     }
 
     /// A node, to be stopped, killed, restarted and asked.
@@ -143,11 +165,25 @@ impl Cluster {
     /// The nodes know each other afterwards, three of them all slots, and the others whom to follow.
     fn join(&self) {
         let first = self.nodes.first().expect("a cluster has six nodes");
-        let addrs: Vec<_> = self.nodes.iter().map(|node| node.addr().to_string()).collect();
+        let named = self.named();
         let mut args = vec!["--cluster", "create"];
-        args.extend(addrs.iter().map(String::as_str));
+        args.extend(named.iter().map(String::as_str));
         args.extend(["--cluster-replicas", "1", "--cluster-yes"]);
+        // Beside the directory in which it works.
+        let authority = format!("../{}", redis::AUTHORITY);
+        if self.speaks_tls() {
+            args.extend(["--tls", "--cacert", &authority]);
+        }
         first.place().run(&programs::program("redis-cli"), &args);
+    }
+
+    fn speaks_tls(&self) -> bool {
+        self.nodes.iter().all(|node| node.tls_addr().is_some())
+    }
+
+    /// The nodes, as they name each other.
+    fn named(&self) -> Vec<String> {
+        self.nodes.iter().map(|node| node.tls_addr().unwrap_or_else(|| node.addr()).to_string()).collect()
     }
 
     async fn anybody(&self, command: &str) -> String {

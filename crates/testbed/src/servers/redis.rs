@@ -1,6 +1,9 @@
 //! A Redis of one test.
 
-use std::ops::{Deref, DerefMut};
+use std::{
+    net::SocketAddr,
+    ops::{Deref, DerefMut},
+};
 
 use rustix::process::Signal;
 
@@ -17,6 +20,17 @@ const SETTINGS: &[(&str, &str)] = &[
     ("appendfsync", "always"),
     ("maxmemory-policy", "noeviction"),
 ];
+
+/// The file, beside its data, of the authority that it trusts.
+pub(super) const AUTHORITY: &str = "ca.pem";
+
+/// The port on which one speaks TLS, and whom it trusts where it is one of several.
+#[derive(Debug)]
+pub(super) struct Tls {
+    pub(super) port: Port,
+    /// The authority of the others' certificates, in PEM: they speak TLS with each other too.
+    pub(super) fellows: Option<String>,
+}
 
 /// A running Redis; all that can be done to its processes is in [`Daemon`].
 #[derive(Debug)]
@@ -40,29 +54,33 @@ impl Redis {
     /// # Panics
     /// With its log, if it does not start.
     pub async fn start_with(options: Options) -> Self {
-        Self::start_on(Port::reserve(), options).await
+        let tls = options.certificate.as_ref().map(|_| Tls { port: Port::reserve(), fellows: None });
+        Self::start_on(Port::reserve(), tls, options).await
     }
 
-    pub(super) async fn start_on(port: Port, options: Options) -> Self {
+    pub(super) async fn start_on(port: Port, tls: Option<Tls>, options: Options) -> Self {
         let Options { settings, password, certificate } = options;
         let place = Place::new("redis", Account::Ours, "KILL");
-        let tls = certificate.as_ref().map(|_| Port::reserve());
         let mut lines = vec![format!("port {}", port.number())];
         lines.extend(SETTINGS.iter().map(|(name, value)| format!("{name} {value}")));
         lines.extend(password.map(|password| format!("requirepass {password}")));
         if let (Some(certificate), Some(tls)) = (certificate, &tls) {
             let (chain, key) = (certificate.chain_pem(), certificate.key_pem());
-            lines.push(format!("tls-port {}", tls.number()));
+            lines.push(format!("tls-port {}", tls.port.number()));
             lines.push(format!("tls-cert-file {}", place.write("chain.pem", chain).display()));
             lines.push(format!("tls-key-file {}", place.write("key.pem", key).display()));
             lines.push("tls-auth-clients no".to_owned());
+            if let Some(authority) = &tls.fellows {
+                lines.push(format!("tls-ca-cert-file {}", place.write(AUTHORITY, authority).display()));
+                lines.extend(["tls-cluster yes", "tls-replication yes"].map(str::to_owned));
+            }
         }
         lines.extend(settings.iter().map(|(name, value)| format!("{name} {value}")));
         let configuration = place.write("redis.conf", &lines.join("\n"));
         let mut command = place.command(&programs::program("redis-server"));
         command.arg(configuration);
         let daemon = Daemon::start("Redis", place, port, command, Probe::Redis, Signal::TERM).await;
-        Self { daemon, password, tls }
+        Self { daemon, password, tls: tls.map(|tls| tls.port) }
     }
 
     /// `redis://127.0.0.1:PORT`, with the password if it has one.
@@ -75,8 +93,12 @@ impl Redis {
     /// # Panics
     /// If it has no certificate.
     pub fn tls_url(&self) -> String {
-        let tls = self.tls.as_ref().expect("only a Redis with a certificate speaks TLS");
-        format!("rediss://{}{}", self.credentials(), tls.addr())
+        let addr = self.tls_addr().expect("only a Redis with a certificate speaks TLS");
+        format!("rediss://{}{addr}", self.credentials())
+    }
+
+    pub(super) fn tls_addr(&self) -> Option<SocketAddr> {
+        self.tls.as_ref().map(Port::addr)
     }
 
     /// What it answers to a command, written as one types it: an error with its `-`, an array with a line for each item.
