@@ -1,7 +1,8 @@
 //! Failures: why a ledger was not opened, and what is known of a write that failed.
 //!
 //! Invariant: *not applied* only where an answer proves it. A server's answer proves it by its code, and only because every
-//! script's first write is the one that can be refused: after it, nothing is.
+//! script's first write is the one that can be refused: after it, nothing is, but for a permission that its user lacks.
+//! And nothing that was sent is repeated, though a server may: a password is among it.
 
 use std::fmt;
 
@@ -125,13 +126,24 @@ impl Failure {
     /// A server's answer that is an error.
     pub(crate) fn answered(error: &ServerError) -> Self {
         let code = proof(error).unwrap_or_else(|| error.code());
-        let kind = if NOT_APPLIED.contains(&code) { ErrorKind::NotApplied } else { ErrorKind::Unknown };
-        let detail = error.details().unwrap_or_default();
+        let detail = without_arguments(error.details().unwrap_or_default());
+        let proves = NOT_APPLIED.contains(&code) && !(code == "NOPERM" && in_a_script(detail));
         Self {
-            kind,
+            kind: if proves { ErrorKind::NotApplied } else { ErrorKind::Unknown },
             code: Some(code.to_owned()),
             moved_to: redirection(detail),
             text: format!("the server answered {code} {detail}"),
+        }
+    }
+
+    /// An answer to a password. What it says beyond its code may repeat it.
+    pub(crate) fn answered_to_password(error: &ServerError) -> Self {
+        let code = error.code();
+        Self {
+            kind: ErrorKind::NotApplied,
+            code: Some(code.to_owned()),
+            moved_to: None,
+            text: format!("the server answered {code} to the password, which it does not take"),
         }
     }
 
@@ -154,6 +166,21 @@ impl Failure {
     pub(crate) fn code(&self) -> Option<&str> {
         self.code.as_deref()
     }
+
+    /// Whether the server does not know the command: another product, or somebody has renamed it.
+    pub(crate) fn is_unknown_command(&self) -> bool {
+        self.text.contains("unknown command") || self.text.contains("unknown subcommand")
+    }
+}
+
+/// `unknown command 'AUTH', with args beginning with: 'onlyonce' 'PASSWORD'`.
+fn without_arguments(detail: &str) -> &str {
+    detail.split_once(", with args").map_or(detail, |(said, _)| said)
+}
+
+/// Whether it was a script that met it: in its middle, something may have been written.
+fn in_a_script(detail: &str) -> bool {
+    detail.contains("in script") || detail.contains("script:")
 }
 
 /// `3999 127.0.0.1:6381`. An address of IPv6 has no brackets there; without a host it is the one that was asked.
@@ -182,5 +209,79 @@ impl std::error::Error for Failure {}
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         Self::new(failure.kind, failure)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::Value;
+
+    use super::*;
+
+    fn answered(line: &str) -> Failure {
+        let answer = redis::parse_redis_value(format!("-{line}\r\n").as_bytes());
+        match answer.expect("a line is an answer") {
+            Value::ServerError(error) => Failure::answered(&error),
+            other => panic!("an error, and not {other:?}"),
+        }
+    }
+
+    /// As Redis 6.2, 7.0 and Valkey 9.1 have answered; the last in the words of servers that keep the code.
+    #[test]
+    fn a_permission_that_a_script_misses_in_its_middle_proves_nothing() {
+        for (line, kind) in [
+            ("NOPERM this user has no permissions to run the 'evalsha' command", ErrorKind::NotApplied),
+            (
+                "NOPERM this user has no permissions to access one of the keys used as arguments",
+                ErrorKind::NotApplied,
+            ),
+            ("NOPERM User u has no permissions to run the 'evalsha' command", ErrorKind::NotApplied),
+            (
+                "ERR Error running script (call to f_1e4d): @user_script:1: @user_script: 1: The user executing the script \
+              can't run this command or subcommand",
+                ErrorKind::Unknown,
+            ),
+            (
+                "ERR The user executing the script can't run this command or subcommand script: 1e4d, on @user_script:1.",
+                ErrorKind::Unknown,
+            ),
+            (
+                "ERR ACL failure in script: User u has no permissions to run the 'zadd' command script: on @user_script:1.",
+                ErrorKind::Unknown,
+            ),
+            (
+                "NOPERM ACL failure in script: User u has no permissions to run the 'zadd' command",
+                ErrorKind::Unknown,
+            ),
+            (
+                "ERR Error running script (call to f_1e4d): @user_script: 1: -NOPERM this user has no permissions",
+                ErrorKind::Unknown,
+            ),
+        ] {
+            assert_eq!(answered(line).kind, kind, "{line}");
+        }
+    }
+
+    /// As Redis 7.0 and 6.2 answer.
+    #[test]
+    fn what_refuses_the_first_write_of_a_script_proves_that_there_is_none() {
+        for line in [
+            "OOM command not allowed when used memory > 'maxmemory'.",
+            "@user_script: 1: -OOM command not allowed when used memory > 'maxmemory'.",
+        ] {
+            let failure = answered(line);
+            assert_eq!((failure.kind, failure.code()), (ErrorKind::NotApplied, Some("OOM")), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_was_sent_is_not_repeated() {
+        for line in [
+            "ERR unknown command 'AUTH', with args beginning with: 'onlyonce' 'hunter2' ",
+            "ERR unknown command `AUTH`, with args beginning with: `onlyonce`, `hunter2`, ",
+        ] {
+            let failure = answered(line);
+            assert!(failure.is_unknown_command() && !failure.to_string().contains("hunter2"), "{failure}");
+        }
     }
 }

@@ -5,7 +5,13 @@
 //!
 //! Invariant: nothing is sent twice. A request that went out on a connection that then broke is unknown.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use redis::{
     AsyncConnectionConfig, Pipeline, RedisConnectionInfo, RedisError, ServerError, Value,
@@ -40,16 +46,37 @@ pub(crate) struct Setup {
 /// One connection.
 pub(crate) struct Link {
     state: watch::Receiver<State>,
-    cut: Cut,
+    common: Common,
 }
 
-/// Closes all connections to a server, so that they are made anew: it does not answer, or is another than it was.
+/// What the connections to one server have in common.
 #[derive(Clone, Default)]
-pub(crate) struct Cut(Arc<Notify>);
+pub(crate) struct Common(Arc<Shared>);
 
-impl Cut {
-    pub(crate) fn all(&self) {
-        self.0.notify_waiters();
+#[derive(Default)]
+struct Shared {
+    cut: Notify,
+    /// How many of them cannot be made just now.
+    missing: AtomicUsize,
+}
+
+impl Common {
+    /// Closes all of them, so that they are made anew: the server does not answer, or is another than it was.
+    pub(crate) fn cut(&self) {
+        self.0.cut.notify_waiters();
+    }
+
+    /// People are told of the first that is missing, and when none is any more.
+    fn misses(&self, server: &Address, why: &Failure) {
+        if self.0.missing.fetch_add(1, Ordering::Relaxed) == 0 {
+            tracing::warn!(%server, error = %why, "a server of the ledger cannot be reached");
+        }
+    }
+
+    fn has_again(&self, server: &Address) {
+        if self.0.missing.fetch_sub(1, Ordering::Relaxed) == 1 {
+            tracing::info!(%server, "a server of the ledger can be reached again");
+        }
     }
 }
 
@@ -63,33 +90,26 @@ enum State {
 
 impl Link {
     /// Begins to connect. Must be called on the runtime that does the I/O; ends when dropped.
-    pub(crate) fn new(address: Address, setup: Arc<Setup>, cut: Cut) -> Self {
+    pub(crate) fn new(address: Address, setup: Arc<Setup>, common: Common) -> Self {
         let (tell, state) = watch::channel(State::Connecting);
-        tokio::spawn(keep(address, setup, tell, cut.clone()));
-        Self { state, cut }
+        tokio::spawn(keep(address, setup, tell, common.clone()));
+        Self { state, common }
     }
 
     /// Sends commands as one pipeline and gives the answers in their order.
     pub(crate) async fn send(&self, pipeline: &Pipeline) -> Result<Vec<Value>, Failure> {
-        let mut connection = self.connection().await?;
-        let sent = connection.req_packed_commands(pipeline, 0, pipeline.len());
-        match tokio::time::timeout(ANSWER_WAIT, sent).await {
-            Ok(Ok(values)) if values.len() == pipeline.len() => Ok(values),
-            Ok(Ok(_)) => Err(Failure::shape()),
-            Ok(Err(error)) => Err(Failure::unknown(what_broke(&error))),
-            Err(_) => {
-                self.cut.all();
-                Err(Failure::unknown(format!("no answer within {} s", ANSWER_WAIT.as_secs())))
-            }
-        }
+        self.up().await?.send(pipeline).await
     }
 
-    async fn connection(&self) -> Result<MultiplexedConnection, Failure> {
+    /// The connection, for who has to send twice on the same.
+    pub(crate) async fn up(&self) -> Result<Up, Failure> {
         let mut state = self.state.clone();
         let settled = state.wait_for(|state| !matches!(state, State::Connecting));
         match tokio::time::timeout(CONNECT_WAIT, settled).await {
             Ok(Ok(state)) => match &*state {
-                State::Up(connection) => Ok(connection.clone()),
+                State::Up(connection) => {
+                    Ok(Up { connection: connection.clone(), common: self.common.clone() })
+                }
                 State::Down(why) => Err(why.clone()),
                 State::Connecting => Err(Failure::not_sent("not connected")),
             },
@@ -98,26 +118,52 @@ impl Link {
     }
 }
 
+/// A connection that is up, or was when it was asked for.
+pub(crate) struct Up {
+    connection: MultiplexedConnection,
+    common: Common,
+}
+
+impl Up {
+    /// Sends commands as one pipeline and gives the answers in their order.
+    pub(crate) async fn send(&self, pipeline: &Pipeline) -> Result<Vec<Value>, Failure> {
+        let mut connection = self.connection.clone();
+        let sent = connection.req_packed_commands(pipeline, 0, pipeline.len());
+        match tokio::time::timeout(ANSWER_WAIT, sent).await {
+            Ok(Ok(values)) if values.len() == pipeline.len() => Ok(values),
+            Ok(Ok(_)) => Err(Failure::shape()),
+            Ok(Err(error)) => Err(Failure::unknown(what_broke(&error))),
+            Err(_) => {
+                self.common.cut();
+                Err(Failure::unknown(format!("no answer within {} s", ANSWER_WAIT.as_secs())))
+            }
+        }
+    }
+}
+
 /// Keeps the connection up until nobody wants it any more.
-async fn keep(address: Address, setup: Arc<Setup>, tell: watch::Sender<State>, cut: Cut) {
-    let (mut pause, mut told) = (PAUSE_FIRST, false);
+async fn keep(address: Address, setup: Arc<Setup>, tell: watch::Sender<State>, common: Common) {
+    let (mut pause, mut missing) = (PAUSE_FIRST, false);
     let work = async {
         loop {
             let connecting = tokio::time::timeout(CONNECT_WAIT, setup.connect(&address)).await;
             let connected = connecting.unwrap_or_else(|_| Err(Failure::not_sent("connecting took too long")));
             match connected {
                 Ok((connection, mut driver)) => {
-                    (pause, told) = (PAUSE_FIRST, false);
+                    pause = PAUSE_FIRST;
+                    if std::mem::take(&mut missing) {
+                        common.has_again(&address);
+                    }
                     tell.send_replace(State::Up(connection));
                     tell.send_replace(tokio::select! {
                         // As a rule it can be connected to again at once; who asks waits for that.
                         () = &mut driver => State::Connecting,
-                        () = cut.0.notified() => State::Down(Failure::not_sent("the server did not answer before")),
+                        () = common.0.cut.notified() => State::Down(Failure::not_sent("the server did not answer before")),
                     });
                 }
                 Err(why) => {
-                    if !std::mem::replace(&mut told, true) {
-                        tracing::warn!(server = %address, error = %why, "a server of the ledger cannot be reached");
+                    if !std::mem::replace(&mut missing, true) {
+                        common.misses(&address, &why);
                     }
                     tell.send_replace(State::Down(why));
                     tokio::time::sleep(pause).await;
@@ -168,6 +214,9 @@ impl Setup {
         pipeline.cmd("PING");
         let sent = connection.req_packed_commands(&pipeline, 0, pipeline.len()).await;
         let answers = sent.map_err(|error| Failure::not_sent(what_broke(&error)))?;
+        if let (Some(_), Some(error)) = (&self.login.password, answers.first().and_then(refusal)) {
+            return Err(Failure::answered_to_password(error));
+        }
         match answers.iter().find_map(refusal) {
             Some(error) => Err(Failure::answered(error).before_anything_was_sent()),
             None => Ok(()),

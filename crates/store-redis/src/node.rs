@@ -18,7 +18,7 @@ use redis::{Cmd, Pipeline, Value};
 
 use crate::{
     error::Failure,
-    link::{Cut, Link, Setup},
+    link::{Common, Link, Setup, Up},
     reply::{self, Answer},
     url::Address,
 };
@@ -32,12 +32,15 @@ const PIPELINE_MIN: usize = 16;
 /// Longest that a server waits for its replicas to take over a pipeline's writes.
 pub(crate) const REPLICAS_WAIT: Duration = Duration::from_millis(500);
 
+/// How long a touch lies there.
+const TOUCH_MS: u64 = 60_000;
+
 /// A server.
 pub(crate) struct Node {
     pub(crate) address: Address,
     writes: Vec<Link>,
     reads: Vec<Link>,
-    cut: Cut,
+    common: Common,
     turn: AtomicUsize,
 }
 
@@ -55,17 +58,29 @@ pub(crate) struct Ask {
 #[derive(Clone, Copy)]
 pub(crate) enum Lane<'a> {
     Reads,
-    /// What was written counts only once so many replicas have it: this key is written after it, and they are waited for.
-    Writes(Option<(u32, &'a str)>),
+    /// What was written counts only once replicas have it.
+    Writes(Option<Replicas<'a>>),
+}
+
+/// How many replicas must have what was written.
+///
+/// They are waited for as far as a connection has written. What was found standing, somebody else may have written just now:
+/// after a write of our own that is waited for too.
+#[derive(Clone, Copy)]
+pub(crate) struct Replicas<'a> {
+    pub(crate) min: u32,
+    /// Keys that mean nothing, to be written for that: the first, and one after the other in its place while its slot is on the
+    /// move.
+    pub(crate) touches: &'a [String],
 }
 
 impl Node {
     /// Begins to connect; must be called on the runtime that does the I/O.
     pub(crate) fn new(address: Address, setup: &Arc<Setup>) -> Self {
-        let cut = Cut::default();
-        let link = |_| Link::new(address.clone(), Arc::clone(setup), cut.clone());
+        let common = Common::default();
+        let link = |_| Link::new(address.clone(), Arc::clone(setup), common.clone());
         let (writes, reads) = ((0..WRITE_LINKS).map(link).collect(), (0..READ_LINKS).map(link).collect());
-        Self { writes, reads, cut, turn: AtomicUsize::new(0), address }
+        Self { writes, reads, common, turn: AtomicUsize::new(0), address }
     }
 
     /// Sends all and gives the answers in their order. `clock` is told the server's time.
@@ -89,7 +104,7 @@ impl Node {
         let answers = join_all(pipelines).await.concat();
         if answers.iter().any(|answer| matches!(answer, Err(failure) if failure.code() == Some("READONLY"))) {
             // It was the master when these connections were made. By its name there may be another by now.
-            self.cut.all();
+            self.common.cut();
         }
         answers
     }
@@ -114,23 +129,24 @@ async fn send_on(link: &Link, asks: Vec<Ask>, lane: Lane<'_>, clock: Option<&Clo
         asked.push(pipeline.len());
         pipeline.add_command(cmd);
     }
-    if let Lane::Writes(Some((replicas, key))) = lane {
-        let wait = u64::try_from(REPLICAS_WAIT.as_millis()).expect("it is half a second");
-        // Replicas are waited for as far as this connection has written. What was found standing, somebody else may have
-        // written just now: after a write of our own that is waited for too.
-        pipeline.cmd("SET").arg(key).arg("").arg("PX").arg(60_000);
-        pipeline.cmd("WAIT").arg(replicas).arg(wait);
+    if let Lane::Writes(Some(replicas)) = lane {
+        replicas.touches.iter().take(1).for_each(|touch| replicas.wait_after(touch, &mut pipeline));
     }
     let sent = RemoteClock::ask();
-    let mut values = match link.send(&pipeline).await {
-        Ok(values) => values,
+    let answered = async {
+        let link = link.up().await?;
+        let values = link.send(&pipeline).await?;
+        Ok((link, values))
+    };
+    let (link, mut values) = match answered.await {
+        Ok(answered) => answered,
         Err(failure) => return vec![Err(failure); count],
     };
     if let (Some(clock), Some(time)) = (clock, values.first_mut()) {
         hear(clock, sent, std::mem::take(time));
     }
     let confirmed = match lane {
-        Lane::Writes(Some((replicas, _))) => confirmed(replicas, &values),
+        Lane::Writes(Some(replicas)) => replicas.confirmed(&link, &values).await,
         Lane::Writes(None) | Lane::Reads => Ok(()),
     };
     let answer = |at: usize| match values.get_mut(at).map(std::mem::take) {
@@ -148,14 +164,54 @@ fn hear(clock: &Clock, sent: Asked, time: Value) {
     }
 }
 
-/// A write that too few replicas have stands on the master all the same: nobody may build on it, and nobody may say that
-/// it is not there.
-fn confirmed(replicas: u32, values: &[Value]) -> Result<(), Failure> {
-    match values {
-        [.., Value::Okay, Value::Int(have)] if *have >= i64::from(replicas) => Ok(()),
-        [.., Value::Okay, Value::Int(have)] => {
-            Err(Failure::unknown(format!("{have} replicas have it, and `min_replicas` is {replicas}")))
+impl Replicas<'_> {
+    fn wait_after(self, touch: &str, pipeline: &mut Pipeline) {
+        let wait = u64::try_from(REPLICAS_WAIT.as_millis()).expect("it is half a second");
+        pipeline.cmd("SET").arg(touch).arg("").arg("PX").arg(TOUCH_MS);
+        pipeline.cmd("WAIT").arg(self.min).arg(wait);
+    }
+
+    /// A write that too few replicas have stands on the master all the same: nobody may build on it, and nobody may say
+    /// that it is not there.
+    async fn confirmed(self, link: &Up, values: &[Value]) -> Result<(), Failure> {
+        let mut said = Said::of(values);
+        let mut others = self.touches.iter().skip(1);
+        while let (Said::Elsewhere, Some(touch)) = (&said, others.next()) {
+            let mut pipeline = Pipeline::new();
+            self.wait_after(touch, &mut pipeline);
+            // On the same connection: a server that was started anew may have lost what it took on the one before.
+            said = Said::of(&link.send(&pipeline).await?);
         }
-        _ => Err(Failure::unknown("the server does not say how many replicas have it")),
+        match said {
+            Said::Have(have) if have >= i64::from(self.min) => Ok(()),
+            Said::Have(have) => {
+                Err(Failure::unknown(format!("{have} replicas have it, and `min_replicas` is {}", self.min)))
+            }
+            Said::Elsewhere | Said::Nothing => {
+                Err(Failure::unknown("the server does not say how many replicas have it"))
+            }
+        }
+    }
+}
+
+/// What a server has said of its replicas.
+enum Said {
+    Have(i64),
+    /// The touch was redirected, and nothing was written with it.
+    Elsewhere,
+    Nothing,
+}
+
+impl Said {
+    fn of(values: &[Value]) -> Self {
+        match values {
+            [.., Value::Okay, Value::Int(have)] => Self::Have(*have),
+            [.., Value::ServerError(error), Value::Int(_)]
+                if ["ASK", "MOVED", "TRYAGAIN"].contains(&error.code()) =>
+            {
+                Self::Elsewhere
+            }
+            _ => Self::Nothing,
+        }
     }
 }

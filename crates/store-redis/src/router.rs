@@ -13,7 +13,7 @@ use onlyonce_ledger::store::ErrorKind;
 use crate::{
     error::Failure,
     keys::Keys,
-    node::{Ask, Clock, Lane, Node},
+    node::{Ask, Clock, Lane, Node, Replicas},
     reply::Answer,
     request::Request,
     scripts::Script,
@@ -28,6 +28,8 @@ const ROUNDS_MAX: usize = 8;
 const WRITE_AGAIN: usize = 1;
 /// How often a read is: who looks a key up is answered 503 afterwards.
 const READ_AGAIN: usize = 6;
+/// How many slots are tried besides the one that was written to, for a key that makes replicas be waited for.
+const OTHER_TOUCHES: usize = 2;
 /// Between two rounds after a server that cannot serve just now; doubled each time.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -151,10 +153,9 @@ impl Router {
                 pause *= 2;
                 again -= 1;
             }
-            if next.changed
-                && let Err(error) = self.topology.refresh().await
-            {
-                tracing::warn!(%error, "the Cluster does not say who has which slots");
+            if next.changed {
+                // Where that fails, what is known already is tried; people are told there.
+                let _ = self.topology.refresh().await;
             }
             waiting = next.turns;
         }
@@ -201,24 +202,34 @@ impl Router {
             part.asks.push(Ask { cmd: request.cmd(&self.keys), asking });
             part.turns.push(turn);
         }
-        let touched = |part: &Part| {
-            let first = part.turns.first().and_then(|turn| requests.get(turn.at));
-            first.map(|first| first.touch(&self.keys))
-        };
         let sent = join_all(parts.into_values().map(|part| {
             let clock = self.clock_of(&part.node);
-            let touch = touched(&part);
+            let replicas = (write && self.min_replicas > 0).then(|| self.touches(&part, requests));
             async move {
-                let lane = match (write, self.min_replicas, &touch) {
-                    (false, ..) => Lane::Reads,
-                    (true, 1.., Some(key)) => Lane::Writes(Some((self.min_replicas, key))),
-                    (true, ..) => Lane::Writes(None),
-                };
-                part.send(lane, clock).await
+                let replicas =
+                    replicas.as_deref().map(|touches| Replicas { min: self.min_replicas, touches });
+                part.send(if write { Lane::Writes(replicas) } else { Lane::Reads }, clock).await
             }
         }));
         answers.extend(sent.await.into_iter().flatten());
         answers
+    }
+
+    /// What may be written after a part, so that replicas are waited for: a key of the slot of its first request; and of others
+    /// that the server has, in case that one leaves it or is only just coming.
+    fn touches(&self, part: &Part, requests: &[Request]) -> Vec<String> {
+        let first = part.turns.first().and_then(|turn| Some((turn, requests.get(turn.at)?)));
+        let Some((turn, request)) = first else { return Vec::new() };
+        let own = (!matches!(turn.way, Way::Asking(_))).then(|| request.touch(&self.keys));
+        if !self.topology.is_cluster() {
+            return own.into_iter().collect();
+        }
+        let slot = request.slot(&self.keys);
+        let has = |slot| self.topology.owner(slot).is_some_and(|owner| owner.address == part.node.address);
+        let others = (0..=u8::MAX)
+            .filter(|shard| self.keys.slot(*shard) != slot && has(self.keys.slot(*shard)))
+            .map(|shard| self.keys.touch(shard));
+        own.into_iter().chain(others.take(OTHER_TOUCHES)).collect()
     }
 }
 

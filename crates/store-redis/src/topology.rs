@@ -32,7 +32,7 @@ pub(crate) struct Topology {
     seeds: Vec<Address>,
     cluster: bool,
     known: Mutex<Known>,
-    asking: tokio::sync::Mutex<Option<Boot>>,
+    asking: tokio::sync::Mutex<Asking>,
 }
 
 #[derive(Default)]
@@ -40,6 +40,13 @@ struct Known {
     nodes: HashMap<Address, Arc<Node>>,
     /// Which master has a slot, by ranges in their order.
     ranges: Vec<Range>,
+}
+
+#[derive(Default)]
+struct Asking {
+    last: Option<Boot>,
+    /// People were told that nobody answers, and nobody has since.
+    told: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,13 +116,14 @@ impl Topology {
         next == Some(SLOTS)
     }
 
-    /// Asks the Cluster anew who has what, unless that was done a moment ago. Does nothing for a single server.
+    /// Asks the Cluster anew who has what, unless that was done a moment ago; people are told when nobody knows any more, and
+    /// when somebody does. Does nothing for a single server.
     pub(crate) async fn refresh(&self) -> Result<(), Failure> {
         if !self.cluster {
             return Ok(());
         }
-        let mut last = self.asking.lock().await;
-        if last.is_some_and(|last| last.elapsed() < PAUSE) {
+        let mut asking = self.asking.lock().await;
+        if asking.last.is_some_and(|last| last.elapsed() < PAUSE) {
             return Ok(());
         }
         let mut failure = Failure::not_sent("no server of the Cluster is known");
@@ -124,13 +132,19 @@ impl Topology {
             match ask(&node).await {
                 Ok(ranges) => {
                     self.learn(ranges);
-                    *last = Some(Boot::now());
+                    asking.last = Some(Boot::now());
+                    if std::mem::take(&mut asking.told) {
+                        tracing::info!("the Cluster says again who has which slots");
+                    }
                     return Ok(());
                 }
                 Err(error) => failure = error,
             }
         }
-        *last = Some(Boot::now());
+        asking.last = Some(Boot::now());
+        if !std::mem::replace(&mut asking.told, true) {
+            tracing::warn!(error = %failure, "the Cluster does not say who has which slots");
+        }
         Err(failure)
     }
 

@@ -170,11 +170,19 @@ async fn servers(router: &Router) -> Result<Vec<Server>, Failure> {
 
 /// Looks at the servers for as long as the store lives.
 pub(crate) async fn keep(router: Weak<Router>, health: Arc<Health>, accepted: Accepted) {
+    let mut seen = true;
     loop {
         tokio::time::sleep(EVERY).await;
         let Some(router) = router.upgrade() else { return };
-        if let Err(error) = look(&router, &health, accepted).await {
-            tracing::warn!(%error, "a server of the ledger could not be looked at");
+        match look(&router, &health, accepted).await {
+            Ok(()) if !std::mem::replace(&mut seen, true) => {
+                tracing::info!("the servers of the ledger are looked at again");
+            }
+            Ok(()) => {}
+            Err(error) if std::mem::replace(&mut seen, false) => {
+                tracing::warn!(%error, "the servers of the ledger cannot be looked at");
+            }
+            Err(_) => {}
         }
         look_after_links(&router.topology).await;
     }

@@ -1,6 +1,9 @@
 //! A Cluster that fails over, or moves its slots, while it is in use.
 
-use onlyonce_ledger::begin::{Look, Standing};
+use onlyonce_ledger::{
+    begin::{Look, Standing},
+    store::Store,
+};
 use onlyonce_store_redis::Options;
 use onlyonce_testbed::servers::{Cluster, Redis};
 
@@ -12,6 +15,8 @@ use crate::{
 /// A key of the shard that the tests below look at, and its hash tag.
 const SHARD: u16 = 1;
 const TAG: &str = "{onlyonce:01}";
+/// The key of the ledger's own row, which alone has one key.
+const META: &str = "{onlyonce:meta}";
 
 async fn begin(cluster: &Cluster) -> Begun {
     begin_with(Options { accept_loss: true, ..options(&cluster.url()) }).await
@@ -182,6 +187,28 @@ async fn a_key_whose_slot_is_on_the_move_is_never_taken_for_new() {
     complete.await.unwrap().unwrap();
     assert_eq!(begun.replay(&request(SHARD)).await, "paid");
     assert_eq!(begun.replay(&request(256 + SHARD)).await, "paid too");
+}
+
+/// What was written counts once the replicas have it, and that is found out by a write of our own: which must not be one that
+/// the move redirects.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_to_a_slot_on_the_move_is_confirmed_by_the_replicas() {
+    let mut cluster = Cluster::start().await;
+    let accepted = Options { accept_loss: true, ..options(&cluster.url()) };
+    let begun = begin_with(Options { min_replicas: 1, ..accepted }).await;
+    let replace = async || {
+        let stands = begun.store.identity().await.unwrap().unwrap();
+        begun.store.set_identity(Some(&stands), stands.clone()).await
+    };
+    let from = cluster.master_of(META).await;
+    let to = *cluster.masters().await.iter().find(|node| **node != from).unwrap();
+    cluster.node(from).ask(&format!("DEL {META}touch")).await;
+    let migration = Migration::begin(&mut cluster, META, from, to).await;
+    assert!(replace().await.unwrap(), "its key is still where it was");
+    migration.take_keys(&mut cluster).await;
+    assert!(replace().await.unwrap(), "its key is where the slot goes");
+    migration.end(&mut cluster).await;
+    assert!(replace().await.unwrap());
 }
 
 /// A slot on its way from one master to another.

@@ -13,6 +13,7 @@ mod cluster;
 mod cut;
 mod kept;
 mod load;
+mod log;
 mod opening;
 mod replicas;
 mod settings;

@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use onlyonce_core::Refusal;
-use onlyonce_ledger::begin::{Look, Standing};
+use onlyonce_ledger::{
+    begin::{Look, Standing},
+    store::{Body, Command, Store},
+};
 use onlyonce_testbed::servers::Redis;
 
 use crate::{
     begun::{CREATED, begin, leased, request, until},
     load::Load,
+    log,
 };
 
 const LEASE: Duration = Duration::from_secs(2);
@@ -57,6 +61,33 @@ async fn what_was_acknowledged_outlives_kill_9_of_the_server_under_load() {
     let counts = load.end().await;
     counts.hold_at(&one).await;
     counts.hold_at(&begin(&server.url()).await).await;
+}
+
+/// Of six connections each would say it, and go on saying it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_away_is_told_once_and_so_is_its_return() {
+    let log = log::listen();
+    let mut server = Redis::start().await;
+    let begun = begin(&server.url()).await;
+    let server_name = server.addr().to_string();
+    let told = |what| log.lines(&[&server_name, what]).len();
+    server.stop().await;
+    let claim = || Command {
+        id: request(1).id,
+        expect: None,
+        head: crate::kept::row(),
+        body: Body::Keep,
+        note: None,
+    };
+    // In turn on each of them.
+    for _ in 0..6 {
+        until("it is missed by who writes", async || begun.store.apply(vec![claim()]).await.is_err()).await;
+        until("it is missed by who reads", async || begun.store.heads(&[request(1).id]).await.is_err()).await;
+    }
+    until("it is told", async || told("cannot be reached") > 0).await;
+    server.restart().await;
+    until("its return is told", async || told("can be reached again") > 0).await;
+    assert_eq!((told("cannot be reached"), told("can be reached again")), (1, 1));
 }
 
 /// The same with a server that is away for longer: claims are refused at once and nothing is in doubt for long.
