@@ -6,7 +6,7 @@
 //! {onlyonce:5a}open      the ids of open rows, a sorted set with equal scores, so in the order of ids
 //! {onlyonce:5a}ended     the ids of all other rows, by the time at which they may go
 //! {onlyonce:5a}audit     audit entries, a stream
-//! {onlyonce:5a}touch    written where replicas are waited for; means nothing and goes by itself
+//! {onlyonce:5a}touch     written where replicas are waited for, and at opening; means nothing and goes by itself
 //! {onlyonce:meta}        the ledger's own row: identity and layout, a hash
 //! ```
 //!
@@ -82,6 +82,11 @@ impl Keys {
 
     pub(crate) fn meta(&self) -> String {
         format!("{{{}:meta}}", self.namespace)
+    }
+
+    /// What all of them are, as a permission names it.
+    pub(crate) fn all(&self) -> String {
+        format!("{{{}:*", self.namespace)
     }
 
     fn of_shard(&self, shard: u8, what: &str) -> String {

@@ -21,6 +21,7 @@ mod losses;
 mod node;
 mod open;
 mod pages;
+mod permissions;
 mod reply;
 mod request;
 mod router;

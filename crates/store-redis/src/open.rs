@@ -1,7 +1,8 @@
 //! Opening: everything that can be checked is checked before anything is written.
 //!
 //! In this order: whether the servers can be reached and let us in, whether they may hold a ledger at all, whether they keep
-//! what they are given, what they can lose, and whether what is there is of a version that this one reads.
+//! what they are given, what they can lose, whether they let us do what a ledger needs, and whether what is there is of a version
+//! that this one reads.
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,7 +13,7 @@ use crate::{
     keys::{Keys, LAYOUT},
     link::Setup,
     losses::{self, Server},
-    reply,
+    permissions, reply,
     request::Request,
     router::Router,
     tls::Connector,
@@ -63,6 +64,7 @@ pub(crate) async fn open(options: Options) -> Result<Opened, OpenError> {
     if let Some(loss) = loss.as_ref().filter(|_| !accept_loss) {
         return Err(OpenError::new(OpenErrorKind::Loss, losses::refusal(loss)));
     }
+    permissions::check(&router).await?;
     let identity = read_meta(&router).await?;
     if router.clock.get().is_none() {
         return Err(OpenError::new(OpenErrorKind::Unsuitable, "no server tells its time: is TIME allowed?"));

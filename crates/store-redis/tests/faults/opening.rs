@@ -6,7 +6,10 @@ use onlyonce_testbed::{
     tls::Authority,
 };
 
-use crate::begun::{CREATED, begin, options, request, until};
+use crate::{
+    begun::{CREATED, begin, options, request, until},
+    log,
+};
 
 async fn refused(options: Options) -> (OpenErrorKind, String) {
     let error = RedisStore::open(options).await.map(drop).expect_err("it is refused");
@@ -39,9 +42,10 @@ async fn a_wrong_login_is_told_without_being_repeated() {
     assert!(text.contains("DB index is out of range"), "{text}");
 }
 
-/// A user that may do what the documentation lists, and nothing else.
+/// A user that may do what the documentation lists, and nothing else. A permission that was missed in use would be met after a
+/// script's first write.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_with_the_documented_permissions_is_enough_and_one_with_fewer_is_told() {
+async fn a_user_with_the_documented_permissions_is_enough_and_one_with_fewer_is_told_which_he_lacks() {
     let server = Redis::start().await;
     let page = include_str!("../../../../docs/operating/redis.md");
     let line = page.lines().find(|line| line.starts_with("ACL SETUSER")).expect("the page has the line");
@@ -60,10 +64,54 @@ async fn a_user_with_the_documented_permissions_is_enough_and_one_with_fewer_is_
         .is_ok()
     );
     assert!(begun.ledger.audit(None, 10).await.is_ok());
-    server.ask("ACL SETUSER poor on >secret ~* +ping").await;
-    let (kind, text) = refused(options(&format!("redis://poor:secret@{}", server.addr()))).await;
-    assert_eq!(kind, OpenErrorKind::Login);
-    assert!(text.contains("docs/operating/redis.md"), "{text}");
+    drop(begun);
+
+    // What one server is not asked for, or need not show.
+    let spared = ["+auth", "+select", "+config|get", "+wait", "+asking", "+cluster|slots"];
+    let without = |word: &str| {
+        let words: Vec<_> = line.split(' ').filter(|other| *other != word).collect();
+        words.join(" ").replace("PASSWORD", "secret")
+    };
+    for word in line.split(' ').filter(|word| word.starts_with('+') && !spared.contains(word)) {
+        assert_eq!(server.ask(&without(word)).await, "OK");
+        let (kind, text) = refused(options(&url)).await;
+        assert_eq!(kind, OpenErrorKind::Login, "{text}");
+        assert!(text.contains("docs/operating/redis.md"), "{text}");
+        let command = word.trim_start_matches('+').replace('|', " ");
+        let told = match &*command {
+            // Nothing else is tried without these.
+            "ping" | "info" => format!("'{command}'"),
+            _ => format!("it refuses {} (", command.to_uppercase()),
+        };
+        assert!(text.contains(&told), "{text}");
+    }
+    assert_eq!(server.ask(&without("+wait")).await, "OK");
+    let replicated = Options { min_replicas: 1, accept_loss: true, ..options(&url) };
+    let (_, text) = refused(replicated).await;
+    assert!(text.contains("it refuses WAIT ("), "{text}");
+}
+
+/// A server without `AUTH`, or what stands in its place, repeats what it was sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_the_server_repeats_is_in_no_error_and_no_log() {
+    let log = log::listen();
+    let server = server(&[("rename-command", "AUTH \"\"")]).await;
+    let addr = server.addr().to_string();
+    assert!(server.ask("AUTH onlyonce hunter2").await.contains("hunter2"), "it does repeat it");
+    let error = RedisStore::open(options(&format!("redis://onlyonce:hunter2@{addr}"))).await.map(drop);
+    let shown = format!("{0} {0:?}", error.expect_err("it is refused"));
+    assert!(shown.contains("the server answered ERR to the password"), "{shown}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+    until("it is logged", async || !log.lines(&[&addr, "cannot be reached"]).is_empty()).await;
+    assert_eq!(log.lines(&["hunter2"]), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_know_a_command_is_told_which() {
+    let server = server(&[("rename-command", "UNLINK \"\"")]).await;
+    let (kind, text) = refused(options(&server.url())).await;
+    assert_eq!(kind, OpenErrorKind::Unsuitable);
+    assert!(text.contains("does not know UNLINK"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -106,3 +106,25 @@ async fn a_write_that_the_server_has_no_memory_for_is_not_applied() {
     server.ask("CONFIG SET maxmemory 0").await;
     assert!(begun.store.apply(vec![claim()]).await.is_ok());
 }
+
+/// The row stands by then, in no index, and whoever takes it for not written forgets it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_misses_a_permission_in_its_middle_is_in_doubt_and_one_that_may_not_begin_is_not_applied()
+ {
+    use onlyonce_ledger::store::{Body, Command, ErrorKind, Store};
+
+    let server = Redis::start().await;
+    server.ask("ACL SETUSER ledger on >secret ~* +@all").await;
+    let begun = begin(&format!("redis://ledger:secret@{}", server.addr())).await;
+    let apply = async |key| {
+        let (id, head) = (request(key).id, crate::kept::row());
+        let claim = Command { id, expect: None, head, body: Body::Keep, note: None };
+        begun.store.apply(vec![claim]).await.map_err(|error| error.kind())
+    };
+    server.ask("ACL SETUSER ledger -zadd").await;
+    assert_eq!(apply(1).await, Err(ErrorKind::Unknown));
+    assert_eq!(begun.state(&request(1)).await, "in-progress, fence 1", "and it was written");
+    server.ask("ACL SETUSER ledger -evalsha").await;
+    assert_eq!(apply(2).await, Err(ErrorKind::NotApplied));
+    assert_eq!(begun.state(&request(2)).await, "absent");
+}
