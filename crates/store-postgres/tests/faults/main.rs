@@ -9,6 +9,7 @@
 )]
 
 mod begun;
+mod clock;
 mod durable;
 mod killed;
 mod locks;

@@ -9,6 +9,7 @@
 )]
 
 mod begun;
+mod clock;
 mod cluster;
 mod cut;
 mod kept;

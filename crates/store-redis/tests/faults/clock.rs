@@ -1,0 +1,167 @@
+//! The server's clock is set while gateways use it, or between their starts.
+//!
+//! What stands before the server here changes what it says of its time, and nothing else: no test may set a machine's clock.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use onlyonce_core::{Policy, Refusal, policy::OnUnknown};
+use onlyonce_ledger::begin::{Claimed, Look, Request, Standing};
+use onlyonce_testbed::servers::Redis;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+};
+
+use crate::begun::{Begun, CREATED, begin, request};
+
+const MINUTE: i64 = 60;
+const DAY: i64 = 24 * 3600;
+/// How an answer to `TIME` begins; ten digits follow, which are seconds.
+const TIME: &[u8] = b"*2\r\n$10\r\n";
+const DIGITS: usize = 10;
+
+/// A server whose clock can be set.
+struct Clock {
+    address: SocketAddr,
+    /// By so many seconds.
+    set: Arc<AtomicI64>,
+    server: Redis,
+}
+
+impl Clock {
+    async fn start() -> Self {
+        let server = Redis::start().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, behind) = (listener.local_addr().unwrap(), server.addr());
+        let set = Arc::<AtomicI64>::default();
+        let by = Arc::clone(&set);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                // A server that is gone takes the connection along.
+                let Ok(server) = TcpStream::connect(behind).await else { continue };
+                let ((mut asked, told), (answered, mut asks)) = (client.into_split(), server.into_split());
+                tokio::spawn(async move { tokio::io::copy(&mut asked, &mut asks).await });
+                tokio::spawn(answers(answered, told, Arc::clone(&by)));
+            }
+        });
+        Self { address, set, server }
+    }
+
+    fn is_set(&self, by: i64) {
+        self.set.fetch_add(by, Ordering::SeqCst);
+    }
+
+    async fn gateway(&self) -> Begun {
+        begin(&format!("redis://{}", self.address)).await
+    }
+}
+
+async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, set: Arc<AtomicI64>) {
+    let mut bytes = vec![0; 64 * 1024];
+    while let Ok(read @ 1..) = from.read(&mut bytes).await {
+        let part = bytes.get_mut(..read).unwrap();
+        for at in 0..read {
+            let Some(answer) = part.get_mut(at..at + TIME.len() + DIGITS) else { break };
+            if answer.starts_with(TIME) {
+                let (_, digits) = answer.split_at_mut(TIME.len());
+                let seconds: i64 = std::str::from_utf8(digits).unwrap().parse().unwrap();
+                digits.copy_from_slice((seconds + set.load(Ordering::SeqCst)).to_string().as_bytes());
+            }
+        }
+        if to.write_all(part).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// What its upstream deduplicates, and would run again as soon as it may.
+fn rerunnable(key: u16) -> Request {
+    let policy = Policy {
+        settle_after: Some(Duration::from_secs(120)),
+        on_unknown: OnUnknown::Rerun,
+        ..request(key).policy
+    };
+    Request { policy, ..request(key) }
+}
+
+async fn does_not_run(begun: &Begun, request: &Request) -> Standing {
+    match begun.ledger.look_up(request, Duration::ZERO).await.unwrap() {
+        Look::Stands(standing) => standing,
+        Look::Free(leader) => match leader.claim().await.unwrap() {
+            Claimed::Stands(standing) => standing,
+            Claimed::Attempt(_) => panic!("it runs again"),
+        },
+    }
+}
+
+fn refused(standing: Standing) -> Refusal {
+    match standing {
+        Standing::Refused { refusal, .. } => refusal,
+        other => panic!("it is refused, and not {other:?}"),
+    }
+}
+
+/// For who had stood still since, what the others began had lapsed long ago, and was run again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_clock_is_set_back_makes_nothing_run_twice() {
+    let clock = Clock::start().await;
+    let before = clock.gateway().await;
+    clock.is_set(-5 * MINUTE);
+    let after = clock.gateway().await;
+    let attempt = after.run(&rerunnable(1)).await;
+    assert_eq!(refused(does_not_run(&before, &rerunnable(1)).await), Refusal::InProgress);
+    assert_eq!(after.state(&request(1)).await, "in-progress, fence 1");
+    attempt.complete(CREATED, "paid".into()).await.unwrap();
+    assert_eq!(before.replay(&rerunnable(1)).await, "paid");
+
+    clock.is_set(-8 * DAY);
+    after.run(&rerunnable(2)).await.complete(CREATED, "paid".into()).await.unwrap();
+    for begun in [&before, &after, &clock.gateway().await] {
+        assert_eq!(begun.replay(&rerunnable(2)).await, "paid");
+    }
+}
+
+/// Every lease of the ledger lapsed at once, and whoever was started then swept what was kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_clock_is_set_forward_makes_nothing_run_twice() {
+    let clock = Clock::start().await;
+    let (one, before) = (clock.gateway().await, clock.gateway().await);
+    let attempt = one.run(&rerunnable(1)).await;
+    one.run(&rerunnable(2)).await.complete(CREATED, "paid".into()).await.unwrap();
+    clock.is_set(8 * DAY);
+    let after = clock.gateway().await;
+    for begun in [&before, &after] {
+        assert_eq!(refused(does_not_run(begun, &rerunnable(1)).await), Refusal::InProgress);
+        assert_eq!(begun.replay(&rerunnable(2)).await, "paid");
+    }
+    assert_eq!(one.state(&request(1)).await, "in-progress, fence 1");
+    attempt.complete(CREATED, "paid".into()).await.unwrap();
+    assert_eq!(after.replay(&rerunnable(1)).await, "paid");
+}
+
+/// What rests on time alone waits for the server's word.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_is_heard_from_the_server_and_from_nobody_else() {
+    use onlyonce_ledger::store::Store;
+
+    let clock = Clock::start().await;
+    let begun = clock.gateway().await;
+    clock.is_set(-5 * MINUTE);
+    let now = begun.store.now();
+    begun.store.hear_time().await.unwrap();
+    assert!(begun.store.now() < now);
+    clock.server.sigstop().await;
+    let heard = begun.store.hear_time().await;
+    clock.server.sigcont();
+    assert!(heard.is_err(), "it stands still, and nobody knows its time");
+}
