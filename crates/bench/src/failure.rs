@@ -19,7 +19,14 @@ impl fmt::Display for Failure {
 }
 
 impl<E: std::error::Error> From<E> for Failure {
+    /// With all that caused it: what a store says of itself does not tell why.
     fn from(error: E) -> Self {
-        Self(error.to_string())
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        Self(text)
     }
 }

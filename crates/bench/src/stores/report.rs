@@ -55,17 +55,24 @@ impl Speed {
         (row.how == How::Ledger).then(|| row.per_second / naive.per_second)
     }
 
+    /// What one costs the server, the naive way to ours: how many times as many a server carries that has a machine of its own
+    /// and is the bound.
+    fn ratio_at_server(&self, row: &Row) -> Option<f64> {
+        let naive = self.naive(row.callers, row.place)?;
+        (row.how == How::Ledger).then(|| naive.server_cpu_us / row.server_cpu_us)
+    }
+
     fn table(&self, out: &mut impl Write, callers: usize) -> fmt::Result {
         writeln!(
             out,
             "| {callers} caller{} | operations/s | slowest to fastest round | p50 ms | p99 ms | processor µs here | \
-             at the server | to the naive way |\n|---|---|---|---|---|---|---|---|",
+             at the server | to the naive way | by the server's processor alone |\n|---|---|---|---|---|---|---|---|---|",
             if callers == 1 { "" } else { "s" }
         )?;
         for row in self.rows.iter().filter(|row| row.callers == callers) {
             writeln!(
                 out,
-                "| {} | {} | {}–{} | {:.2} | {:.2} | {:.0} | {} | {} |",
+                "| {} | {} | {}–{} | {:.2} | {:.2} | {:.0} | {} | {} | {} |",
                 name(row),
                 grouped(row.per_second),
                 grouped(row.range.0),
@@ -74,7 +81,8 @@ impl Speed {
                 row.p99_us / 1e3,
                 row.client_cpu_us,
                 if has_server(row.place) { format!("{:.0}", row.server_cpu_us) } else { String::new() },
-                self.ratio(row).map(|ratio| format!("{ratio:.2}")).unwrap_or_default(),
+                written(self.ratio(row)),
+                written(self.ratio_at_server(row)),
             )?;
         }
         writeln!(out)
@@ -195,6 +203,10 @@ fn name(row: &Row) -> String {
         (How::NaivePooled, _) => "`SET NX`, `SET`, pooled",
     };
     format!("naive: {how}")
+}
+
+fn written(ratio: Option<f64>) -> String {
+    ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default()
 }
 
 pub(crate) const fn scheme(place: Place) -> &'static str {
