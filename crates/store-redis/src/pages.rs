@@ -15,16 +15,12 @@ use bytes::Bytes;
 use onlyonce_core::{RecordId, Timestamp, codec};
 use onlyonce_ledger::store::Row;
 
-use crate::{
-    error::Failure,
-    keys::shard_of,
-    reply,
-    request::{Index, Request},
-    router::Router,
-};
+use crate::{error::Failure, keys::shard_of, reply, request::Request, router::Router};
 
 /// Shards that are asked at once.
 const SHARDS_AT_ONCE: usize = 32;
+/// Ids that a server gives at once when all of a shard are asked for.
+const IDS: usize = 1_000;
 /// Most expired rows that one shard is asked for at once.
 const EXPIRED: usize = 64;
 /// Most rows that are removed with one pipeline, so that claims get in between.
@@ -150,24 +146,47 @@ impl Pages {
 }
 
 /// All ids of a shard, in their order.
+///
+/// Each page begins where the one before has ended, by what the index is sorted by. A cursor of `ZSCAN` would mean something to
+/// the process that gave it alone: after a restart, a fail-over or a move of the slot, another one goes on elsewhere.
 async fn ids_of(router: &Router, shard: u8) -> Result<BTreeSet<RecordId>, Failure> {
     let mut ids = BTreeSet::new();
-    // Twice the open ones: what ends or is claimed anew between two scans is found by the other.
-    for index in [Index::Open, Index::Ended, Index::Open] {
-        let mut cursor = 0;
-        loop {
-            let (next, members) = reply::pair(router.read(Request::Scan(index, shard, cursor)).await?)?;
-            // Each is followed by its score.
-            for member in reply::array(members)?.into_iter().step_by(2) {
-                ids.insert(reply::id(member)?);
-            }
-            cursor = reply::number(&next)?;
-            if cursor == 0 {
-                break;
-            }
+    // Twice the open ones: what ends or is claimed anew between two looks is found by the other.
+    open_of(router, shard, &mut ids).await?;
+    ended_of(router, shard, &mut ids).await?;
+    open_of(router, shard, &mut ids).await?;
+    Ok(ids)
+}
+
+async fn open_of(router: &Router, shard: u8, ids: &mut BTreeSet<RecordId>) -> Result<(), Failure> {
+    let (mut after, limit) = (None, IDS);
+    loop {
+        let page = reply::ids(router.read(Request::Open { shard, after, limit }).await?)?;
+        let whole = page.len() < limit;
+        after = page.last().copied();
+        ids.extend(page);
+        if whole {
+            return Ok(());
         }
     }
-    Ok(ids)
+}
+
+/// By the time at which they may go, which of a row that stays here only becomes later.
+async fn ended_of(router: &Router, shard: u8, ids: &mut BTreeSet<RecordId>) -> Result<(), Failure> {
+    let (mut from, mut limit) = (None, IDS);
+    loop {
+        let request = Request::Ended { shard, from: from.clone(), limit };
+        let page = reply::scored(router.read(request).await?)?;
+        let whole = page.len() < limit;
+        let last = page.last().map(|(_, score)| score.clone());
+        ids.extend(page.into_iter().map(|(id, _)| id));
+        if whole {
+            return Ok(());
+        }
+        // Of those with one time, a page that has no room for all gives the same ones again.
+        limit = if last == from { limit * 2 } else { IDS };
+        from = last;
+    }
 }
 
 /// What removes the rows of these shards that have expired, at most `limit` of each.

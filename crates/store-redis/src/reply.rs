@@ -49,6 +49,17 @@ pub(crate) fn ids(value: Value) -> Result<Vec<RecordId>, Failure> {
     array(value)?.into_iter().map(id).collect()
 }
 
+/// Ids, each followed by its score, as it is to be asked for again.
+pub(crate) fn scored(value: Value) -> Result<Vec<(RecordId, Bytes)>, Failure> {
+    let mut values = array(value)?.into_iter();
+    let mut page = Vec::with_capacity(values.len() / 2);
+    while let Some(member) = values.next() {
+        let score = bytes(values.next().ok_or_else(Failure::shape)?)?.ok_or_else(Failure::shape)?;
+        page.push((id(member)?, score));
+    }
+    Ok(page)
+}
+
 pub(crate) fn id(value: Value) -> Result<RecordId, Failure> {
     let Value::BulkString(bytes) = value else { return Err(Failure::shape()) };
     bytes.try_into().map(RecordId).map_err(|_| Failure::shape())

@@ -21,8 +21,6 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(3600);
 /// Beyond this a server would not take the number; a hundred years.
 const KEPT_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-/// How many ids a server gives at once when all of a shard are asked for.
-const SCAN: usize = 1_000;
 
 /// Something to ask of the server that has the slot.
 #[derive(Clone, Debug)]
@@ -42,8 +40,12 @@ pub(crate) enum Request {
         after: Option<RecordId>,
         limit: usize,
     },
-    /// Some of the ids of a shard, and where to go on.
-    Scan(Index, u8, u64),
+    /// The ids of ended rows with the times at which they may go, from one of these on.
+    Ended {
+        shard: u8,
+        from: Option<Bytes>,
+        limit: usize,
+    },
     /// The ids of ended rows whose time has come, without the first few.
     Expired {
         shard: u8,
@@ -66,13 +68,6 @@ pub(crate) enum Request {
         expect: Bytes,
         row: Bytes,
     },
-}
-
-/// Which of a shard's indexes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Index {
-    Open,
-    Ended,
 }
 
 /// A command, with what the store sees of its row.
@@ -98,7 +93,7 @@ impl Request {
             | Self::Result(id) => keys.slot(shard_of(*id)),
             Self::CountOpen(shard)
             | Self::Open { shard, .. }
-            | Self::Scan(_, shard, _)
+            | Self::Ended { shard, .. }
             | Self::Expired { shard, .. }
             | Self::Exists(shard)
             | Self::Audit { shard, .. }
@@ -146,13 +141,10 @@ impl Request {
                 cmd.arg("+").arg("LIMIT").arg(0).arg(*limit);
                 cmd
             }
-            Self::Scan(index, shard, cursor) => {
-                let key = match index {
-                    Index::Open => keys.open(*shard),
-                    Index::Ended => keys.ended(*shard),
-                };
-                let mut cmd = named("ZSCAN", &key);
-                cmd.arg(*cursor).arg("COUNT").arg(SCAN);
+            Self::Ended { shard, from, limit } => {
+                let mut cmd = named("ZRANGEBYSCORE", &keys.ended(*shard));
+                cmd.arg(from.as_deref().unwrap_or(&b"-inf"[..])).arg("+inf").arg("WITHSCORES");
+                cmd.arg("LIMIT").arg(0).arg(*limit);
                 cmd
             }
             Self::Expired { shard, now, skip, limit } => {

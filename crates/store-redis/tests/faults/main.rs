@@ -13,6 +13,7 @@ mod clock;
 mod cluster;
 mod cut;
 mod kept;
+mod listed;
 mod load;
 mod log;
 mod opening;
