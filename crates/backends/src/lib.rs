@@ -20,6 +20,6 @@ mod secret;
 mod upkeep;
 
 pub use error::{Error, ErrorKind};
-pub use onlyonce_ledger::transfer::{Export, Progress, Summary};
+pub use onlyonce_ledger::transfer::{Export, Input, Progress, Reopened, Step, Summary, Wrapped};
 pub use open::{Opened, Options};
 pub use place::Place;

@@ -2,17 +2,13 @@
 //!
 //! Nothing is run here, so nobody has to accept what a server may lose: that is for gateways.
 
-use std::{
-    io::{Read, Write},
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{io::Write, path::PathBuf, sync::Arc};
 
 use onlyonce_core::Timestamp;
 use onlyonce_ledger::{
     identity::{self, Secret},
     store::Store,
-    transfer::{self, Export, Progress, Summary},
+    transfer::{self, Export, Input, Progress, Reopened, Summary},
 };
 
 use crate::{
@@ -75,18 +71,18 @@ impl Place {
     /// [`Error`], which says what stood in the way and what to do. One that broke off is to be done again.
     pub async fn import(
         &self,
-        input: &mut (dyn Read + Send),
+        input: Input<'_>,
         tell: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Summary, Error> {
         let store = self.store_that_lasts(Made::IfMissing).await?;
         Ok(transfer::import(store, input, tell).await?)
     }
 
-    /// Has a ledger that was closed by an export take keys again; `false` if it does already.
+    /// Has a ledger that was closed take keys again, and says by what it was; see [`transfer::reopen`].
     ///
     /// # Errors
     /// [`Error`], which says what stood in the way and what to do.
-    pub async fn reopen(&self) -> Result<bool, Error> {
+    pub async fn reopen(&self) -> Result<Reopened, Error> {
         let store = self.store_that_lasts(Made::Never).await?;
         Ok(transfer::reopen(&*store).await?)
     }

@@ -5,7 +5,8 @@
 //! closes a ledger waits that long, and knows that no attempt will start of which its record does not tell him.
 //!
 //! Invariant: an attempt comes to be only while the gate is open, judged after its claim was acknowledged. Completions,
-//! renewals and releases are never held up here.
+//! renewals and releases are never held up here. What people and probes settle or forget is: it would be known here, and not
+//! where the ledger goes on.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError, Weak},
@@ -160,7 +161,7 @@ impl State {
                 "the ledger is closed to claims, because it was exported: what was done is replayed, and new keys are refused; \
                  go on with the ledger that it was imported into"
             ),
-            Self::Closed(Closed::Importing { since }) => tracing::error!(
+            Self::Closed(Closed::Importing { since, .. }) => tracing::error!(
                 %since,
                 "the ledger is closed to claims, because an import into it has not ended: run the import again"
             ),

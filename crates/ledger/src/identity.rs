@@ -180,7 +180,7 @@ pub(crate) async fn open(
         forgotten_before: None,
         closed: None,
     };
-    let row = write(&identity, secret);
+    let row = write(&identity, secret, 0);
     if store.set_identity(None, row.clone()).await? {
         return Ok((identity, row));
     }
@@ -197,11 +197,24 @@ pub fn is_same_ledger(one: &[u8], other: &[u8]) -> bool {
 fn opened(row: Bytes, secret: &Secret) -> Result<(Identity, Bytes), OpenError> {
     let identity = read(&row, secret)?;
     match identity.closed {
-        Some(Closed::Importing { .. }) => Err(OpenError::new(
-            OpenErrorKind::Importing,
-            "an import into it has begun and not ended: run `onlyonce ledger import` again with the whole of the same file",
-        )),
+        Some(Closed::Importing { was_open, .. }) => {
+            Err(OpenError::new(OpenErrorKind::Importing, not_ended(was_open)))
+        }
         Some(Closed::Exported { .. }) | None => Ok((identity, row)),
+    }
+}
+
+/// What is to be done about an import that has begun and not ended.
+pub(crate) const fn not_ended(was_open: bool) -> &'static str {
+    match was_open {
+        false => {
+            "an import into it has begun and not ended: run `onlyonce ledger import` again with the whole of the same file, or \
+             with a later export of the same ledger"
+        }
+        true => {
+            "an import into it has begun and not ended: run `onlyonce ledger import` again with the whole of the same file, or \
+             with a later export of the same ledger; `onlyonce ledger reopen` gives it up, and has it take keys as before"
+        }
     }
 }
 
@@ -218,7 +231,9 @@ pub async fn rewrap(store: &dyn Store, old: &Secret, new: &Secret) -> Result<(),
         Err(refused) if refused.kind() == OpenErrorKind::Secret && read(&row, new).is_ok() => return Ok(()),
         identity => identity?,
     };
-    if store.set_identity(Some(&row), write(&identity, new)).await? {
+    // So that whoever moves the ledger can tell the later wrapping from the earlier.
+    let rewraps = Parts::read(&row)?.rewraps.saturating_add(1);
+    if store.set_identity(Some(&row), write(&identity, new, rewraps)).await? {
         Ok(())
     } else {
         Err(OpenError::new(OpenErrorKind::Secret, "another process changed the secret at the same time"))
@@ -257,7 +272,7 @@ pub async fn restored(store: &dyn Store, since: Option<Timestamp>) -> Result<Tim
     ))
 }
 
-fn write(identity: &Identity, secret: &Secret) -> Bytes {
+fn write(identity: &Identity, secret: &Secret, rewraps: u32) -> Bytes {
     let mut prefix = [0; PREFIX_LEN];
     let parts = [&[FORMAT, identity.recipe.into()][..], &identity.id, &identity.birth.as_ms().to_be_bytes()];
     prefix.copy_from_slice(&parts.concat());
@@ -265,11 +280,12 @@ fn write(identity: &Identity, secret: &Secret) -> Bytes {
     let mut wrapped = Vec::new();
     secret.cipher().seal(&nonce, &prefix, identity.key.expose(), &mut wrapped);
     let Identity { forgotten_before, closed, .. } = *identity;
-    Parts { prefix: &prefix, nonce: &nonce, wrapped: &wrapped, forgotten_before, closed: None }.with(closed)
+    Parts { prefix: &prefix, nonce: &nonce, wrapped: &wrapped, rewraps, forgotten_before, closed: None }
+        .with(closed)
 }
 
 fn read(row: &[u8], secret: &Secret) -> Result<Identity, OpenError> {
-    let Parts { prefix, nonce, wrapped, forgotten_before, closed } = Parts::read(row)?;
+    let Parts { prefix, nonce, wrapped, forgotten_before, closed, .. } = Parts::read(row)?;
     let [_, recipe, id @ .., b0, b1, b2, b3, b4, b5, b6, b7] = *prefix;
     let key = secret.cipher().open(nonce, prefix, wrapped).ok_or_else(|| {
         OpenError::new(

@@ -104,7 +104,8 @@ impl Ledger {
     /// the log. Goes on if it is dropped half way.
     ///
     /// # Errors
-    /// [`Error`] if the ledger failed; whether it is settled can be looked up.
+    /// [`Error`] if the ledger is closed: it goes on elsewhere, and is settled there. Or if it failed; whether it is settled
+    /// can be looked up.
     pub async fn settle(
         &self,
         reference: OperationRef,
@@ -120,7 +121,7 @@ impl Ledger {
     /// it is dropped half way.
     ///
     /// # Errors
-    /// [`Error`] if the ledger failed.
+    /// [`Error`] if the ledger is closed, or failed.
     pub async fn forget(
         &self,
         reference: OperationRef,
@@ -181,6 +182,7 @@ impl Ledger {
         signed: Signed,
     ) -> Result<Result<Record, Refusal>, Error> {
         let engine = &self.0;
+        engine.gate.passes()?;
         let id = reference.record;
         let standing = engine.read(id).await?;
         let Some(found) = standing.filter(|record| record.first_claim_at == reference.first_claim_at) else {

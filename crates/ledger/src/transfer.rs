@@ -1,15 +1,17 @@
 //! Moving a ledger: out of one store into a file, and from there into another.
 //!
-//! [`export`] closes the ledger to claims, waits until nothing runs on it any more, and copies all of it: the identity with its
-//! wrapped key, every row as it stands with its result as it is sealed, and the audit. [`import`] writes that where nothing
-//! later stands. No secret is needed for either, and the ledger opens with the one that it has. The file is described in
-//! [`mod@format`].
+//! [`export`] closes the ledger to claims and to what people and probes settle, waits until nothing runs on it any more and no
+//! answer can come, and copies all of it: the identity with its wrapped key, every row as it stands with its result as it is
+//! sealed, and what the store keeps of the audit. [`import`] writes that where nothing later stands. No secret is needed for
+//! either, and the ledger opens with the one that it has. The file is described in [`mod@format`].
 //!
 //! Invariant: not one answer changes, but for what was in progress where the ledger was not closed; that becomes unknown, with
-//! its `settle_after` counted from the import. Whoever reads half a file knows it, and a ledger of which half was written
-//! opens for nobody.
+//! its `settle_after` counted from the import. Whoever reads half a file knows it, before he closes a ledger that takes claims;
+//! and a ledger of which half was written opens for nobody.
 
 use std::{error::Error as StdError, fmt, io};
+
+use onlyonce_core::Timestamp;
 
 use crate::{identity::OpenError, store};
 
@@ -19,15 +21,35 @@ pub mod format;
 mod import;
 mod merge;
 
-pub use close::reopen;
+pub use close::{Reopened, reopen};
 pub use export::{Export, export};
-pub use import::import;
+pub use import::{Input, Seekable, import};
+
+/// What a transfer is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Step {
+    /// It waits until every process has seen that the ledger is closed.
+    Closing,
+    /// It waits for operations that still run, and for those whose outcome is unknown and may yet be answered, until then at the
+    /// latest.
+    Ending {
+        /// How many run.
+        running: usize,
+        /// How many may yet be answered, and until when.
+        listening: Option<(usize, Timestamp)>,
+    },
+    /// It reads the file through, before anything is written.
+    Checking,
+    /// It copies.
+    #[default]
+    Copying,
+}
 
 /// How far a transfer has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Progress {
-    /// Operations that still run, and are waited for before anything is copied.
-    pub running: usize,
+    /// With what.
+    pub step: Step,
     /// Records that were copied.
     pub records: u64,
     /// Bytes that were written, or read.
@@ -51,8 +73,23 @@ pub struct Summary {
     pub became_unknown: u64,
     /// Import: records that the ledger had in the same state or a later one, and keeps.
     pub kept: u64,
-    /// Import: of these, records that both ledgers claimed on their own. An operation may have been executed twice.
+    /// Import: records of which file and ledger tell of two attempts, neither known to have ended before the other began. The
+    /// operation may have been executed twice.
     pub contradictions: u64,
+    /// Import: by which secret the ledger opens now.
+    pub secret: Wrapped,
+}
+
+/// By which secret a ledger opens after an import: that of the wrapping which was made later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wrapped {
+    /// File and ledger had the same, or there was no ledger before.
+    #[default]
+    Alike,
+    /// The one that it had: the file was written under another.
+    AsBefore,
+    /// That of the file: it was rewrapped there, and before the ledger opened with another.
+    AsInFile,
 }
 
 /// Why a transfer failed.

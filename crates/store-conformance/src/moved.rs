@@ -2,7 +2,7 @@
 //!
 //! No case of the [suite](crate::check), since it takes two stores: whoever has a backend moves a ledger there and back.
 
-use std::{sync::Arc, time::Duration};
+use std::{io::Cursor, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use onlyonce_core::{
@@ -19,7 +19,7 @@ use onlyonce_ledger::{
     identity::Secret,
     operator::Settlement,
     store::{Body, Command, Store},
-    transfer::{self, Export},
+    transfer::{self, Export, Input},
 };
 
 use crate::rows::noise;
@@ -39,12 +39,13 @@ pub async fn assert_answers_survive_a_move(from: Arc<dyn Store>, to: Arc<dyn Sto
     let exported = transfer::export(Arc::clone(&from), Export::Move, &mut file, &mut |_| {}).await;
     let exported = exported.expect("it can be exported");
     let before = Answers::of(&from, &keys).await;
-    let imported = transfer::import(Arc::clone(&to), &mut &*file, &mut |_| {}).await.expect("and imported");
+    let imported = transfer::import(Arc::clone(&to), Input::Stream(&mut &*file), &mut |_| {}).await;
+    let imported = imported.expect("and imported");
     assert_eq!((imported.records, imported.results), (exported.records, exported.results));
     assert_eq!(Answers::of(&to, &keys).await, before);
     // Once more, as after an interruption that nobody noticed was none.
-    let again =
-        transfer::import(Arc::clone(&to), &mut &*file, &mut |_| {}).await.expect("and imported again");
+    let again = transfer::import(Arc::clone(&to), Input::File(&mut Cursor::new(file)), &mut |_| {}).await;
+    let again = again.expect("and imported again");
     assert_eq!(again.kept, again.records);
     assert_eq!(Answers::of(&to, &keys).await, before, "imported once more");
 }

@@ -20,6 +20,9 @@ pub(super) struct Arguments {
     /// Copy it, and let it go on: for looking at, and for trials. Two ledgers that both take keys act twice
     #[arg(long)]
     copy: bool,
+    /// All gateways of it are stopped: do not wait for answers that they may still hear
+    #[arg(long, conflicts_with = "copy")]
+    stopped: bool,
     /// Do not ask before it is closed to new keys
     #[arg(long)]
     yes: bool,
@@ -30,8 +33,12 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let place = arguments.which.place()?;
-    let how = if arguments.copy { Export::Copy } else { Export::Move };
-    if how == Export::Move && !arguments.yes {
+    let how = match (arguments.copy, arguments.stopped) {
+        (true, _) => Export::Copy,
+        (false, true) => Export::MoveStopped,
+        (false, false) => Export::Move,
+    };
+    if how != Export::Copy && !arguments.yes {
         confirm(&place)?;
     }
     let summary = match arguments.file.as_path() {
@@ -99,7 +106,7 @@ fn told(place: &Place, how: Export, file: &Path, summary: &Summary) -> String {
         told += &format!("; {damaged} of the records cannot be read, and are moved as they are");
     }
     told += &match how {
-        Export::Move => format!(
+        Export::Move | Export::MoveStopped => format!(
             "\n\nnext: `onlyonce ledger import --ledger URL {}`, then start gateways on that URL with the {SECRET} of this \
              ledger, and stop those that use this one. To take it back: `onlyonce ledger reopen`",
             file.display()

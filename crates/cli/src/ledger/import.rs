@@ -2,12 +2,12 @@
 
 use std::{
     fs::File,
-    io::{self, BufReader, Read},
+    io::{self, BufReader},
     path::{Path, PathBuf},
 };
 
 use clap::Args;
-use onlyonce_backends::{Place, Summary};
+use onlyonce_backends::{Input, Place, Summary, Wrapped};
 
 use super::{Failure, SECRET, Which, progress::Bar};
 use crate::exit::tell;
@@ -16,7 +16,7 @@ use crate::exit::tell;
 pub(super) struct Arguments {
     #[command(flatten)]
     which: Which,
-    /// What was exported; `-` is stdin
+    /// What was exported; `-` is stdin, but for a ledger that takes keys
     #[arg(value_name = "FILE|-")]
     file: PathBuf,
 }
@@ -24,26 +24,30 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let place = arguments.which.place()?;
     let summary = match arguments.file.as_path() {
-        dash if dash == Path::new("-") => read(&place, &mut io::stdin(), None).await?,
+        dash if dash == Path::new("-") => read(&place, Input::Stream(&mut io::stdin()), None).await?,
         path => {
             let failed =
                 |error: io::Error| Failure::new(format!("failed to read {}: {error}", path.display()));
             let file = File::open(path).map_err(failed)?;
-            let bytes = file.metadata().map_err(failed)?.len();
-            read(&place, &mut BufReader::new(file), Some(bytes)).await?
+            let about = file.metadata().map_err(failed)?;
+            let mut file = BufReader::new(file);
+            match about.is_file() {
+                true => read(&place, Input::File(&mut file), Some(about.len())).await?,
+                false => read(&place, Input::Stream(&mut file), None).await?,
+            }
         }
     };
     tell(&told(&place, &summary));
     match summary.contradictions {
         0 => Ok(()),
         keys => Err(Failure::new(format!(
-            "{keys} keys were claimed by both ledgers on their own, so what they stand for may have been done twice; the log \
-             above names the operations. What stood in {place} was kept"
+            "of {keys} keys, {place} and the file tell of two attempts, and not that one had ended before the other began: what \
+             they stand for may have been done twice. The log above names the operations"
         ))),
     }
 }
 
-async fn read(place: &Place, input: &mut (dyn Read + Send), bytes: Option<u64>) -> Result<Summary, Failure> {
+async fn read(place: &Place, input: Input<'_>, bytes: Option<u64>) -> Result<Summary, Failure> {
     let mut bar = Bar::new(bytes);
     Ok(place.import(input, &mut |progress| bar.tell(progress)).await?)
 }
@@ -64,8 +68,19 @@ fn told(place: &Place, summary: &Summary) -> String {
             told += &format!("\n{count} of the records {what}");
         }
     }
-    told += &format!(
-        "\n\nnext: start gateways on it with the {SECRET} of the ledger that was exported, and `ledger.must_exist = true`"
-    );
+    told += match summary.secret {
+        Wrapped::Alike => "",
+        Wrapped::AsBefore => {
+            "\nIt opens with the secret that it had before, and not with that of the file, which is not newer"
+        }
+        Wrapped::AsInFile => {
+            "\nIt opens with the secret of the file, which is newer, and no more with the one that it had before"
+        }
+    };
+    let of = match summary.secret {
+        Wrapped::AsBefore => "of this ledger",
+        Wrapped::Alike | Wrapped::AsInFile => "of the ledger that was exported",
+    };
+    told += &format!("\n\nnext: start gateways on it with the {SECRET} {of}, and `ledger.must_exist = true`");
     told
 }

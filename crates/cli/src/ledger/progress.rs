@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use onlyonce_backends::Progress;
+use onlyonce_backends::{Progress, Step};
 
 use crate::exit::tell;
 
@@ -19,8 +19,8 @@ pub(super) struct Bar {
     terminal: bool,
     /// How many bytes there are to read.
     bytes: Option<u64>,
-    /// What the last line was about: how many still run, and how far it was.
-    told: Option<(usize, u64)>,
+    /// What the last line was about, and how far it was.
+    told: Option<(Step, u64)>,
 }
 
 impl Bar {
@@ -35,9 +35,10 @@ impl Bar {
         }
         let part = self.part(&progress);
         if self.terminal {
-            // Without a terminal that takes it, the end is told all the same.
-            let _ =
-                write!(io::stderr(), "{CLEAR}{}", shown(&progress, part)).and_then(|()| io::stderr().flush());
+            // Back to its beginning, so that a line of the log is written over it. Without a terminal that takes it, the end
+            // is told all the same.
+            let _ = write!(io::stderr(), "{CLEAR}{}\r", shown(&progress, part))
+                .and_then(|()| io::stderr().flush());
         } else if self.is_news(&progress, part) {
             tell(&line(&progress, part));
         }
@@ -53,11 +54,12 @@ impl Bar {
         of_bytes.and_then(|percent| u32::try_from(percent.min(100)).ok()).or(of_ids)
     }
 
-    /// Every tenth of the way, and whenever another number of operations still runs.
+    /// Every tenth of the way, and whenever it is about something else.
     fn is_news(&mut self, progress: &Progress, part: Option<u32>) -> bool {
         let far = part.map_or(progress.records / UNTOLD, |percent| u64::from(percent / 10));
-        let now = Some((progress.running, far));
-        let is_news = self.told != now && (progress.running > 0 || far > 0);
+        let now = Some((progress.step, far));
+        let waits = matches!(progress.step, Step::Closing | Step::Ending { .. });
+        let is_news = self.told != now && (waits || far > 0 && progress.records >= RECORDS);
         self.told = now;
         is_news
     }
@@ -71,19 +73,26 @@ impl Drop for Bar {
     }
 }
 
+/// Shorter than a terminal is wide: what does not fit into one line is not written over.
 fn line(progress: &Progress, part: Option<u32>) -> String {
-    let Progress { running, records, .. } = progress;
-    match (running, part) {
-        (0, None) => format!("{records} records"),
-        (0, Some(percent)) => format!("{percent} %: {records} records"),
-        (running, _) => format!("closed to new keys; waiting for operations that still run: {running}"),
+    let records = progress.records;
+    match (progress.step, part) {
+        (Step::Closing, _) => "closed to new keys; waiting until every gateway knows it".to_owned(),
+        (Step::Ending { running, listening: None }, _) => format!("closed to new keys; {running} still run"),
+        (Step::Ending { running, listening: Some((late, until)) }, _) => {
+            format!("{running} still run, {late} may be answered late, until {until}")
+        }
+        (Step::Checking, None) => format!("{records} records looked at"),
+        (Step::Checking, Some(percent)) => format!("{percent} %: {records} records looked at"),
+        (Step::Copying, None) => format!("{records} records"),
+        (Step::Copying, Some(percent)) => format!("{percent} %: {records} records"),
     }
 }
 
 fn shown(progress: &Progress, part: Option<u32>) -> String {
     let line = line(progress, part);
-    match part {
-        Some(percent) if progress.running == 0 => {
+    match (progress.step, part) {
+        (Step::Checking | Step::Copying, Some(percent)) => {
             let full = percent * WIDTH / 100;
             let bar: String = (0..WIDTH).map(|at| if at < full { '#' } else { '-' }).collect();
             format!("[{bar}] {line}")
@@ -97,7 +106,7 @@ mod tests {
     use super::*;
 
     fn at(records: u64, bytes: u64, part: f64) -> Progress {
-        Progress { running: 0, records, bytes, part }
+        Progress { records, bytes, part, ..Progress::default() }
     }
 
     #[test]
@@ -109,10 +118,13 @@ mod tests {
         assert_eq!(export.part(&at(7, 0, 0.257)), Some(25));
         assert_eq!(export.part(&at(7, 0, 0.0)), None);
         assert_eq!(shown(&at(7, 0, 0.5), Some(50)), "[###############---------------] 50 %: 7 records");
-        let waiting = Progress { running: 3, ..Progress::default() };
-        assert_eq!(shown(&waiting, None), "closed to new keys; waiting for operations that still run: 3");
+        let step = Step::Ending { running: 3, listening: None };
+        let waiting = Progress { step, ..Progress::default() };
+        assert_eq!(shown(&waiting, None), "closed to new keys; 3 still run");
+        assert!(import.is_news(&waiting, None) && !import.is_news(&waiting, None));
         let news = [(5, 0), (10, 1), (15, 1), (21, 2)]
-            .map(|(percent, _)| import.is_news(&at(1, 0, 0.0), Some(percent)));
+            .map(|(percent, _)| import.is_news(&at(512, 0, 0.0), Some(percent)));
         assert_eq!(news, [false, true, false, true]);
+        assert!(!import.is_news(&at(1, 0, 0.0), Some(90)), "it is over before anybody has read that");
     }
 }

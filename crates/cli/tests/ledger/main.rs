@@ -20,6 +20,7 @@ mod command;
 
 mod migrate;
 mod moves;
+mod progress;
 mod restored;
 mod rewrap;
 mod start_up;

@@ -112,13 +112,24 @@ async fn half_an_export_opens_for_nobody() {
     let bytes = std::fs::read(&whole).unwrap();
     std::fs::write(&half, &bytes[..bytes.len() * 2 / 3]).unwrap();
     let target = format!("embedded:{}", directory.path().join("target").display());
-    let import = |file: &Path| {
-        let (file, target) = (file.to_str().unwrap().to_owned(), target.clone());
-        async move { ledger(&["import", "--ledger", &target, &file]).await }
-    };
-    import(&half).await.assert(FAILURE, &["the file is cut"]);
+    // It is seen before anything is written.
+    ledger(&["import", "--ledger", &target, half.to_str().unwrap()])
+        .await
+        .assert(FAILURE, &["the file is cut"]);
+    ledger(&["export", "--copy", "--ledger", &target, directory.path().join("x").to_str().unwrap()])
+        .await
+        .assert(LEDGER, &["there is no ledger here"]);
+    // Through a pipe it is seen when it ends.
+    let piped = format!(
+        "cat '{}' | {} ledger import --ledger '{target}' -",
+        half.display(),
+        env!("CARGO_BIN_EXE_onlyonce")
+    );
+    let ended = tokio::process::Command::new("sh").args(["-c", &piped]).output().await.unwrap();
+    assert_eq!(ended.status.code(), Some(FAILURE));
     refused_on(&target, &[SECRET]).await.assert(LEDGER, &["has begun and not ended"]);
-    import(&whole).await.assert(DONE, &["3 records"]);
+    ledger(&["reopen", "--ledger", &target]).await.assert(LEDGER, &["has begun and not ended"]);
+    ledger(&["import", "--ledger", &target, whole.to_str().unwrap()]).await.assert(DONE, &["3 records"]);
     let gateway = Gateway::start(&upstream.url(), on(&target)).await;
     assert_eq!(send(gateway.address, &transfer("a")).await.header("idempotency-status"), Some("replayed"));
     assert_eq!(upstream.total(), 3);

@@ -96,6 +96,18 @@ impl Refusal {
     }
 }
 
+/// Nothing is changed in a ledger that is on the move.
+pub(super) fn may_change(state: &State) -> Result<(), Refusal> {
+    match state.ledger().closed() {
+        None => Ok(()),
+        Some(_) => Err(Refusal::from(Refused::new(
+            problem::LEDGER_UNAVAILABLE,
+            "The ledger is closed: it was exported, or an import into it has not ended. Nothing was changed. What it holds is \
+             settled and forgotten where it goes on.",
+        ))),
+    }
+}
+
 /// Why the ledger refused a change, in the words of [`why`], with what stands now.
 pub(super) async fn refused(state: &State, reference: OperationRef, judged: Judged) -> Refusal {
     let standing = match state.ledger().operation(reference).await {

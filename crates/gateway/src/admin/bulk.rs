@@ -96,6 +96,7 @@ pub(super) async fn settle(extract::State(state): extract::State<State>, Body(bo
     let fates = if body.dry_run {
         judge_all(listed, verdict, ledger.now())
     } else {
+        answer::may_change(&state)?;
         // What was begun is ended, also if whoever asked for it hangs up.
         let settling = tokio::spawn(settle_all(ledger, listed, verdict, author)).await;
         settling.map_err(|_| Error::shutting_down())?

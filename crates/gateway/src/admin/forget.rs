@@ -34,6 +34,7 @@ pub(super) async fn forget(
 ) -> Answer {
     let seen = decision::seen(&body.state, body.fence)?;
     let author = Signed { by: body.by, reason: body.reason }.author()?;
+    answer::may_change(&state)?;
     match state.ledger().forget(reference, seen, author).await? {
         Ok(record) => {
             let operation = Operation::new(reference, &record, state.ledger().now());

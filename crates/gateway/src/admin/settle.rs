@@ -51,6 +51,7 @@ pub(super) async fn settle(
     if body.dry_run {
         return would(&state, reference, seen, verdict).await;
     }
+    answer::may_change(&state)?;
     match now(state.ledger(), reference, seen, verdict, author).await? {
         Ok(record) => Ok(settled(reference, &record, state.ledger().now())),
         Err(judged) => Err(answer::refused(&state, reference, judged).await),

@@ -55,7 +55,7 @@ async fn a_ledger_that_is_closed_under_it_takes_no_claims_until_it_is_open_again
     let since = Timestamp::from_ms(7);
     for (by, said) in [
         (Closed::Exported { since }, "closed: it was exported"),
-        (Closed::Importing { since }, "closed: an import into it has not ended"),
+        (Closed::Importing { since, file: since, was_open: true }, "closed: an import into it has not ended"),
     ] {
         let gate = Gate::new(row.clone(), true, Boot::now());
         gate.heard(Boot::now(), Ok(Some(closed(&row, by))));

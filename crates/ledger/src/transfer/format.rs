@@ -17,7 +17,8 @@
 //! | 3    | audit  | an entry, oldest first                                                         |
 //! | 4    | end    | how many records (8), results (8) and entries (8) there were                   |
 //!
-//! The first frame is the ledger, the last one the end; a file without it is cut.
+//! The first frame is the ledger, the last one the end; a file without it is cut. Each record is there once, in no order that
+//! means anything.
 
 use std::io::{self, Read, Write};
 
@@ -211,6 +212,34 @@ impl<'a> Reader<'a> {
                 Ok(frame)
             }
         }
+    }
+
+    /// The first frame: when the file was written, and the ledger's identity.
+    ///
+    /// # Errors
+    /// If it is none, or the file is cut or damaged.
+    pub fn ledger(&mut self) -> Result<(Timestamp, Bytes), Error> {
+        match self.frame()? {
+            Frame::Ledger { at, identity } => Ok((at, identity)),
+            _ => Err(Error::new(ErrorKind::File, "the file does not begin with a ledger")),
+        }
+    }
+
+    /// The next record or entry; `None` once all of them were read.
+    ///
+    /// # Errors
+    /// As of [`frame`](Self::frame).
+    pub fn content(&mut self) -> Result<Option<Frame>, Error> {
+        match self.frame()? {
+            Frame::End(_) => Ok(None),
+            Frame::Ledger { .. } => Err(Error::new(ErrorKind::File, "the file holds more than one ledger")),
+            frame @ (Frame::Record { .. } | Frame::Audit(_)) => Ok(Some(frame)),
+        }
+    }
+
+    /// How much has been read.
+    pub const fn counts(&self) -> Counts {
+        self.counts
     }
 
     /// Bytes so far.

@@ -1,14 +1,18 @@
 //! Into a store.
 
-use std::{collections::HashMap, io::Read, sync::Arc};
+use std::{
+    collections::HashMap,
+    io::{Read, Seek},
+    sync::Arc,
+};
 
 use bytes::Bytes;
-use onlyonce_core::{Decision, Event, Record, RecordId, State, codec, decide};
+use onlyonce_core::{Decision, Event, Record, RecordId, State, Timestamp, codec, decide};
 
 use super::{
-    Error, ErrorKind, Progress, Summary, close,
+    Error, ErrorKind, Progress, Step, Summary, Wrapped, close,
     export::all_of_the_audit,
-    format::{Frame, Reader},
+    format::{Counts, Frame, Reader},
     merge::{self, Merged},
 };
 use crate::{
@@ -18,73 +22,160 @@ use crate::{
 
 /// How often a row is compared anew that others change; nobody should.
 const TRIES: usize = 16;
+/// After how many records of a file that is only checked it is told how far that is.
+const CHECKED: u64 = 512;
+
+/// Where an export is read from.
+pub enum Input<'a> {
+    /// A file: it is read through before anything is written, and a cut or damaged one changes nothing.
+    File(&'a mut (dyn Seekable + Send)),
+    /// What can be read once. Nobody knows whether its end will come, so no ledger that takes claims is closed for it.
+    Stream(&'a mut (dyn Read + Send)),
+}
+
+/// What can be read again from where it was.
+pub trait Seekable: Read + Seek {}
+
+impl<T: Read + Seek> Seekable for T {}
 
 /// Writes a ledger from `input` into a store that is empty, or has the same ledger in an earlier state. Until it ends, the store
-/// opens for nobody; broken off, it is to be run again with the whole file. What the store has of the ledger and is later, or as
-/// late, stays.
+/// opens for nobody; broken off, it is to be run again with the whole file, or with a later one. What the store has of the ledger
+/// and is later, or as late, stays; also by which secret it opens.
 ///
 /// # Errors
-/// [`Error`] if the file is cut or damaged, the store holds another ledger, or one of them fails.
+/// [`Error`] if the file is cut or damaged, or older than one that has not been imported to its end; if the store holds another
+/// ledger, or one that takes claims and `input` is a stream; or if one of them fails.
 pub async fn import(
     store: Arc<dyn Store>,
+    input: Input<'_>,
+    tell: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Summary, Error> {
+    match input {
+        Input::Stream(stream) => import_from(&*store, stream, IfOpen::Refused, tell).await,
+        Input::File(file) => {
+            let begin = file.stream_position()?;
+            check(file, tell)?;
+            file.seek(std::io::SeekFrom::Start(begin))?;
+            import_from(&*store, file, IfOpen::Closed, tell).await
+        }
+    }
+}
+
+/// What is done about a ledger that takes claims.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum IfOpen {
+    Closed,
+    Refused,
+}
+
+/// Reads all of it.
+fn check(input: &mut (dyn Seekable + Send), tell: &mut (dyn FnMut(Progress) + Send)) -> Result<(), Error> {
+    let mut reader = Reader::begin(input)?;
+    reader.ledger()?;
+    let mut records = 0_u64;
+    while let Some(frame) = reader.content()? {
+        let Frame::Record { row, .. } = frame else { continue };
+        readable(&row)?;
+        records += 1;
+        if records.is_multiple_of(CHECKED) {
+            tell(Progress { step: Step::Checking, records, bytes: reader.bytes(), ..Progress::default() });
+        }
+    }
+    Ok(())
+}
+
+async fn import_from(
+    store: &dyn Store,
     input: &mut (dyn Read + Send),
+    if_open: IfOpen,
     tell: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Summary, Error> {
     let mut reader = Reader::begin(input)?;
-    let Frame::Ledger { identity, .. } = reader.frame()? else {
-        return Err(Error::new(ErrorKind::File, "the file does not begin with a ledger"));
-    };
-    begin(&*store, &identity).await?;
-    let mut import = Import { store: &*store, batch: Vec::new(), bytes: 0, summary: Summary::default() };
+    let (at, identity) = reader.ledger()?;
+    let begun = begin(store, &Parts::read(&identity)?, at, if_open, tell).await?;
+    let mut import = Import { store, batch: Vec::new(), bytes: 0, summary: Summary::default() };
     let mut audit = Vec::new();
-    let counts = loop {
-        match reader.frame()? {
+    while let Some(frame) = reader.content()? {
+        match frame {
             Frame::Record { id, row, result } => {
                 import.take(id, row, result).await?;
                 let records = import.summary.records;
                 tell(Progress { records, bytes: reader.bytes(), ..Progress::default() });
             }
             Frame::Audit(entry) => audit.push(entry),
-            Frame::End(counts) => break counts,
-            Frame::Ledger { .. } => {
-                return Err(Error::new(ErrorKind::File, "the file holds more than one ledger"));
-            }
+            Frame::Ledger { .. } | Frame::End(_) => {}
         }
-    };
+    }
     import.write().await?;
-    let mut summary = import.summary;
-    (summary.results, summary.audit) = (counts.results, counts.audit);
-    note(&*store, audit).await?;
-    // Nobody else ends an import, and an open ledger is as it should be.
-    close::set(&*store, |_| Ok(None)).await?;
+    let Counts { results, audit: entries, .. } = reader.counts();
+    let summary = Summary { results, audit: entries, secret: begun.secret, ..import.summary };
+    note(store, audit).await?;
+    end(store, begun.closed).await?;
     Ok(summary)
 }
 
-/// Makes sure that the store is for this ledger, and closes it. The key is wrapped as the file has it.
-async fn begin(store: &dyn Store, identity: &Bytes) -> Result<(), Error> {
-    let given = Parts::read(identity)?;
+/// An import under way.
+struct Begun {
+    closed: Closed,
+    secret: Wrapped,
+}
+
+/// Makes sure that the store is for this ledger, and closes it.
+async fn begin(
+    store: &dyn Store,
+    given: &Parts<'_>,
+    file: Timestamp,
+    if_open: IfOpen,
+    tell: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Begun, Error> {
     for _ in 0..close::TRIES {
-        let standing = store.identity().await?;
-        let (was_open, restored) = match &standing {
-            None => check_empty(store).await.map(|()| (false, None))?,
-            Some(row) => {
-                let parts = Parts::read(row)?;
-                (check_same(&given, &parts)?, parts.forgotten_before)
-            }
+        let row = store.identity().await?;
+        let standing = row.as_deref().map(Parts::read).transpose()?;
+        let was_open = match &standing {
+            None => check_empty(store).await.map(|()| false)?,
+            Some(standing) => check_same(given, standing, file)?,
         };
-        let importing = Closed::Importing { since: store.now() };
-        let importing = given.restored(restored).with(Some(importing));
-        if store.set_identity(standing.as_deref(), importing).await? {
-            if was_open {
-                close::all_have_seen_it(store).await;
+        let takes_claims = standing.is_some_and(|standing| standing.closed.is_none());
+        if takes_claims && if_open == IfOpen::Refused {
+            return Err(Error::new(
+                ErrorKind::Ledger,
+                "it takes keys, and would take none until the end has come of what is read, if it comes: import from a file",
+            ));
+        }
+        let closed = Closed::Importing { since: store.now(), file, was_open };
+        let parts = standing.map_or(*given, |standing| {
+            let restored = standing.forgotten_before.max(given.forgotten_before);
+            standing.or_wrapped_later(*given).restored(restored)
+        });
+        if store.set_identity(row.as_deref(), parts.with(Some(closed))).await? {
+            if takes_claims {
+                close::all_have_seen_it(store, tell).await;
             }
-            return Ok(());
+            let secret = match standing {
+                Some(standing) if standing.is_wrapped_as(given) => Wrapped::Alike,
+                Some(standing) if standing.is_wrapped_as(&parts) => Wrapped::AsBefore,
+                Some(_) => Wrapped::AsInFile,
+                None => Wrapped::Alike,
+            };
+            return Ok(Begun { closed, secret });
         }
     }
     Err(Error::new(
         ErrorKind::Store,
         "others change the ledger's identity all the time; it can be done again",
     ))
+}
+
+/// An open ledger is as it should be: who opened it has lost the answer.
+async fn end(store: &dyn Store, begun: Closed) -> Result<(), Error> {
+    let opened = close::set(store, |closed| match closed {
+        Some(closed) if closed != begun => Err(Error::new(
+            ErrorKind::Ledger,
+            "another import into it has begun meanwhile, or an export: this one is all there, and does not open it",
+        )),
+        Some(_) | None => Ok(None),
+    });
+    opened.await.map(|_| ())
 }
 
 async fn check_empty(store: &dyn Store) -> Result<(), Error> {
@@ -97,14 +188,35 @@ async fn check_empty(store: &dyn Store) -> Result<(), Error> {
     }
 }
 
-/// Says whether it takes claims.
-fn check_same(given: &Parts<'_>, standing: &Parts<'_>) -> Result<bool, Error> {
-    match standing.is_same_ledger(given) {
-        true => Ok(standing.closed.is_none()),
-        false => Err(Error::new(
+/// Says whether it is whole without the file: it takes claims, or took some before an import that has not ended. Such an import
+/// is ended by no older file: what only the other one has would be missing.
+fn check_same(given: &Parts<'_>, standing: &Parts<'_>, file: Timestamp) -> Result<bool, Error> {
+    if !standing.is_same_ledger(given) {
+        return Err(Error::new(
             ErrorKind::Ledger,
             "the store holds another ledger; a ledger is imported into an empty store, or into itself",
+        ));
+    }
+    match standing.closed {
+        None => Ok(true),
+        Some(Closed::Exported { .. }) => Ok(false),
+        Some(Closed::Importing { file: begun, .. }) if file < begun => Err(Error::new(
+            ErrorKind::File,
+            format!(
+                "an import of a file of {begun} has begun and not ended, and this file is of {file}: import that one again, or a \
+                 later one"
+            ),
         )),
+        Some(Closed::Importing { was_open, .. }) => Ok(was_open),
+    }
+}
+
+/// Whether this version can say what it is; `None` where nobody can.
+fn readable(row: &[u8]) -> Result<Option<Record>, Error> {
+    match codec::decode(row) {
+        Ok(record) => Ok(Some(record)),
+        Err(codec::Unreadable::Damaged) => Ok(None),
+        Err(newer) => Err(Error::new(ErrorKind::Ledger, format!("{newer}; import with that version"))),
     }
 }
 
@@ -128,14 +240,11 @@ struct Moved {
 impl Import<'_> {
     async fn take(&mut self, id: RecordId, row: Bytes, result: Option<Bytes>) -> Result<(), Error> {
         self.summary.records += 1;
-        let moved = match codec::decode(&row) {
-            Ok(record) => self.ended(Moved { id, record: Some(record), row, result }),
-            Err(codec::Unreadable::Damaged) => {
+        let moved = match readable(&row)? {
+            Some(record) => self.ended(Moved { id, record: Some(record), row, result }),
+            None => {
                 self.summary.damaged += 1;
                 Moved { id, record: None, row: merge::storable(row), result: None }
-            }
-            Err(newer) => {
-                return Err(Error::new(ErrorKind::Ledger, format!("{newer}; import with that version")));
             }
         };
         self.bytes += moved.row.len() + moved.result.as_ref().map_or(0, Bytes::len);
@@ -193,23 +302,26 @@ impl Import<'_> {
     /// Something stands: it is kept, or written over.
     fn met(&mut self, moved: Moved, row: &Bytes) -> Option<(Moved, Command)> {
         let standing = codec::decode(row).ok();
-        match merge::judge(standing.as_ref(), moved.record.as_ref(), self.store.now()) {
-            Merged::Over(version) => {
+        let Merged { over, contradiction } =
+            merge::judge(standing.as_ref(), moved.record.as_ref(), self.store.now());
+        if contradiction {
+            self.summary.contradictions += 1;
+            let name =
+                |record: Option<&Record>| record.map(|record| record.operation_ref(moved.id).to_string());
+            tracing::error!(
+                idempotency.operation_ref = name(standing.as_ref()),
+                of_the_file = name(moved.record.as_ref()),
+                "ledger and file tell of two attempts under one key, and not that one had ended before the other began: look \
+                 whether it was executed twice"
+            );
+        }
+        match over {
+            Some(version) => {
                 let command = moved.over(Some(version));
                 Some((moved, command))
             }
-            Merged::Keep => {
+            None => {
                 self.summary.kept += 1;
-                None
-            }
-            Merged::Contradiction => {
-                self.summary.kept += 1;
-                self.summary.contradictions += 1;
-                let operation = moved.record.map(|record| record.operation_ref(moved.id).to_string());
-                tracing::error!(
-                    idempotency.operation_ref = operation,
-                    "both ledgers have claimed this key on their own: look whether it was executed twice"
-                );
                 None
             }
         }

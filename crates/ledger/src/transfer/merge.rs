@@ -1,51 +1,101 @@
 //! Which of two records of one key is the later one.
 //!
+//! Fences are compared within one operation: a key that begins anew begins with the first fence again. Of two operations, told
+//! apart by when they were first claimed, the later one counts.
+//!
 //! Invariant: nothing is written over that was claimed later, and no known outcome by an open record of the same attempt. In
-//! doubt what stands is kept.
+//! doubt what stands is kept, and people are told.
+
+use std::cmp::Ordering;
 
 use bytes::Bytes;
-use onlyonce_core::{Record, Timestamp, Version, codec};
+use onlyonce_core::{Record, State, Timestamp, Version, codec};
 
 /// Bytes that stand for *never* where a row says when it expires.
 const NEVER: [u8; 8] = [0xff; 8];
 
 /// What becomes of a record that is imported where another one stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Merged {
-    /// It is written over the one of this version.
-    Over(Version),
-    /// What stands is as late or later.
-    Keep,
-    /// Both were claimed by different attempts with one fence: two ledgers were used at the same time. What stands is kept.
-    Contradiction,
+pub(super) struct Merged {
+    /// It is written over the one of this version; `None`: what stands is kept.
+    pub(super) over: Option<Version>,
+    /// The two tell of two attempts, and it is not known that one had ended before the other began: two ledgers were used at
+    /// the same time.
+    pub(super) contradiction: bool,
+}
+
+/// What is known of two operations of one key.
+enum Between {
+    /// The earlier one had ended when the later one began, or did nothing.
+    Succession,
+    /// The later one did nothing, and the earlier one may have.
+    LaterDidNothing,
+    /// The earlier one was open when it was last seen. It may have been released since, and forgotten.
+    Perhaps,
+    /// The earlier one had not ended.
+    Both,
 }
 
 /// `None` is a record that cannot be read: it is never written over, and writes over nothing.
 pub(super) fn judge(standing: Option<&Record>, moved: Option<&Record>, now: Timestamp) -> Merged {
-    let (Some(standing), Some(moved)) = (standing, moved) else { return Merged::Keep };
-    let over = Merged::Over(standing.version);
-    if moved.at(now).is_none() {
-        return Merged::Keep;
+    let kept = Merged { over: None, contradiction: false };
+    let (Some(standing), Some(moved)) = (standing, moved) else { return kept };
+    let over = Merged { over: Some(standing.version), contradiction: false };
+    let has_expired = |record: &Record| record.at(now).is_none();
+    match standing.first_claim_at.cmp(&moved.first_claim_at) {
+        _ if has_expired(moved) => kept,
+        Ordering::Less | Ordering::Equal if has_expired(standing) => over,
+        Ordering::Less => match between(standing, moved) {
+            Between::Succession => over,
+            Between::LaterDidNothing => kept,
+            Between::Perhaps => Merged { contradiction: true, ..over },
+            Between::Both => Merged { contradiction: true, ..kept },
+        },
+        Ordering::Greater => match between(moved, standing) {
+            Between::Succession => kept,
+            Between::LaterDidNothing => over,
+            Between::Perhaps | Between::Both => Merged { contradiction: true, ..kept },
+        },
+        Ordering::Equal => within_one(standing, moved),
     }
-    if standing.at(now).is_none() || standing.fence < moved.fence {
-        return over;
+}
+
+fn between(earlier: &Record, later: &Record) -> Between {
+    let released = earlier.claimed_at.plus(earlier.policy.keep_released());
+    if is_released(earlier) || earlier.at(later.first_claim_at).is_none() {
+        Between::Succession
+    } else if is_released(later) {
+        Between::LaterDidNothing
+    } else if earlier.is_open() && released <= later.first_claim_at {
+        Between::Perhaps
+    } else {
+        Between::Both
     }
-    if standing.fence > moved.fence {
-        return Merged::Keep;
+}
+
+/// Two records of one operation.
+fn within_one(standing: &Record, moved: &Record) -> Merged {
+    let kept = Merged { over: None, contradiction: false };
+    let over = Merged { over: Some(standing.version), contradiction: false };
+    match standing.fence.cmp(&moved.fence) {
+        Ordering::Less => over,
+        Ordering::Greater => kept,
+        Ordering::Equal if standing.version.attempt != moved.version.attempt => {
+            match (is_released(standing), is_released(moved)) {
+                (_, true) => kept,
+                (true, false) => over,
+                (false, false) => Merged { contradiction: true, ..kept },
+            }
+        }
+        Ordering::Equal => {
+            let order = |record: &Record| (!record.is_open(), record.version.revision);
+            if order(standing) < order(moved) { over } else { kept }
+        }
     }
-    if standing.version.attempt != moved.version.attempt {
-        return match (is_released(standing), is_released(moved)) {
-            (_, true) => Merged::Keep,
-            (true, false) => over,
-            (false, false) => Merged::Contradiction,
-        };
-    }
-    let order = |record: &Record| (!record.is_open(), record.version.revision);
-    if order(standing) < order(moved) { over } else { Merged::Keep }
 }
 
 fn is_released(record: &Record) -> bool {
-    matches!(record.state, onlyonce_core::State::Released { .. })
+    matches!(record.state, State::Released { .. })
 }
 
 /// A damaged row as a store takes it: what it is read by has to be whole. Without that it gets a beginning that says that it

@@ -18,6 +18,7 @@ mod drops;
 mod elsewhere;
 mod ends;
 mod faulty;
+mod imports;
 mod late;
 mod leases;
 mod operators;

@@ -1,58 +1,68 @@
 //! Moving a ledger that processes are using. (That no answer changes, whatever the two stores are: `store-conformance`.)
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    io::Cursor,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use onlyonce_core::{RecordId, Refusal, State, Timestamp, record::UnknownCause};
+use onlyonce_core::{
+    Refusal, State, Timestamp,
+    event::{Seen, Unknown, Verdict},
+    record::{Source, UnknownCause},
+};
 use onlyonce_ledger::{
     Error, Ledger, Options,
+    audit::Author,
     begin::{Claimed, Look, Request},
-    identity::{self, Closed, OpenErrorKind, Secret},
+    identity::{self, Closed, Secret},
     memory::MemoryStore,
+    operator::Settlement,
     store::Store,
-    transfer::{self, ErrorKind, Export, Progress, Summary, export, import, reopen},
+    transfer::{self, ErrorKind, Export, Input, Progress, Reopened, Step, Summary, export, import, reopen},
 };
 use tokio::task::JoinHandle;
 
 use crate::{
-    begun::{Begun, CREATED, begin, begin_two, passes, refused, replayed, request, result, settled},
+    begun::{Begun, CREATED, LOST, begin, begin_two, passes, refused, replayed, request, result, settled},
     faulty::{Fault, Gate, Write},
 };
 
 /// Longer than a process may go without a look at the identity.
-const SEEN: Duration = Duration::from_secs(15);
+pub(crate) const SEEN: Duration = Duration::from_secs(15);
 
 type File = Result<(Vec<u8>, Summary), transfer::Error>;
 
-async fn exported(begun: &Begun, how: Export) -> (Vec<u8>, Summary) {
+pub(crate) async fn exported(begun: &Begun, how: Export) -> (Vec<u8>, Summary) {
     let mut file = Vec::new();
     let summary = export(begun.store.store(), how, &mut file, &mut |_| {}).await.unwrap();
     (file, summary)
 }
 
-/// With how many operations it waits for.
-fn exporting(begun: &Begun) -> (JoinHandle<File>, Arc<AtomicUsize>) {
-    let (store, running) = (begun.store.store(), Arc::new(AtomicUsize::new(usize::MAX)));
-    let told = Arc::clone(&running);
+/// And what it is about.
+fn exporting(begun: &Begun) -> (JoinHandle<File>, Arc<Mutex<Step>>) {
+    let (store, step) = (begun.store.store(), Arc::<Mutex<Step>>::default());
+    let told = Arc::clone(&step);
     let export = tokio::spawn(async move {
         let mut file = Vec::new();
-        let mut tell = |progress: Progress| told.store(progress.running, Ordering::SeqCst);
+        let mut tell = |progress: Progress| *told.lock().unwrap() = progress.step;
         let summary = export(store, Export::Move, &mut file, &mut tell).await?;
         Ok((file, summary))
     });
-    (export, running)
+    (export, step)
 }
 
-async fn imported(file: &[u8], store: &Arc<MemoryStore>) -> Result<Summary, transfer::Error> {
-    import(Arc::clone(store) as Arc<dyn Store>, &mut &*file, &mut |_| {}).await
+const ONE_RUNS: Step = Step::Ending { running: 1, listening: None };
+
+pub(crate) async fn imported(file: &[u8], store: &Arc<MemoryStore>) -> Result<Summary, transfer::Error> {
+    imported_into(file, Arc::clone(store) as Arc<dyn Store>).await
 }
 
-async fn open(store: &Arc<MemoryStore>) -> Begun {
+pub(crate) async fn imported_into(file: &[u8], store: Arc<dyn Store>) -> Result<Summary, transfer::Error> {
+    import(store, Input::File(&mut Cursor::new(file)), &mut |_| {}).await
+}
+
+pub(crate) async fn open(store: &Arc<MemoryStore>) -> Begun {
     let secret = Secret::new([7; 32]).unwrap();
     let options = Options { must_exist: true, ..Options::default() };
     let (ledger, _) = Ledger::open(Arc::clone(store) as Arc<dyn Store>, &secret, options).await.unwrap();
@@ -60,13 +70,13 @@ async fn open(store: &Arc<MemoryStore>) -> Begun {
 }
 
 /// Where it has been moved to.
-async fn moved(file: &[u8]) -> Begun {
+pub(crate) async fn moved(file: &[u8]) -> Begun {
     let store = Arc::default();
     imported(file, &store).await.unwrap();
     open(&store).await
 }
 
-async fn claim(begun: &Begun, request: &Request) -> Result<Claimed, Error> {
+pub(crate) async fn claim(begun: &Begun, request: &Request) -> Result<Claimed, Error> {
     match begun.look(request).await.unwrap() {
         Look::Free(leader) => leader.claim().await,
         Look::Stands(standing) => Ok(Claimed::Stands(standing)),
@@ -87,7 +97,7 @@ async fn a_ledger_that_is_moved_takes_no_claims_and_what_runs_is_in_the_copy() {
         assert!(matches!(begun.ledger.closed(), Some(Closed::Exported { .. })));
         assert_eq!(replayed(&begun.standing(&request(1)).await), b"paid", "what was done is replayed");
     }
-    assert_eq!((export.is_finished(), waits_for.load(Ordering::SeqCst)), (false, 1));
+    assert_eq!((export.is_finished(), *waits_for.lock().unwrap()), (false, ONE_RUNS));
     running.complete(CREATED, result("paid too")).await.unwrap();
     let (file, summary) = export.await.unwrap().unwrap();
     assert_eq!(summary, Summary { records: 2, results: 2, ..Summary::default() });
@@ -135,7 +145,7 @@ async fn a_lease_that_has_passed_is_lapsed_before_the_copy_and_got_back_by_nobod
     let asleep = one.claim(&request(1)).await;
     let (export, waits_for) = exporting(&two);
     passes(SEEN).await;
-    assert_eq!(waits_for.load(Ordering::SeqCst), 1);
+    assert_eq!(*waits_for.lock().unwrap(), ONE_RUNS);
     one.store.advance(Duration::from_secs(61));
     let (file, _) = export.await.unwrap().unwrap();
     assert_eq!(two.state(&request(1)).await, "unknown, fence 1");
@@ -185,7 +195,7 @@ async fn a_claim_in_doubt_is_not_made_anew_in_a_ledger_that_is_closed() {
     // What was sent may still land, and is taken back.
     one.store.haunt().await;
     one.store.until_applied(Write::Release, 1).await;
-    assert!(reopen(&*one.store.store()).await.unwrap());
+    assert_eq!(reopen(&*one.store.store()).await.unwrap(), Reopened::Exported);
     passes(SEEN).await;
     two.execute(&request(1), "paid").await;
 }
@@ -217,83 +227,6 @@ async fn what_is_in_progress_in_a_copy_is_unknown_there_from_the_import_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_import_that_was_broken_off_opens_for_nobody_and_is_run_again() {
-    let begun = begin().await;
-    let requests: Vec<_> =
-        (0..700_u128).map(|number| Request { id: RecordId(number.to_be_bytes()), ..request(0) }).collect();
-    for request in &requests {
-        begun.execute(request, "paid").await;
-    }
-    let (file, _) = exported(&begun, Export::Move).await;
-    let store = Arc::<MemoryStore>::default();
-    for end in [file.len() / 2, file.len() - 1] {
-        assert_eq!(imported(&file[..end], &store).await.unwrap_err().kind(), ErrorKind::File);
-        let secret = Secret::new([7; 32]).unwrap();
-        let shut = Ledger::open(Arc::clone(&store) as Arc<dyn Store>, &secret, Options::default()).await;
-        assert_eq!(shut.unwrap_err().kind(), OpenErrorKind::Importing);
-        let again =
-            export(Arc::clone(&store) as Arc<dyn Store>, Export::Move, &mut Vec::new(), &mut |_| {}).await;
-        assert_eq!(again.unwrap_err().kind(), ErrorKind::Ledger, "half a ledger is not moved on");
-        assert!(reopen(&*store).await.is_err(), "and not opened");
-    }
-    let summary = imported(&file, &store).await.unwrap();
-    assert_eq!((summary.records, summary.kept), (700, 512), "a batch was written before");
-    let there = open(&store).await;
-    for request in &requests {
-        assert_eq!(replayed(&there.standing(request).await), b"paid");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_ledger_is_imported_into_an_empty_store_or_into_itself() {
-    let begun = begin().await;
-    begun.execute(&request(1), "paid").await;
-    let (file, _) = exported(&begun, Export::Copy).await;
-    let other = begin().await;
-    let into_other = import(other.store.store(), &mut &*file, &mut |_| {}).await.unwrap_err();
-    assert_eq!(into_other.kind(), ErrorKind::Ledger);
-    other.execute(&request(1), "paid by another").await;
-    assert_eq!(replayed(&other.standing(&request(1)).await), b"paid by another");
-
-    let bare = Arc::<MemoryStore>::default();
-    bare.plant(request(9).id, begun.store.row(request(1).id).await);
-    assert_eq!(imported(&file, &bare).await.unwrap_err().kind(), ErrorKind::Ledger);
-    let into_itself = import(begun.store.store(), &mut &*file, &mut |_| {}).await.unwrap();
-    assert_eq!((into_itself.records, into_itself.kept), (1, 1));
-    assert_eq!(imported(b"{}", &bare).await.unwrap_err().kind(), ErrorKind::File);
-}
-
-/// A file of last week, imported once more by mistake.
-#[tokio::test(start_paused = true)]
-async fn an_old_export_writes_over_nothing_that_came_later() {
-    use onlyonce_core::record::ReleaseCause;
-
-    let begun = begin().await;
-    begun.run(&request(1)).await.release(ReleaseCause::Answered(503), None).await.unwrap();
-    let running = begun.run(&request(2)).await;
-    let (file, _) = exported(&begun, Export::Copy).await;
-    begun.execute(&request(1), "paid").await;
-    running.complete(CREATED, result("paid")).await.unwrap();
-    let summary = import(begun.store.store(), &mut &*file, &mut |_| {}).await.unwrap();
-    assert_eq!((summary.kept, summary.contradictions), (2, 0));
-    assert_eq!(begun.state(&request(1)).await, "completed, fence 2");
-    assert_eq!(replayed(&begun.standing(&request(2)).await), b"paid");
-}
-
-#[tokio::test(start_paused = true)]
-async fn two_ledgers_that_were_both_used_are_told_of() {
-    let begun = begin().await;
-    let (file, _) = exported(&begun, Export::Copy).await;
-    let store = Arc::<MemoryStore>::default();
-    imported(&file, &store).await.unwrap();
-    open(&store).await.execute(&request(1), "paid there").await;
-    begun.execute(&request(1), "paid here").await;
-    let (file, _) = exported(&begun, Export::Copy).await;
-    assert_eq!(imported(&file, &store).await.unwrap().contradictions, 1);
-    assert_eq!(replayed(&open(&store).await.standing(&request(1)).await), b"paid there");
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_closed_ledger_is_opened_again_by_hand_alone() {
     let (one, two) = begin_two().await;
     one.execute(&request(1), "paid").await;
@@ -302,8 +235,8 @@ async fn a_closed_ledger_is_opened_again_by_hand_alone() {
     claim(&two, &request(2)).await.unwrap_err();
     let (third, _) = crate::begun::open(&one.store, Options::default()).await;
     assert!(third.closed().is_some(), "a process that starts knows it at once");
-    assert!(reopen(&*one.store.store()).await.unwrap());
-    assert!(!reopen(&*one.store.store()).await.unwrap(), "it is open");
+    assert_eq!(reopen(&*one.store.store()).await.unwrap(), Reopened::Exported);
+    assert_eq!(reopen(&*one.store.store()).await.unwrap(), Reopened::WasOpen);
     passes(SEEN).await;
     two.execute(&request(2), "paid").await;
 }
@@ -329,4 +262,125 @@ async fn what_cannot_be_read_is_moved_as_it_is_or_not_at_all() {
     begun.store.plant(request(4).id, Some(newer.into()));
     let refused = export(begun.store.store(), Export::Copy, &mut Vec::new(), &mut |_| {}).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Ledger);
+}
+
+/// An attempt that was given up at its deadline goes on listening; what it heard was on record at the source alone, and the
+/// destination refused as unknown what the source replayed.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_may_come_late_is_waited_for() {
+    let (one, two) = begin_two().await;
+    let listening = Duration::from_secs(120);
+    let late = one.run(&request(1)).await;
+    late.lose_track(Unknown { listening, ..LOST }).await.unwrap();
+    let until = one.ledger.now().plus(listening);
+    let (export, waits_for) = exporting(&two);
+    passes(SEEN).await;
+    let expected = Step::Ending { running: 0, listening: Some((1, until)) };
+    assert_eq!((export.is_finished(), *waits_for.lock().unwrap()), (false, expected));
+    late.complete(CREATED, result("paid late")).await.unwrap();
+    let (file, _) = export.await.unwrap().unwrap();
+    assert_eq!(replayed(&moved(&file).await.standing(&request(1)).await), b"paid late");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_waited_for_who_cannot_hear_an_answer() {
+    let (one, two) = begin_two().await;
+    for key in [1, 2] {
+        let given_up = one.run(&request(key)).await;
+        given_up.lose_track(Unknown { listening: Duration::from_secs(120), ..LOST }).await.unwrap();
+    }
+    let (file, _) = exported(&two, Export::MoveStopped).await;
+    assert_eq!(refused(moved(&file).await.standing(&request(1)).await), Refusal::Unknown);
+    // Its time is over.
+    one.store.advance(Duration::from_secs(121));
+    exported(&two, Export::Move).await;
+}
+
+/// A probe or a person settled what had been copied as unknown: known at the source, and refused at the destination.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_settled_or_forgotten_in_a_ledger_that_is_closed() {
+    let (one, two) = begin_two().await;
+    one.run(&request(1)).await.lose_track(LOST).await.unwrap();
+    one.execute(&request(2), "paid").await;
+    let (unknown, known) = (one.reference(&request(1)).await, one.reference(&request(2)).await);
+    exported(&two, Export::Move).await;
+    passes(SEEN).await;
+    let author = || Author::new("ana", "called the bank").unwrap();
+    let seen = |state| Seen { state, fence: onlyonce_core::Fence::FIRST };
+    for by in [Source::Operator, Source::Probe] {
+        let settlement = Settlement {
+            by,
+            seen: seen(onlyonce_core::record::StateName::Unknown),
+            verdict: Verdict::Applied { status: 201 },
+            result: result("settled"),
+            author: author(),
+        };
+        let refused = one.ledger.settle(unknown, settlement).await.unwrap_err();
+        assert_eq!(refused.detail(), "closed: it was exported");
+    }
+    let seen = seen(onlyonce_core::record::StateName::Completed);
+    one.ledger.forget(known, seen, author()).await.unwrap_err();
+    assert_eq!(one.state(&request(1)).await, "unknown, fence 1");
+    assert_eq!(replayed(&one.standing(&request(2)).await), b"paid");
+}
+
+/// What happens while a file is written.
+struct Meanwhile<F> {
+    file: Vec<u8>,
+    then: Option<F>,
+}
+
+impl<F: FnOnce()> std::io::Write for Meanwhile<F> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        // With the first bytes of a record's length behind those of the ledger.
+        if self.file.len() > 200
+            && let Some(then) = self.then.take()
+        {
+            then();
+        }
+        self.file.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Asks a store that answers at once.
+fn at_once<T>(asked: impl Future<Output = T>) -> T {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match std::pin::pin!(asked).poll(&mut context) {
+        std::task::Poll::Ready(answer) => answer,
+        std::task::Poll::Pending => panic!("it answers at once"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_open_is_copied_last() {
+    let (one, two) = begin_two().await;
+    one.run(&request(1)).await.lose_track(LOST).await.unwrap();
+    one.execute(&request(2), "paid").await;
+    let settled = two.run(&request(3)).await;
+    settled.release(onlyonce_core::record::ReleaseCause::NotSent, None).await.unwrap();
+    let (store, released) = (Arc::clone(&one.store), one.store.row(request(3).id).await);
+    let then = move || store.plant(request(1).id, released);
+    let mut out = Meanwhile { file: Vec::new(), then: Some(then) };
+    export(one.store.store(), Export::Move, &mut out, &mut |_| {}).await.unwrap();
+    assert!(out.then.is_none(), "it happened");
+    assert_eq!(moved(&out.file).await.state(&request(1)).await, "released, fence 1");
+}
+
+/// It has taken claims meanwhile that are not in the file.
+#[tokio::test(start_paused = true)]
+async fn an_export_does_not_end_well_if_the_ledger_was_opened_meanwhile() {
+    let begun = begin().await;
+    for key in 1..10 {
+        begun.execute(&request(key), "paid").await;
+    }
+    let store = begun.store.store();
+    let then = move || assert_eq!(at_once(reopen(&*store)).unwrap(), Reopened::Exported);
+    let mut out = Meanwhile { file: Vec::new(), then: Some(then) };
+    let ended = export(begun.store.store(), Export::Move, &mut out, &mut |_| {}).await;
+    assert_eq!(ended.unwrap_err().kind(), ErrorKind::Ledger);
 }
