@@ -58,3 +58,33 @@ async fn what_is_refused_for_good_is_waited_for_once_and_told() {
     assert!(script(0).contains("asked again for") && !script(0).contains(told), "{report:#}");
     assert!(script(1).contains(told), "{report:#}");
 }
+
+/// On a busy way a repeat may come before its first request, which is then rightly told to wait.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_its_own_repeat_overtakes_is_not_refused_an_answer() {
+    let sent = Mutex::new(Vec::new());
+    let served = Served::start(move |asked, api| {
+        if asked.method == "GET" {
+            return api.list();
+        }
+        let (keys, is_new) = {
+            let mut sent = sent.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_new = !sent.contains(&asked.key);
+            if is_new {
+                sent.push(asked.key.clone());
+            }
+            (sent.len(), is_new)
+        };
+        // bounded: by the client, which waits for it.
+        thread::sleep(Duration::from_millis(150));
+        match (keys, is_new) {
+            // After the two of the preflight.
+            (3, true) => Answer::new(409, r#"{"title":"still running"}"#),
+            _ => api.once_for_each_key(asked, 201),
+        }
+    });
+    let mut plan = plan(&served, "GET /transfers length");
+    plan.operations.slow = Some(plan.operations.create.clone());
+    let verdict = verdict(&plan, "race/lock-too-short").await;
+    assert!(matches!(verdict, Verdict::Pass { .. }), "{verdict:?}");
+}
