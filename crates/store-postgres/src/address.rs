@@ -1,7 +1,8 @@
 //! The URL of a ledger on PostgreSQL: the driver's own parameters and ours, `schema` and `pooler`.
 //!
 //! Invariant: what people are shown of it ([`Address`]'s text) holds neither user nor password, and a parameter that nobody
-//! knows is refused by its name: a mistyped `sslmode` must not mean none.
+//! knows is refused: a mistyped `sslmode` must not mean none. No error repeats what was written: in a URL that was mistyped a
+//! password may stand anywhere.
 
 use std::{fmt, str::FromStr};
 
@@ -16,20 +17,9 @@ const SCHEMA_MAX: usize = 63;
 /// How the server sees us, unless the URL says otherwise.
 const APPLICATION: &str = "onlyonce";
 /// What the driver knows and we let through.
-const DRIVER: &[&str] = &[
-    "sslmode",
-    "sslrootcert",
-    "sslcert",
-    "sslkey",
-    "host",
-    "hostaddr",
-    "port",
-    "dbname",
-    "user",
-    "password",
-    "application_name",
-    "options",
-];
+const DRIVER: &[&str] = &["sslmode", "sslrootcert", "sslcert", "sslkey", "application_name"];
+/// What `sslmode` may be.
+const SSL_MODES: &[&str] = &["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
 
 /// Where a ledger is, and how it is reached.
 #[derive(Clone)]
@@ -37,6 +27,8 @@ pub(crate) struct Address {
     pub(crate) server: PgConnectOptions,
     pub(crate) schema: Schema,
     pub(crate) pooling: Pooling,
+    /// Whether commits may be acknowledged before they are on disk, where the server is set so.
+    pub(crate) accept_loss: bool,
 }
 
 /// Who holds a connection to the server for how long.
@@ -64,28 +56,29 @@ impl Address {
                 "pooler" if value == "transaction" => pooling = Pooling::Transaction,
                 "pooler" if value == "session" => pooling = Pooling::Session,
                 "pooler" => {
-                    return Err(refused(format_args!(
-                        "`pooler={value}` is neither `transaction` nor `session`"
-                    )));
+                    return Err(refused(format_args!("`pooler` is neither `transaction` nor `session`")));
+                }
+                "sslmode" if !SSL_MODES.contains(&value) => {
+                    let modes = SSL_MODES.join("`, `");
+                    return Err(refused(format_args!("`sslmode` is none of `{modes}`")));
                 }
                 _ if DRIVER.contains(&name) => drivers.push(parameter),
                 _ => {
                     let known = DRIVER.join("`, `");
                     return Err(refused(format_args!(
-                        "`{name}` is no parameter of a ledger's URL; there are `schema`, `pooler`, `{known}`"
+                        "it has a parameter that there is not; there are `schema`, `pooler`, `{known}`"
                     )));
                 }
             }
         }
         let url = if drivers.is_empty() { base.to_owned() } else { format!("{base}?{}", drivers.join("&")) };
-        let server = PgConnectOptions::from_str(&url).map_err(|error| {
-            refused(format_args!("it is no URL like postgres://user@host:5432/database: {error}"))
-        })?;
+        let server = PgConnectOptions::from_str(&url)
+            .map_err(|_| refused(format_args!("it is no URL like postgres://user@host:5432/database")))?;
         let named = server.get_application_name().is_some();
         // A pooler takes no parameter at the start that it does not know, and nothing here needs digits of floats.
         let server = server.extra_float_digits(None);
         let server = if named { server } else { server.application_name(APPLICATION) };
-        Ok(Self { server, schema, pooling })
+        Ok(Self { server, schema, pooling, accept_loss: false })
     }
 }
 
@@ -119,7 +112,7 @@ impl Schema {
             Ok(Self(name.to_owned()))
         } else {
             Err(refused(format_args!(
-                "`schema={name}` is no name for a schema: take 1 to {SCHEMA_MAX} letters, digits, `_` or `-`, not \
+                "`schema` is no name for a schema: take 1 to {SCHEMA_MAX} letters, digits, `_` or `-`, not \
                  beginning with `pg_`"
             )))
         }
@@ -162,11 +155,35 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_knows_is_refused_by_its_name() {
-        assert!(message("postgres://db/pay?sslmod=verify-full").contains("`sslmod` is no parameter"));
-        assert!(message("postgres://db/pay?pooler=statement").contains("`pooler=statement`"));
-        let secret = message("postgres://ana:s3same@db:port/pay");
-        assert!(!secret.contains("s3same"), "{secret}");
+    fn what_nobody_knows_is_refused() {
+        for wrong in ["sslmod=verify-full", "host=db2", "options=-c", "ssl-mode=disable"] {
+            let message = message(&format!("postgres://db/pay?{wrong}"));
+            assert!(message.contains("there are `schema`, `pooler`, `sslmode`"), "{message}");
+        }
+        assert!(
+            message("postgres://db/pay?pooler=statement").contains("neither `transaction` nor `session`")
+        );
+        assert!(message("postgres://db/pay?sslmode=verify").contains("`verify-full`"));
+    }
+
+    /// A `?`, a `&` or a `/` of a password that was not escaped, and a parameter that follows a second `?`.
+    #[test]
+    fn a_password_at_a_wrong_place_is_not_repeated() {
+        for url in [
+            "postgres://ana:s3same@db:port/pay",
+            "postgres://ana:pa?s3same@db/pay",
+            "postgres://ana:pa?x&s3same@db/pay",
+            "postgres://ana:pa?s3same=1@db/pay",
+            "postgres://db/pay?s3same",
+            "postgres://db/pay?sslmode=require?password=s3same",
+            "postgres://db/pay?pooler=transaction?password=s3same",
+            "postgres://db/pay?schema=once?password=s3same",
+            "postgres://ana:s3same/x@db/pay",
+            "postgres://ana@[s3same/pay",
+        ] {
+            let Err(error) = Address::parse(url) else { panic!("{url} is refused") };
+            assert!(!format!("{error} {error:?}").contains("s3same"), "{url}: {error}");
+        }
     }
 
     #[test]
