@@ -19,6 +19,7 @@ use sqlx::{
 use crate::{
     blocked::Turn,
     sql::{Query, Sql},
+    sweep::RESULT_GRACE,
 };
 
 /// The largest command. PostgreSQL takes no message of 1 GiB, and says so by closing the connection.
@@ -184,10 +185,11 @@ impl<'a> Written<'a> {
         self.command.expect.map(|version| version.revision.into())
     }
 
+    /// From when on its result may go.
     fn result_until_ms(&self) -> Option<i64> {
         match (&self.command.body, &self.record) {
-            (Body::Put { until, .. }, _) => Some(ms(*until)),
-            (Body::Keep, Some(record)) => record.result_until().map(ms),
+            (Body::Put { until, .. }, _) => Some(ms(until.plus(RESULT_GRACE))),
+            (Body::Keep, Some(record)) => record.result_until().map(|until| ms(until.plus(RESULT_GRACE))),
             (Body::Keep | Body::Remove, _) => None,
         }
     }

@@ -5,7 +5,7 @@
 //!
 //! Bounds: [`STATEMENT_ROWS`] rows in a statement, [`STATEMENTS_MAX`] statements in a sweep.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use onlyonce_core::Timestamp;
 use onlyonce_ledger::store::Error;
@@ -22,6 +22,9 @@ use crate::{
 const STATEMENT_ROWS: usize = 250;
 /// Most statements of one sweep.
 const STATEMENTS_MAX: usize = 4_000;
+/// How much longer a result is there than it is promised: whose clock is a little behind that of the process that sweeps reads a
+/// record by which there is one, and must find it.
+pub(crate) const RESULT_GRACE: Duration = Duration::from_secs(1);
 /// Most audit entries that are kept, besides those of the last round.
 pub(crate) const AUDIT_ENTRIES: i64 = 10_000;
 /// Most audit entries that are removed at once.

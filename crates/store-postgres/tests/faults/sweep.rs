@@ -27,6 +27,22 @@ async fn a_result_goes_at_the_end_of_its_retention_and_the_row_stays() {
     assert_eq!(beside.count(waits).await, 1);
 }
 
+/// Whose clock is a little behind that of the process that sweeps reads a record by which there is a result.
+#[tokio::test]
+async fn a_result_is_there_a_moment_longer_than_it_is_promised() {
+    let place = Place::new().await;
+    let store = place.store().await;
+    let key_until = store.now().plus(Duration::from_secs(3600));
+    let body = Body::Put { bytes: Bytes::from_static(b"result"), until: PAST };
+    apply(&store, Command { body, ..insert(id(1), &completed(version(1, 1), PAST, key_until)) }).await;
+    // What changes the row and not its result leaves that as it is.
+    apply(&store, update(id(1), version(1, 1), &completed(version(1, 2), PAST, key_until))).await;
+    for (late, kept) in [(0, true), (999, true), (1_000, false)] {
+        store.sweep(PAST.plus(Duration::from_millis(late)), 10).await.unwrap();
+        assert_eq!(store.body(id(1)).await.unwrap().is_some(), kept, "{late} ms after its end");
+    }
+}
+
 /// A row that somebody holds is left for the next time: no sweep waits, and no claim waits for a sweep that waits.
 #[tokio::test]
 async fn a_sweep_passes_over_what_others_hold() {
