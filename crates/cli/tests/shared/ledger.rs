@@ -48,6 +48,14 @@ impl Ledger {
         Self { url: format!("{server}?namespace={}", servers::name()), may_lose: false }
     }
 
+    /// The same for another role of a PostgreSQL.
+    pub(crate) fn as_role(&self, role: &str) -> Self {
+        Self {
+            url: self.url.replacen("postgres://postgres@", &format!("postgres://{role}@"), 1),
+            ..self.clone()
+        }
+    }
+
     /// How a gateway on it is started, with these lines in `[defaults]`.
     pub(crate) fn setup(&self, defaults: &str) -> Setup {
         let setup = Setup::anonymous().defaults(defaults).table(self.accepted());
