@@ -28,13 +28,19 @@ pub(crate) const REPLY_LIMIT: Duration = Duration::from_secs(10);
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
 const SESSION: &str = include_str!("../sql/session.sql");
+const SESSION_ON_DISK: &str =
+    concat!(include_str!("../sql/session.sql"), ";\n", include_str!("../sql/commit_in_session.sql"));
 const TRANSACTION: &str = include_str!("../sql/transaction.sql");
+const TRANSACTION_ON_DISK: &str =
+    concat!(include_str!("../sql/transaction.sql"), ";\n", include_str!("../sql/commit_in_transaction.sql"));
 
 /// A session, or what a pooler makes look like one.
 #[derive(Debug)]
 pub(crate) struct Connection {
     inner: PgConnection,
     pooling: Pooling,
+    /// What begins a transaction behind a pooler.
+    begin: &'static str,
 }
 
 /// How a statement failed.
@@ -59,12 +65,16 @@ impl Connection {
     /// Makes one.
     pub(crate) async fn open(address: &Address) -> Result<Self, Cause> {
         let options: PgConnectOptions = address.server.clone().disable_statement_logging();
+        let (session, begin) = match address.accept_loss {
+            true => (SESSION, TRANSACTION),
+            false => (SESSION_ON_DISK, TRANSACTION_ON_DISK),
+        };
         let made = async {
             let mut inner = options.connect().await?;
             if address.pooling == Pooling::Session {
-                inner.execute(sqlx::raw_sql(SESSION)).await?;
+                inner.execute(sqlx::raw_sql(session)).await?;
             }
-            Ok::<_, sqlx::Error>(Self { inner, pooling: address.pooling })
+            Ok::<_, sqlx::Error>(Self { inner, pooling: address.pooling, begin })
         };
         match tokio::time::timeout(CONNECT_LIMIT, made).await {
             Ok(made) => Ok(made?),
@@ -77,7 +87,7 @@ impl Connection {
         match self.pooling {
             Pooling::Session => bounded(query.fetch_all(&mut self.inner)).await.map_err(Failed::after),
             Pooling::Transaction => {
-                let begin = self.inner.execute(sqlx::raw_sql(TRANSACTION));
+                let begin = self.inner.execute(sqlx::raw_sql(self.begin));
                 bounded(begin).await.map_err(Failed::before)?;
                 let rows = bounded(query.persistent(false).fetch_all(&mut self.inner))
                     .await

@@ -4,8 +4,10 @@
 //! ended in order; whoever is dropped, runs out of time or loses the other side closes it. A lost one takes with it all that
 //! were opened before, which the same restart has ended too.
 //!
-//! Bounds: as many connections as there are [places](Connections::new), [`ACQUIRE_LIMIT`] to wait for one,
-//! [`LIFETIME`] for each, and after a failed attempt a [`PAUSE`] in which everybody is told at once: a batch that is split
+//! What writes is made only to a server that keeps what it acknowledges, as far as it says so ([`Watch`]).
+//!
+//! Bounds: as many connections as there are [places](Connections::new), [`CALLS_MAX`] calls that have or want one,
+//! [`ACQUIRE_LIMIT`] to wait for it, [`LIFETIME`] for each, and after a failed attempt a [`PAUSE`] in which everybody is told at once: a batch that is split
 //! over a server that is away must not try a thousand times.
 
 use std::{
@@ -23,12 +25,15 @@ use tokio::sync::Semaphore;
 use crate::{
     address::Address,
     connection::{Connection, Failed},
+    durability::{Settings, Watch},
     error::Cause,
-    sql::Query,
+    sql::{Query, Sql},
 };
 
 /// How long a call waits for one of the connections: less than whoever asks has, so that he learns what he has waited for.
 pub(crate) const ACQUIRE_LIMIT: Duration = Duration::from_millis(1500);
+/// Most calls that have a connection or wait for one: as many as there are connections to a gateway.
+const CALLS_MAX: usize = 20_000;
 /// How long one is used: after a fail-over or behind a balancer, old ones must not stay where they are for ever.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
 /// How long nobody tries again after a failed attempt to connect.
@@ -38,6 +43,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(crate) struct Connections {
     address: Address,
+    /// What has to be asked of the server before anything is written; `None`: nothing is.
+    watch: Option<(Arc<Watch>, Sql)>,
+    calls: Semaphore,
     places: Semaphore,
     idle: Mutex<Vec<Idle>>,
     /// How often one was lost, of all that the store has.
@@ -57,11 +65,23 @@ impl Connections {
     pub(crate) fn new(address: Address, places: usize, lost: Arc<AtomicU64>) -> Self {
         Self {
             address,
+            watch: None,
+            calls: Semaphore::new(CALLS_MAX),
             places: Semaphore::new(places),
             idle: Mutex::default(),
             lost,
             failed: Mutex::default(),
         }
+    }
+
+    /// For calls that write: each connection that is made asks by this statement what the server does with it.
+    pub(crate) fn watched(self, watch: Arc<Watch>, settings: Sql) -> Self {
+        Self { watch: Some((watch, settings)), ..self }
+    }
+
+    /// Has each call make a connection anew, of all that the store has.
+    pub(crate) fn outdate(&self) {
+        self.lost.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Takes a connection that is open already.
@@ -81,6 +101,7 @@ impl Connections {
 
     /// The rows of a statement, once it is committed.
     pub(crate) async fn ask(&self, query: Query<'_>) -> Result<Vec<PgRow>, Failed> {
+        let _call = self.calls.try_acquire().map_err(|_| Failed::before(Cause::Crowd))?;
         let place = tokio::time::timeout(ACQUIRE_LIMIT, self.places.acquire()).await;
         let _place = match place {
             Ok(place) => place.expect("the places are never closed"),
@@ -92,7 +113,7 @@ impl Connections {
         };
         let answer = lent.connection.ask(query).await;
         match &answer {
-            Err(failed) if !failed.cause.leaves_connection() => _ = self.lost.fetch_add(1, Ordering::AcqRel),
+            Err(failed) if !failed.cause.leaves_connection() => self.outdate(),
             // Its transaction has failed and was not ended; closing it is what undoes it.
             Err(_) if lent.connection.is_left_open() => {}
             _ => lock(&self.idle).push(lent),
@@ -112,13 +133,23 @@ impl Connections {
             return Err(why.clone());
         }
         let after = self.lost.load(Ordering::Acquire);
-        match Connection::open(&self.address).await {
+        match self.made().await {
             Ok(connection) => Ok(Idle { connection, opened: Boot::now(), after }),
             Err(cause) => {
                 *lock(&self.failed) = Some((Boot::now(), cause.clone()));
                 Err(cause)
             }
         }
+    }
+
+    async fn made(&self) -> Result<Connection, Cause> {
+        let mut connection = Connection::open(&self.address).await?;
+        if let Some((watch, settings)) = &self.watch {
+            let rows = connection.ask(sqlx::query(settings)).await.map_err(|failed| failed.cause)?;
+            let row = rows.first().ok_or_else(|| Cause::Driver("no row".to_owned()))?;
+            watch.look(&Settings::read(row)?)?;
+        }
+        Ok(connection)
     }
 }
 

@@ -82,6 +82,10 @@ pub(crate) enum Cause {
     NoAnswer(Duration),
     /// All of our connections are lent, and none came back in time.
     AllLent(Duration),
+    /// More calls wait for a connection than may.
+    Crowd,
+    /// The server may lose what it acknowledges, which nobody has accepted.
+    Weak(String),
     /// It is committed here, and with a warning: perhaps on no standby.
     Warned,
     /// A value could not be sent.
@@ -115,6 +119,8 @@ impl fmt::Display for Cause {
             Self::AllLent(limit) => {
                 write!(f, "no connection became free within {limit:?}: the server is slow, or locked")
             }
+            Self::Crowd => f.write_str("too many calls wait for a connection: the server is slow, or locked"),
+            Self::Weak(why) => write!(f, "nothing is written while the server may lose it. {why}"),
             Self::Warned => f.write_str("the server warns of the write: a standby may not have it"),
             Self::Value(what) => write!(f, "a value cannot be sent: {what}"),
             Self::Driver(what) => f.write_str(what),
@@ -129,7 +135,13 @@ impl Cause {
     pub(crate) fn code(&self) -> Option<&str> {
         match self {
             Self::Told { code, .. } => Some(code),
-            Self::NoAnswer(_) | Self::AllLent(_) | Self::Warned | Self::Value(_) | Self::Driver(_) => None,
+            Self::NoAnswer(_)
+            | Self::AllLent(_)
+            | Self::Crowd
+            | Self::Weak(_)
+            | Self::Warned
+            | Self::Value(_)
+            | Self::Driver(_) => None,
         }
     }
 
@@ -150,7 +162,7 @@ impl Cause {
 
     /// Whether a bound was reached, of ours or of the server's: too many connections.
     fn is_full(&self) -> bool {
-        matches!(self, Self::AllLent(_)) || self.code() == Some(TOO_MANY_CONNECTIONS)
+        matches!(self, Self::AllLent(_) | Self::Crowd) || self.code() == Some(TOO_MANY_CONNECTIONS)
     }
 
     /// What is known of a statement that was sent and ended so.
@@ -159,6 +171,8 @@ impl Cause {
             Self::Told { fatal: true, .. }
             | Self::NoAnswer(_)
             | Self::AllLent(_)
+            | Self::Crowd
+            | Self::Weak(_)
             | Self::Warned
             | Self::Driver(_) => ErrorKind::Unknown,
             Self::Value(_) => ErrorKind::Content,
@@ -220,7 +234,7 @@ mod tests {
     fn what_reached_a_bound_before_it_was_sent_is_told_as_full() {
         let full = |failed: Failed| (unwritten(failed).is_full(), ErrorKind::NotApplied);
         let told = || Cause::Told { code: "53300".to_owned(), fatal: true, message: String::new() };
-        for cause in [Cause::AllLent(Duration::from_secs(1)), told()] {
+        for cause in [Cause::AllLent(Duration::from_secs(1)), Cause::Crowd, told()] {
             assert_eq!(full(Failed::before(cause.clone())), (true, unread(Failed::before(cause)).kind()));
         }
         assert!(!unwritten(Failed::before(Cause::NoAnswer(Duration::from_secs(1)))).is_full());

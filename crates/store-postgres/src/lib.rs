@@ -23,6 +23,7 @@ mod heads;
 pub mod migrate;
 mod open;
 mod sql;
+mod standbys;
 mod store;
 mod sweep;
 mod warnings;

@@ -13,7 +13,7 @@ use crate::{
     OpenError, OpenErrorKind,
     address::Address,
     connection::Connection,
-    durability::{Found, Settings},
+    durability::{Found, Settings, Watch},
     error::Cause,
     migrate,
     sql::Sql,
@@ -45,18 +45,20 @@ pub(crate) struct Opened {
     pub(crate) connection: Connection,
     pub(crate) clock: RemoteClock,
     pub(crate) warnings: Warnings,
+    pub(crate) watch: Watch,
     pub(crate) sentences: Vec<String>,
 }
 
 pub(crate) async fn open(options: &Options) -> Result<Opened, OpenError> {
-    let address = Address::parse(&options.url)?;
+    let address = Address { accept_loss: options.accept_loss, ..Address::parse(&options.url)? };
     let mut connection = connect(&address).await?;
     let server = ask_server(&mut connection, &address).await?;
     check_server(&server, &address)?;
     check_schema(&server, &address)?;
     migrate::check(&mut connection, &address).await?;
     check_privileges(&mut connection, &server, &address).await?;
-    let Found { losses, mut sentences } = server.settings.found();
+    let found = server.settings.found();
+    let Found { losses, mut sentences } = found.clone();
     if !losses.is_empty() && !options.accept_loss {
         let losses = losses.join("; ");
         let detail = format!(
@@ -66,11 +68,15 @@ pub(crate) async fn open(options: &Options) -> Result<Opened, OpenError> {
     }
     sentences.splice(0..0, losses);
     let warnings = Warnings::new();
+    let heard = try_warnings(&mut connection, &warnings).await;
+    // Where no standby is waited for today, one may be tomorrow.
+    let hears_warnings = matches!(heard, Ok(true));
     if server.settings.waits_for_standby() {
-        try_warnings(&mut connection, &warnings, &address).await?;
+        heard.map_err(|cause| failed(&address, cause))?.then_some(()).ok_or_else(|| deaf(&address))?;
     }
+    let watch = Watch::new(options.accept_loss, hears_warnings, found);
     let clock = RemoteClock::start(server.asked, server.time);
-    Ok(Opened { address, connection, clock, warnings, sentences })
+    Ok(Opened { address, connection, clock, warnings, watch, sentences })
 }
 
 pub(crate) async fn connect(address: &Address) -> Result<Connection, OpenError> {
@@ -172,23 +178,19 @@ fn forbidden(role: &str, address: &Address, what: &str) -> OpenError {
     )
 }
 
-/// A warning is raised, and must be heard: else a write that no standby has would count as acknowledged.
-async fn try_warnings(
-    connection: &mut Connection,
-    warnings: &Warnings,
-    address: &Address,
-) -> Result<(), OpenError> {
-    let raise = Sql::of(include_str!("../sql/raise_warning.sql"), &address.schema);
-    let (raised, heard) = warnings.during(connection.run(&raise)).await;
-    raised.map_err(|cause| failed(address, cause))?;
-    if heard {
-        return Ok(());
-    }
+/// A warning is raised; says whether it is heard, as one must be that a standby has not got a write.
+async fn try_warnings(connection: &mut Connection, warnings: &Warnings) -> Result<bool, Cause> {
+    let raise = sqlx::query(include_str!("../sql/raise_warning.sql"));
+    let (raised, heard) = warnings.during(connection.ask(raise)).await;
+    raised.map(|_| heard).map_err(|failed| failed.cause)
+}
+
+fn deaf(address: &Address) -> OpenError {
     let detail = format!(
         "the warnings of the server of {address} are not heard by this build, so that a write that no standby has would \
          count as acknowledged: build without `max_level_off` and `release_max_level_off` of `tracing`"
     );
-    Err(OpenError::new(OpenErrorKind::Store, detail))
+    OpenError::new(OpenErrorKind::Store, detail)
 }
 
 /// What a failure at opening means to whoever starts a gateway.

@@ -53,5 +53,5 @@ macro_rules! statements {
 }
 
 statements! {
-    apply, audit, body, clock, heads, identity, is_empty, note, open, rows, set_identity, sweep, trim_audit,
+    apply, audit, body, clock, heads, identity, is_empty, note, open, rows, set_identity, settings, sweep, trim_audit,
 }

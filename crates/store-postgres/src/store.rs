@@ -3,8 +3,8 @@
 //! Everything that talks to the server runs on one thread of its own ([`Io`]), whoever asks: a socket belongs to the runtime
 //! that made it. A call whose future is dropped goes on to its end.
 //!
-//! Bounds: [`WRITES`], [`READS`] and [`UPKEEP`] connections, apart so that a page of a large ledger or a sweep keeps no claim
-//! waiting.
+//! Bounds: [`WRITES`], [`READS`], [`RESULTS`] and [`UPKEEP`] connections, apart so that a page of a large ledger, a sweep or many
+//! large results keep no claim waiting.
 
 use std::{
     sync::{
@@ -17,7 +17,7 @@ use std::{
 use bytes::Bytes;
 use onlyonce_core::{RecordId, Timestamp};
 use onlyonce_ledger::{
-    clock::{RemoteClock, Steady},
+    clock::{Boot, RemoteClock, Steady},
     io::{Io, gather::Gather},
     store::{Applied, AuditPage, Capabilities, Command, Error, ErrorKind, Reply, Room, Row, Store},
 };
@@ -28,6 +28,7 @@ use crate::{
     blocked::Blocked,
     connection::Failed,
     connections::Connections,
+    durability::{Settings, Watch},
     error::{Cause, unread, unwritten},
     migrate,
     open::{self, Opened},
@@ -35,19 +36,24 @@ use crate::{
     warnings::Warnings,
 };
 
-/// Connections for batches of commands, and one for the identity and the audit.
+/// Connections for batches of commands, and one for changes of the identity and the audit.
 const WRITES: usize = BATCHES + 1;
 /// Batches at once: the server commits those together that wait for its log together.
 const BATCHES: usize = 2;
-/// Connections for rows and results that requests ask for.
-const READS: usize = 2;
-/// Connections for pages, sweeps and the clock.
+/// Connections for rows that requests ask for, and for what has to be known every few seconds: the identity, without which no claim
+/// is made, the time and the settings. As many questions for rows are asked at once, so that none of these waits long.
+const READS: usize = onlyonce_ledger::io::gather::READS;
+/// Connections for results, which may be large and many.
+const RESULTS: usize = 2;
+/// Connections for pages and sweeps, which may take long.
 const UPKEEP: usize = 1;
 
 /// How old the server's time may be before it is asked for.
 const CLOCK_AGE: Duration = Duration::from_secs(2);
-/// How often that is looked at.
-const CLOCK_TICK: Duration = Duration::from_secs(1);
+/// How often the server's settings are looked at.
+const SETTINGS_EVERY: Duration = Duration::from_secs(5);
+/// How often it is looked whether it is time for the one or the other.
+const TICK: Duration = Duration::from_secs(1);
 
 /// A ledger on PostgreSQL that is open.
 pub struct PostgresStore {
@@ -63,8 +69,10 @@ pub(crate) struct Shared {
     pub(crate) clock: RemoteClock,
     pub(crate) writes: Connections,
     pub(crate) reads: Connections,
+    pub(crate) results: Connections,
     pub(crate) upkeep: Connections,
     pub(crate) warnings: Warnings,
+    watch: Arc<Watch>,
     pub(crate) blocked: Blocked,
     /// The due time up to which was swept in this round, in ms.
     pub(crate) swept_ms: AtomicI64,
@@ -80,14 +88,17 @@ impl PostgresStore {
     pub async fn open(options: Options) -> Result<(Self, Vec<String>), OpenError> {
         let io = Io::start().map_err(no_thread)?;
         let opened = on(&io, async move { open::open(&options).await }).await?;
-        let Opened { address, connection, clock, warnings, sentences } = opened;
+        let Opened { address, connection, clock, warnings, watch, sentences } = opened;
         let lost = Arc::new(AtomicU64::new(0));
         let connections = |places| Connections::new(address.clone(), places, Arc::clone(&lost));
+        let (sql, watch) = (Statements::of(&address.schema), Arc::new(watch));
         let shared = Arc::new(Shared {
-            sql: Statements::of(&address.schema),
             clock,
-            writes: connections(WRITES),
+            writes: connections(WRITES).watched(Arc::clone(&watch), sql.settings.clone()),
             reads: connections(READS),
+            results: connections(RESULTS),
+            sql,
+            watch,
             upkeep: connections(UPKEEP),
             warnings,
             blocked: Blocked::default(),
@@ -95,7 +106,7 @@ impl PostgresStore {
             place: address.to_string(),
         });
         shared.writes.put(connection);
-        io.keep(Arc::clone(&shared).keep_time());
+        io.keep(Arc::clone(&shared).keep_watch());
         Ok((Self { io, shared, look_ups: Arc::default() }, sentences))
     }
 
@@ -139,16 +150,30 @@ pub(crate) fn timestamp(ms: i64) -> Timestamp {
 }
 
 impl Shared {
-    /// Asks for the time where nothing else does.
-    async fn keep_time(self: Arc<Self>) {
+    /// Asks for the time where nothing else does, and for what else may change at the server.
+    async fn keep_watch(self: Arc<Self>) {
+        let mut looked = Boot::now();
         loop {
-            tokio::time::sleep(CLOCK_TICK).await;
-            if self.clock.unconfirmed_for() < CLOCK_AGE {
-                continue;
+            tokio::time::sleep(TICK).await;
+            // What fails has a next time.
+            if looked.elapsed() >= SETTINGS_EVERY && self.look_at_settings().await.is_ok() {
+                looked = Boot::now();
+            } else if self.clock.unconfirmed_for() >= CLOCK_AGE {
+                let _ = self.hear_time().await;
             }
-            // There is a next time.
-            let _ = self.hear_time().await;
         }
+    }
+
+    async fn look_at_settings(&self) -> Result<(), Failed> {
+        let asked = RemoteClock::ask();
+        let rows = self.reads.read(|| sqlx::query(&self.sql.settings)).await?;
+        self.heard(asked, &rows);
+        let settings = rows.first().map(Settings::read).transpose().map_err(Failed::after)?;
+        if settings.is_some_and(|settings| self.watch.look(&settings).is_err()) {
+            // Whoever writes next needs a new connection, and is refused one until that is mended.
+            self.writes.outdate();
+        }
+        Ok(())
     }
 
     async fn hear_time(&self) -> Result<(), Error> {
@@ -213,7 +238,7 @@ impl Store for PostgresStore {
     fn body(&self, id: RecordId) -> Reply<'_, Option<Bytes>> {
         self.run(|shared| async move {
             let query = || sqlx::query(&shared.sql.body).bind(id.0.to_vec());
-            let rows = shared.reads.read(query).await.map_err(unread)?;
+            let rows = shared.results.read(query).await.map_err(unread)?;
             let body = rows.first().map(|row| column::<Option<Vec<u8>>>(row, "result")).transpose()?;
             Ok(body.flatten().map(Bytes::from))
         })
@@ -248,7 +273,7 @@ impl Store for PostgresStore {
 
     fn identity(&self) -> Reply<'_, Option<Bytes>> {
         self.run(|shared| async move {
-            let rows = shared.upkeep.read(|| sqlx::query(&shared.sql.identity)).await.map_err(unread)?;
+            let rows = shared.reads.read(|| sqlx::query(&shared.sql.identity)).await.map_err(unread)?;
             Ok(rows.first().map(|row| column::<Vec<u8>>(row, "identity")).transpose()?.map(Bytes::from))
         })
     }

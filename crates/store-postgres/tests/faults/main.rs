@@ -9,6 +9,7 @@
 )]
 
 mod begun;
+mod busy;
 mod clock;
 mod durable;
 mod killed;
@@ -21,3 +22,4 @@ mod rows;
 mod standby;
 mod stopped;
 mod sweep;
+mod versions;
