@@ -29,7 +29,7 @@ const DRIFT: u32 = 1_000;
 const RESOLUTION: Duration = Duration::from_millis(1);
 /// A clock that moves by less against this machine's is one that is being put right, and was not set.
 const STEP: Duration = Duration::from_secs(1);
-/// How often people are told of a clock that has jumped.
+/// How often people are told of a clock that is ahead.
 const REPORT_EVERY: Duration = Duration::from_secs(60);
 
 /// A question that will be answered with the server's time.
@@ -54,7 +54,17 @@ struct Known {
     ahead: Duration,
     /// When it was set, or first heard, by itself.
     steady_since: Duration,
+    /// When people were last told that it is ahead.
     reported: Option<Boot>,
+}
+
+/// What people are told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct News {
+    /// The clock was just set back so far.
+    back: Option<Duration>,
+    /// It is ahead so far.
+    ahead: Option<Duration>,
 }
 
 impl RemoteClock {
@@ -67,13 +77,13 @@ impl RemoteClock {
     /// [`DRIFT_LIMIT`], one of them is wrong, and nothing expires by the difference.
     pub fn start(asked: Asked, server: Timestamp) -> Self {
         let mut known = Known::of(asked, server, Boot::now()).witnessed_by(wall());
-        known.report(Duration::ZERO);
+        known.news(Duration::ZERO).tell();
         Self(Mutex::new(known))
     }
 
     /// Takes note of an answer, right after it has arrived.
     pub fn answered(&self, asked: Asked, server: Timestamp) {
-        self.heard(Known::of(asked, server, Boot::now()));
+        self.heard(Known::of(asked, server, Boot::now())).tell();
     }
 
     /// The server's time, or a little less. Runs backwards only where the server's does.
@@ -121,14 +131,14 @@ impl RemoteClock {
         })
     }
 
-    fn heard(&self, answer: Known) {
+    fn heard(&self, answer: Known) -> News {
         let mut known = self.known();
         // Answers may overtake each other.
         let at = known.at.max(answer.at);
         let before = known.moved_to(at);
         *known = before.narrowed_by(answer.moved_to(at));
         let back = before.earliest.saturating_sub(known.latest);
-        known.report(back);
+        known.news(back)
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -198,22 +208,29 @@ impl Known {
         }
     }
 
-    /// Tells people of a clock that was just set back so far, or that is ahead.
-    fn report(&mut self, back: Duration) {
-        let (is_set_back, is_ahead) = (back >= STEP, self.ahead > DRIFT_LIMIT);
-        if !(is_set_back || is_ahead) || self.reported.is_some_and(|last| last.elapsed() < REPORT_EVERY) {
-            return;
+    /// What to tell people, now that it was set back so far. A step back is told whenever it is made: it is what puts a
+    /// clock right that is ahead, and that was told shortly before.
+    fn news(&mut self, back: Duration) -> News {
+        let may_be_told = self.reported.is_none_or(|last| last.elapsed() >= REPORT_EVERY);
+        let ahead = (self.ahead > DRIFT_LIMIT && may_be_told).then_some(self.ahead);
+        if ahead.is_some() {
+            self.reported = Some(Boot::now());
         }
-        self.reported = Some(Boot::now());
-        if is_set_back {
+        News { back: (back >= STEP).then_some(back), ahead }
+    }
+}
+
+impl News {
+    fn tell(self) {
+        if let Some(back) = self.back {
             tracing::warn!(
                 back_s = back.as_secs(),
                 "the store's clock was set back, and is followed: what it said before ends so much later"
             );
         }
-        if is_ahead {
+        if let Some(ahead) = self.ahead {
             tracing::error!(
-                ahead_s = self.ahead.as_secs(),
+                ahead_s = ahead.as_secs(),
                 "the store's clock is ahead of the time that has passed here, or of this machine's clock: no lease and nothing \
                  that is kept ends by the difference; set the clock that is wrong, and restart this process when both are right"
             );

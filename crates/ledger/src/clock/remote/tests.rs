@@ -144,6 +144,19 @@ fn a_jump_ahead_is_followed_and_expires_nothing() {
     assert!(since_noon(clock.retention_at(boot(62_002))) >= 61_000);
 }
 
+/// What puts right a clock that has jumped ahead is a step back, and it is made soon.
+#[test]
+fn a_step_back_is_told_however_shortly_after_a_jump_ahead() {
+    let clock = clock(answer(0, 1, 2));
+    let hour = 3_600_000;
+    let jump = clock.heard(answer(1_000, hour, 1_002));
+    assert_eq!((jump.back, jump.ahead), (None, Some(clock.known().ahead)));
+    assert_eq!(clock.heard(answer(3_000, hour + 2_000, 3_002)), News::default(), "once a minute is enough");
+    let put_right = clock.heard(answer(4_000, 4_001, 4_002));
+    assert!(put_right.back.is_some_and(|back| back > ms(hour - 10_000)), "{put_right:?}");
+    assert_eq!(put_right.ahead, None);
+}
+
 #[test]
 fn a_small_step_is_believed() {
     let clock = clock(answer(0, 1, 2));
