@@ -7,7 +7,7 @@ use std::{
 };
 
 use onlyonce_core::{
-    Refusal, State, Timestamp,
+    RecordId, Refusal, State, Timestamp,
     event::{Seen, Unknown, Verdict},
     record::{Source, UnknownCause},
 };
@@ -324,21 +324,22 @@ async fn nothing_is_settled_or_forgotten_in_a_ledger_that_is_closed() {
     assert_eq!(replayed(&one.standing(&request(2)).await), b"paid");
 }
 
-/// What happens while a file is written.
+/// What happens while a file is written, as soon as this record is in it.
 struct Meanwhile<F> {
+    with: RecordId,
     file: Vec<u8>,
     then: Option<F>,
 }
 
 impl<F: FnOnce()> std::io::Write for Meanwhile<F> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        // With the first bytes of a record's length behind those of the ledger.
-        if self.file.len() > 200
+        self.file.extend_from_slice(bytes);
+        // An id is written by itself.
+        if bytes == self.with.0
             && let Some(then) = self.then.take()
         {
             then();
         }
-        self.file.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -365,7 +366,7 @@ async fn what_is_open_is_copied_last() {
     settled.release(onlyonce_core::record::ReleaseCause::NotSent, None).await.unwrap();
     let (store, released) = (Arc::clone(&one.store), one.store.row(request(3).id).await);
     let then = move || store.plant(request(1).id, released);
-    let mut out = Meanwhile { file: Vec::new(), then: Some(then) };
+    let mut out = Meanwhile { with: request(2).id, file: Vec::new(), then: Some(then) };
     export(one.store.store(), Export::Move, &mut out, &mut |_| {}).await.unwrap();
     assert!(out.then.is_none(), "it happened");
     assert_eq!(moved(&out.file).await.state(&request(1)).await, "released, fence 1");
@@ -380,7 +381,7 @@ async fn an_export_does_not_end_well_if_the_ledger_was_opened_meanwhile() {
     }
     let store = begun.store.store();
     let then = move || assert_eq!(at_once(reopen(&*store)).unwrap(), Reopened::Exported);
-    let mut out = Meanwhile { file: Vec::new(), then: Some(then) };
+    let mut out = Meanwhile { with: request(2).id, file: Vec::new(), then: Some(then) };
     let ended = export(begun.store.store(), Export::Move, &mut out, &mut |_| {}).await;
     assert_eq!(ended.unwrap_err().kind(), ErrorKind::Ledger);
 }
