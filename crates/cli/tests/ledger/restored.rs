@@ -96,6 +96,7 @@ async fn after_a_restore_keys_that_may_be_forgotten_are_refused_and_run_nothing(
     ] {
         let status = async |key: &str| send(gateway.address, &request(path, key)).await.status;
         assert_eq!(status(&format!("of-{}", &path[1..])).await, undated, "{path}");
+        // No two paths are as long, so each has keys of its own.
         let of_the_route = path.len() as u64;
         assert_eq!(status(&born(now() - DAY - of_the_route)).await, 409, "{path}");
         assert_eq!(status(&born(now() + of_the_route)).await, 409, "{path}");
@@ -117,10 +118,11 @@ async fn what_was_lost_counts_until_it_would_have_ended() {
         assert_executed(&send(gateway.address, &request("/needs-a-key", &key)).await, 201);
     }
     gateway.process.kill9().await;
-    restored(&ledger, Some(now() - 6 * DAY)).await.assert(DONE, &[]);
+    let since = now() - 6 * DAY;
+    restored(&ledger, Some(since)).await.assert(DONE, &[]);
     // An earlier one changes nothing.
-    let before = Timestamp::from_ms(now() - 6 * DAY).to_string();
-    restored(&ledger, Some(now() - 8 * DAY)).await.assert(DONE, &[&before[..16]]);
+    let stands = Timestamp::from_ms(since).to_string();
+    restored(&ledger, Some(now() - 8 * DAY)).await.assert(DONE, &[&stands]);
     gateway.restart().await;
     for key in [born(now() - 7 * DAY), "no-birth-either".to_owned()] {
         assert_problem(&send(gateway.address, &request("/needs-a-key", &key)).await, 409, "key-expired");

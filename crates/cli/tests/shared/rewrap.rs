@@ -110,10 +110,11 @@ async fn rewrap(ledger: &Ledger) {
 
 /// As a deployment does it: the old process ends what it has begun, the new one is started when it is gone.
 async fn replaced(gateway: &mut Gateway, load: &Load) {
-    let before = load.all.lock().unwrap().handed_on;
     gateway.process.sigterm().unwrap();
     assert_eq!(gateway.process.wait().await.code(), Some(0), "{}", gateway.process.output());
-    load.until(|seen| seen.handed_on > before).await;
+    // What it turned away while it ended may be on its way to the other one, and counts when it is answered.
+    let while_it_ended = load.all.lock().unwrap().handed_on + CLIENTS * TRIES;
+    load.until(|seen| seen.handed_on > while_it_ended).await;
     gateway.restart().await;
 }
 
