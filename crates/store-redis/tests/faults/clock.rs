@@ -1,6 +1,9 @@
 //! The server's clock is set while gateways use it, or between their starts.
 //!
 //! What stands before the server here changes what it says of its time, and nothing else: no test may set a machine's clock.
+//!
+//! Whether a gateway that was there before has already heard of a step when it is asked is luck, since it asks every two
+//! seconds; what is asserted holds in both cases. `onlyonce-ledger`'s own tests make each of them certain.
 
 use std::{
     net::SocketAddr,
@@ -12,7 +15,10 @@ use std::{
 };
 
 use onlyonce_core::{Policy, Refusal, policy::OnUnknown};
-use onlyonce_ledger::begin::{Claimed, Look, Request, Standing};
+use onlyonce_ledger::{
+    begin::{Claimed, Look, Request, Standing},
+    store::Store,
+};
 use onlyonce_testbed::servers::Redis;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -26,6 +32,7 @@ use crate::begun::{Begun, CREATED, begin, request};
 
 const MINUTE: i64 = 60;
 const DAY: i64 = 24 * 3600;
+const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How an answer to `TIME` begins; ten digits follow, which are seconds.
 const TIME: &[u8] = b"*2\r\n$10\r\n";
 const DIGITS: usize = 10;
@@ -66,6 +73,7 @@ impl Clock {
     }
 }
 
+/// What the server answers here is far smaller than a read, so no time is split over two.
 async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, set: Arc<AtomicI64>) {
     let mut bytes = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = from.read(&mut bytes).await {
@@ -116,8 +124,10 @@ fn refused(standing: Standing) -> Refusal {
 async fn a_server_whose_clock_is_set_back_makes_nothing_run_twice() {
     let clock = Clock::start().await;
     let before = clock.gateway().await;
+    let now = before.store.now();
     clock.is_set(-5 * MINUTE);
     let after = clock.gateway().await;
+    assert!(after.store.now() < now, "the clock is set");
     let attempt = after.run(&rerunnable(1)).await;
     assert_eq!(refused(does_not_run(&before, &rerunnable(1)).await), Refusal::InProgress);
     assert_eq!(after.state(&request(1)).await, "in-progress, fence 1");
@@ -138,8 +148,10 @@ async fn a_server_whose_clock_is_set_forward_makes_nothing_run_twice() {
     let (one, before) = (clock.gateway().await, clock.gateway().await);
     let attempt = one.run(&rerunnable(1)).await;
     one.run(&rerunnable(2)).await.complete(CREATED, "paid".into()).await.unwrap();
+    let now = one.store.now();
     clock.is_set(8 * DAY);
     let after = clock.gateway().await;
+    assert!(after.store.now().since(now) > WEEK, "the clock is set");
     for begun in [&before, &after] {
         assert_eq!(refused(does_not_run(begun, &rerunnable(1)).await), Refusal::InProgress);
         assert_eq!(begun.replay(&rerunnable(2)).await, "paid");
@@ -152,12 +164,10 @@ async fn a_server_whose_clock_is_set_forward_makes_nothing_run_twice() {
 /// What rests on time alone waits for the server's word.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_time_is_heard_from_the_server_and_from_nobody_else() {
-    use onlyonce_ledger::store::Store;
-
     let clock = Clock::start().await;
     let begun = clock.gateway().await;
-    clock.is_set(-5 * MINUTE);
     let now = begun.store.now();
+    clock.is_set(-5 * MINUTE);
     begun.store.hear_time().await.unwrap();
     assert!(begun.store.now() < now);
     clock.server.sigstop().await;
