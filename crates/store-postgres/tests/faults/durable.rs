@@ -31,6 +31,12 @@ async fn claim_until(store: &PostgresStore, so: impl Fn(&Result<Vec<Applied>, Er
     tokio::time::timeout(onlyonce_testbed::WAIT_LIMIT, fares).await.expect("it comes to that");
 }
 
+/// Whether it is this setting for which it was refused.
+fn names(refused: &Error, setting: &str) -> bool {
+    let why = std::error::Error::source(refused).map(ToString::to_string);
+    why.is_some_and(|why| why.contains(&format!("`{setting} = off`")))
+}
+
 /// Writes down how each claim is committed.
 async fn watch_commits(place: &Place, owner: &mut Session) {
     let schema = &place.schema;
@@ -84,11 +90,10 @@ async fn a_server_that_is_set_to_lose_what_it_acknowledges_is_written_to_no_more
     for setting in ["fsync", "full_page_writes"] {
         apply(&store, claim(1)).await;
         set(&server, &format!("set {setting} = off")).await;
-        claim_until(&store, |claimed| claimed.is_err()).await;
+        claim_until(&store, |claimed| claimed.as_ref().is_err_and(|error| names(error, setting))).await;
         let refused = store.apply(vec![claim(2)]).await.unwrap_err();
         assert_eq!((refused.kind(), refused.is_full()), (ErrorKind::NotApplied, false));
-        let why = std::error::Error::source(&refused).unwrap().to_string();
-        assert!(why.contains(&format!("`{setting} = off`")), "{why}");
+        assert!(names(&refused, setting), "{:?}", refused);
         assert!(store.heads(&[id(1)]).await.unwrap()[0].is_some(), "what is there can be read");
         apply(&accepting, claim(3)).await;
         set(&server, &format!("reset {setting}")).await;
