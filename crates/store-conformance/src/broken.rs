@@ -3,17 +3,18 @@
 //! Each is an [`Intercept`] before an in-memory store that does everything else right ([`Disk`]). Backends make these
 //! mistakes one at a time, and mostly under concurrency or at a crash; here they happen every time.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use onlyonce_core::{RecordId, codec};
 use onlyonce_ledger::{
+    clock::Steady,
     intercept::{Intercept, Intercepted},
     memory::MemoryStore,
-    store::{Applied, Capabilities, Command, Error, Room, Store},
+    store::{Applied, Capabilities, Command, Error, Reply, Room, Store},
 };
 
-use crate::{memory::Disk, place::Place};
+use crate::{memory::Disk, place::Place, rows::PAST};
 
 mod audit;
 mod batches;
@@ -29,12 +30,27 @@ mod versions;
 /// What a disk says of itself.
 const DISK: Capabilities = Capabilities { name: "broken", durable: true, shared: false };
 
-/// A disk with which nothing is wrong.
+/// A disk that several processes use, with which nothing is wrong.
 pub struct Sound;
 
 impl Intercept for Sound {
     fn capabilities(&self, _: &MemoryStore) -> Capabilities {
-        DISK
+        Capabilities { shared: true, ..DISK }
+    }
+
+    fn lag(&self, _: &MemoryStore) -> Duration {
+        Duration::from_millis(1)
+    }
+
+    fn steady(&self, _: &MemoryStore) -> Steady {
+        Steady { since: PAST, ahead: Duration::ZERO }
+    }
+
+    fn hear_time<'a>(&'a self, _: &'a MemoryStore) -> Reply<'a, ()> {
+        Box::pin(async {
+            tokio::task::yield_now().await;
+            Ok(())
+        })
     }
 
     fn room(&self, _: &MemoryStore, in_flight_bytes: u64) -> Room {
@@ -116,6 +132,9 @@ pub const ALL: &[Broken] = broken! {
     "oldest first", caught by the_audit_reads_newest_first_page_by_page: |_| audit::OldestFirst;
     "audits what did not happen", caught by an_entry_is_written_only_with_its_command: |_| audit::WhateverHappens;
     "clock steps back", caught by time_does_not_run_backwards: |_| clock::StepsBack::default();
+    "shared, and steady since ever", caught by a_shared_clock_is_known_as_it_was_heard: |_| clock::Shared::SteadySinceEver;
+    "shared, and known exactly", caught by a_shared_clock_is_known_as_it_was_heard: |_| clock::Shared::KnownExactly;
+    "shared, and heard from nobody", caught by a_shared_clock_is_known_as_it_was_heard: |_| clock::Shared::HeardFromNobody;
     "never room", caught by a_store_with_space_has_room: |_| clock::Always(Room::Short);
     "always room", caught by room_for_more_than_there_can_be_is_short: |_| clock::Always(Room::Enough);
     "row first, result later", caught by a_command_that_was_cut_off_is_there_whole_or_not_at_all: |_| durability::InParts;

@@ -100,6 +100,7 @@ pub const CASES: &[Case] = cases! {
     }
     clock {
         time_does_not_run_backwards,
+        a_shared_clock_is_known_as_it_was_heard,
         a_store_with_space_has_room,
         room_for_more_than_there_can_be_is_short,
     }

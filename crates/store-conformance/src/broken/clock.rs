@@ -7,12 +7,13 @@ use std::{
 
 use onlyonce_core::Timestamp;
 use onlyonce_ledger::{
+    clock::Steady,
     intercept::Intercept,
     memory::MemoryStore,
-    store::{Capabilities, Room, Store},
+    store::{Capabilities, Reply, Room, Store},
 };
 
-use super::DISK;
+use super::{DISK, Sound};
 use crate::rows::PAST;
 
 const STEP: Duration = Duration::from_secs(1);
@@ -35,6 +36,32 @@ pub(super) struct StartsAnew(AtomicU64);
 impl Intercept for StartsAnew {
     fn now(&self, _: &MemoryStore) -> Timestamp {
         (0..self.0.fetch_add(1, Ordering::Relaxed)).fold(PAST, |time, _| time.plus(STEP))
+    }
+}
+
+/// Shares a clock, and answers one question about it as a store does that has a clock to itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shared {
+    SteadySinceEver,
+    KnownExactly,
+    HeardFromNobody,
+}
+
+impl Intercept for Shared {
+    fn capabilities(&self, rows: &MemoryStore) -> Capabilities {
+        Sound.capabilities(rows)
+    }
+
+    fn lag(&self, rows: &MemoryStore) -> Duration {
+        if *self == Self::KnownExactly { rows.lag() } else { Sound.lag(rows) }
+    }
+
+    fn steady(&self, rows: &MemoryStore) -> Steady {
+        if *self == Self::SteadySinceEver { rows.steady() } else { Sound.steady(rows) }
+    }
+
+    fn hear_time<'a>(&'a self, rows: &'a MemoryStore) -> Reply<'a, ()> {
+        if *self == Self::HeardFromNobody { rows.hear_time() } else { Sound.hear_time(rows) }
     }
 }
 

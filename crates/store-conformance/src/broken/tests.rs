@@ -9,6 +9,7 @@ use crate::{CASES, Outcome, check, memory::Forgetful};
 async fn the_memory_store_passes_what_it_can_be_asked() {
     let report = check(&|| Box::<Forgetful>::default()).await;
     report.assert_passed(&[
+        "a_shared_clock_is_known_as_it_was_heard",
         "room_for_more_than_there_can_be_is_short",
         "what_was_acknowledged_stands_after_reopening",
         "a_command_that_was_cut_off_is_there_whole_or_not_at_all",

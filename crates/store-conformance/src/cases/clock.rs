@@ -1,6 +1,9 @@
 //! The store's time, and whether it has room.
 
-use onlyonce_ledger::store::Room;
+use std::{future::poll_fn, task::Poll, time::Duration};
+
+use onlyonce_core::Timestamp;
+use onlyonce_ledger::store::{Room, Store};
 
 use super::{Ending, write};
 use crate::{
@@ -8,6 +11,9 @@ use crate::{
     report::{Stop, ensure},
     rows::{id, in_progress, insert, version},
 };
+
+/// How often the time is asked for: an answer from a server may happen to be there at once, but not each time.
+const QUESTIONS: usize = 32;
 
 pub(super) async fn time_does_not_run_backwards(subject: &mut Subject) -> Ending {
     let store = subject.store();
@@ -19,6 +25,32 @@ pub(super) async fn time_does_not_run_backwards(subject: &mut Subject) -> Ending
         last = now;
     }
     Ok(())
+}
+
+/// What a store gets by default is right where no other process has a part in its clock. Elsewhere it lets keys run again
+/// when that clock is set.
+pub(super) async fn a_shared_clock_is_known_as_it_was_heard(subject: &mut Subject) -> Ending {
+    let store = subject.store();
+    if !store.capabilities().shared {
+        return Err(Stop::Skipped("no other process shares its clock"));
+    }
+    ensure!(store.steady().since > Timestamp::default(), "it was steady before anybody heard it");
+    ensure!(store.lag() > Duration::ZERO, "it is known exactly, although an answer takes time");
+    for _ in 0..QUESTIONS {
+        if !is_heard_at_once(&*store).await? {
+            return Ok(());
+        }
+    }
+    Err(Stop::Failed("the time is heard before anybody can have answered".to_owned()))
+}
+
+async fn is_heard_at_once(store: &dyn Store) -> Result<bool, Stop> {
+    let mut asked = store.hear_time();
+    match poll_fn(|context| Poll::Ready(asked.as_mut().poll(context))).await {
+        Poll::Ready(heard) => heard.map(|()| true),
+        Poll::Pending => asked.await.map(|()| false),
+    }
+    .map_err(Stop::from)
 }
 
 pub(super) async fn a_store_with_space_has_room(subject: &mut Subject) -> Ending {
