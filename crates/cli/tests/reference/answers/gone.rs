@@ -1,9 +1,12 @@
 //! Repeats of what has ended and has no result to show.
 
+use std::process::Command;
+
 use onlyonce_testbed::{
     WAIT_LIMIT,
     client::{Request, Response},
     effects::{Answer, Upstream},
+    process::Server,
 };
 use serde_json::json;
 
@@ -14,12 +17,16 @@ use crate::{
     transfer::{said, send, transfer},
 };
 
+/// Made in February 2022 (RFC 9562, appendix A.6).
+const OLD: &str = "017F22E2-79B0-7CC3-98C4-DC0C0C07398F";
+
 pub(super) const SCENARIOS: &[Scenario] = &[
     ("expired", || Box::pin(expired())),
     ("forgotten", || Box::pin(forgotten())),
     ("too-large-to-keep", || Box::pin(too_large_to_keep())),
     ("damaged", || Box::pin(damaged())),
     ("dated", || Box::pin(dated())),
+    ("restored", || Box::pin(restored())),
 ];
 
 async fn expired() -> Shown {
@@ -72,8 +79,27 @@ async fn dated() -> Shown {
     let upstream = repeats::upstream().await;
     let setup = Setup::anonymous().defaults("late = \"refuse-dated\"");
     let gateway = Gateway::start(&upstream.url(), setup).await;
-    // RFC 9562, appendix A.6: made in February 2022.
-    let answer = send(gateway.address, &transfer("017F22E2-79B0-7CC3-98C4-DC0C0C07398F")).await;
+    let answer = send(gateway.address, &transfer(OLD)).await;
     assert_eq!(upstream.arrivals(), 0);
     answer.into()
+}
+
+async fn restored() -> Shown {
+    let upstream = repeats::upstream().await;
+    let setup = Setup::anonymous().defaults("key = \"required\"");
+    let mut gateway = Gateway::start(&upstream.url(), setup).await;
+    send(gateway.address, &transfer("known")).await;
+    gateway.process.kill9().await;
+    let ledger = format!("embedded:{}", gateway.directory.path().join("ledger").display());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_onlyonce"));
+    command.args(["ledger", "restored", "--ledger", &ledger]);
+    let mut process = Server::spawn_command(command);
+    assert_eq!(process.wait().await.code(), Some(0), "{}", process.output());
+    gateway.restart().await;
+    assert_eq!(said(&send(gateway.address, &transfer("known")).await), Some("replayed"));
+    let from_before = send(gateway.address, &transfer(OLD)).await;
+    let without_birth = send(gateway.address, &transfer("k")).await;
+    assert_eq!(without_birth.json(), from_before.json());
+    assert_eq!(upstream.arrivals(), 1);
+    without_birth.into()
 }
