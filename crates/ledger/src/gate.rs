@@ -110,6 +110,10 @@ impl Gate {
         let Ok(found) = found else { return LOOK_AGAIN };
         let state = State::of(&self.opened, found.as_ref());
         let mut known = self.known();
+        // Several ask, and answers overtake each other: an older one says nothing that is still so.
+        if asked < known.confirmed {
+            return LOOK_EVERY;
+        }
         if known.state != state {
             state.tell();
         }
@@ -119,7 +123,7 @@ impl Gate {
             noted.inspect(tell_restored);
         }
         let forgotten_before = known.forgotten_before.max(noted);
-        *known = Known { confirmed: known.confirmed.max(asked), state, forgotten_before };
+        *known = Known { confirmed: asked, state, forgotten_before };
         LOOK_EVERY
     }
 

@@ -67,6 +67,26 @@ async fn a_ledger_that_is_closed_under_it_takes_no_claims_until_it_is_open_again
     }
 }
 
+/// Two look at it. The slower answer, from before an export had closed it, came last, and opened it again.
+#[tokio::test]
+async fn an_older_look_says_nothing_against_a_later_one() {
+    let (_, row) = made().await;
+    let (_, other) = made().await;
+    let earlier = Boot::now();
+    let gate = Gate::new(row.clone(), true, earlier);
+    let later = earlier.plus(Duration::from_secs(2));
+    let exported = Closed::Exported { since: Timestamp::from_ms(7) };
+    for (found, said) in
+        [(closed(&row, exported), "closed: it was exported"), (other, "it is not the ledger that was opened")]
+    {
+        gate.heard(later, Ok(Some(found)));
+        gate.heard(earlier, Ok(Some(row.clone())));
+        assert_eq!(refusal(&gate, later), said);
+    }
+    gate.heard(later.plus(LOOK_EVERY), Ok(Some(row)));
+    gate.passes_at(later.plus(CONFIRMED_WITHIN)).unwrap();
+}
+
 /// A server that was emptied, or took over without its data, looks like a new ledger: every key is free.
 #[tokio::test]
 async fn a_ledger_that_is_gone_or_another_one_takes_no_claims() {
