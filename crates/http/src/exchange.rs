@@ -125,7 +125,7 @@ where
             }
             Err(error) => return Judged::Answered(refused_by_ledger(&rules, &error)),
         };
-        if let Some(forgotten) = forgotten::why(keyed, &leader, shared.ledger.now()) {
+        if let Some(forgotten) = forgotten::why(keyed, &leader, &shared.ledger) {
             let refused = answer::forgotten(&rules, forgotten);
             return Judged::Answered(refused.into_response(&rules.problem_base));
         }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use onlyonce_core::Timestamp;
-use onlyonce_ledger::begin::Leader;
+use onlyonce_ledger::{Ledger, begin::Leader};
 
 use crate::{rules::Late, search::Keyed};
 
@@ -21,17 +21,17 @@ pub(crate) enum Forgotten {
     Restored,
 }
 
-/// What is to be feared of the key that `leader` would claim, at `now`.
-pub(crate) fn why(keyed: &Keyed, leader: &Leader, now: Timestamp) -> Option<Forgotten> {
-    let kept = keyed.rules.policy.retain_key;
+/// What is to be feared of the key that `leader` would claim.
+pub(crate) fn why(keyed: &Keyed, leader: &Leader, ledger: &Ledger) -> Option<Forgotten> {
+    let (now, kept) = (ledger.now(), keyed.rules.policy.retain_key);
     let birth = keyed.birth(now);
     let aged = |born: Timestamp| keyed.rules.late == Late::RefuseDated && born.plus(kept) < now;
     if leader.is_first() && birth.is_some_and(aged) {
         return Some(Forgotten::Aged);
     }
     let restored = leader.forgotten_before()?;
-    // What was lost would have ended by then.
-    let lasts = now <= restored.plus(kept);
+    // What was lost would have ended by then; as all that is kept, not because a clock has jumped.
+    let lasts = ledger.retention_now() <= restored.plus(kept);
     let may_be_older = match birth {
         Some(born) => born < restored.plus(CLOCKS_APART),
         None => keyed.rules.refuses_undated(),

@@ -152,6 +152,11 @@ impl Ledger {
         self.0.store.now()
     }
 
+    /// The time by which it is judged what has ended for good: [`now`](Self::now), or what is certain where the clock is in doubt.
+    pub fn retention_now(&self) -> Timestamp {
+        self.0.store.retention_now()
+    }
+
     /// Changes a record by the hand of somebody who may go away meanwhile: broken off between the store's word and the
     /// ledger's books, it would leave the count of unknowns wrong.
     async fn change(

@@ -105,7 +105,7 @@ async fn run(
         Err(error) => return failed(&error),
     };
     match ledger.look_up(&request, rules.wait).await {
-        Ok(Look::Free(leader)) if forgotten::why(&keyed, &leader, ledger.now()).is_some() => {
+        Ok(Look::Free(leader)) if forgotten::why(&keyed, &leader, ledger).is_some() => {
             metric::Result::KeyExpired
         }
         Ok(Look::Free(leader)) => claim(rules, leader, ending).await,

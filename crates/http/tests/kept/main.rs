@@ -14,6 +14,7 @@ mod drains;
 mod fail_open;
 mod forged;
 mod late;
+mod restored;
 mod scene;
 mod store;
 mod tombstones;

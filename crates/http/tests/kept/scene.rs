@@ -19,7 +19,10 @@ use onlyonce_core::{
     scope::{CarrierKind, Principal},
 };
 use onlyonce_http::{Body, Layer, Once, RequestBody, Rules, Shared, body::BoxError, layer::Starts};
-use onlyonce_ledger::{Ledger, Options, identity::Secret};
+use onlyonce_ledger::{
+    Ledger, Options,
+    identity::{self, Secret},
+};
 use serde_json::Value;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tower_service::Service;
@@ -110,6 +113,8 @@ pub(crate) struct Setting {
     pub(crate) buffering: Option<usize>,
     /// Most attempts that listen.
     pub(crate) listening: Option<usize>,
+    /// Whether the ledger was restored to an earlier state.
+    pub(crate) restored: bool,
 }
 
 impl Scene {
@@ -123,6 +128,10 @@ impl Scene {
     {
         let store = Arc::<Watched>::default();
         let secret = Secret::new(vec![7; 32]).unwrap();
+        if setting.restored {
+            Ledger::open(store.store(), &secret, Options::default()).await.unwrap();
+            identity::restored(&*store.store(), None).await.unwrap();
+        }
         let (ledger, _) = Ledger::open(store.store(), &secret, setting.options).await.unwrap();
         let mut own = Rules::new("POST /transfers", Redaction::new(ledger.key(), &[]));
         rules(&mut own);

@@ -3,13 +3,13 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use bytes::Bytes;
-use onlyonce_core::{Record, RecordId, State, codec, record::StateName};
+use onlyonce_core::{Record, RecordId, State, Timestamp, codec, record::StateName};
 use onlyonce_ledger::{
     intercept::{Intercept, Intercepted},
     memory::MemoryStore,
@@ -28,6 +28,9 @@ pub(crate) struct Watched {
     refused: Mutex<Option<StateName>>,
     unreachable: AtomicBool,
     busy: AtomicBool,
+    /// By how much the clock has jumped, in ms, and whether that is in doubt.
+    jumped_ms: AtomicU64,
+    doubtful: AtomicBool,
 }
 
 impl Watched {
@@ -63,6 +66,16 @@ impl Watched {
         self.busy.store(busy, Ordering::Relaxed);
     }
 
+    /// The clock has jumped by this; retention is judged as if it had not, while that is in doubt.
+    pub(crate) fn jumps(&self, by: Duration) {
+        self.jumped_ms.store(u64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
+        self.doubtful(true);
+    }
+
+    pub(crate) fn doubtful(&self, doubtful: bool) {
+        self.doubtful.store(doubtful, Ordering::Relaxed);
+    }
+
     /// The state of a record.
     pub(crate) async fn state_of(&self, id: RecordId) -> Option<State> {
         let row = self.rows.heads(&[id]).await.unwrap().remove(0)?;
@@ -76,6 +89,14 @@ fn brings_into(batch: &[Command], state: StateName) -> bool {
 }
 
 impl Intercept for Watched {
+    fn now(&self, rows: &MemoryStore) -> Timestamp {
+        rows.now().plus(Duration::from_millis(self.jumped_ms.load(Ordering::Relaxed)))
+    }
+
+    fn retention_now(&self, rows: &MemoryStore) -> Timestamp {
+        if self.doubtful.load(Ordering::Relaxed) { rows.now() } else { self.now(rows) }
+    }
+
     fn apply<'a>(&'a self, rows: &'a MemoryStore, batch: Vec<Command>) -> Reply<'a, Vec<Applied>> {
         Box::pin(async move {
             let held = self.held.lock().unwrap().clone();
