@@ -379,6 +379,10 @@ impl Record {
         let version = Version { revision, ..self.version };
         let state = match &self.state {
             State::InProgress { .. } => State::InProgress { lease_until: now.plus(self.policy.lease) },
+            // Whoever held it knows by now what became of it, and listens no more. What he had read was moved along by his clock.
+            State::Unknown { cause, seen_status, .. } => {
+                State::Unknown { since: now, settle_from: now, cause: *cause, seen_status: *seen_status }
+            }
             as_it_was => as_it_was.clone(),
         };
         Self { version, ..self.clone() }.becomes(state)

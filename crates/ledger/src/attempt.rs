@@ -247,7 +247,7 @@ impl Execution {
     ) -> Result<Result<Arc<Record>, Unrecorded>, Failure> {
         let mut standing = self.held.standing.lock().await;
         let change = &end.change;
-        let transition = self.engine.transition_of_holder(&standing, change, patience).await?;
+        let transition = self.engine.transition_of_holder(&self.held, &standing, change, patience).await?;
         let (record, before) = match transition {
             Transition::Written { record, before } => (record, before),
             Transition::Already(record) => (record, Some(Box::new(standing.clone()))),

@@ -17,7 +17,6 @@ use onlyonce_core::{AttemptId, Event, HashIds, Policy, Record, RecordId, event::
 use crate::{
     clock::Boot,
     engine::{Change, Engine, Patience, Transition},
-    writer::Class,
 };
 
 const TICK_MIN: Duration = Duration::from_millis(10);
@@ -52,6 +51,8 @@ pub(crate) struct Held {
     lease: Mutex<Option<Boot>>,
     claimed: Boot,
     stage: AtomicU8,
+    /// Whether it ever was at [`Stage::Started`].
+    started: AtomicBool,
     /// Whether the record says how it ended, or that nobody knows.
     told: AtomicBool,
 }
@@ -66,6 +67,7 @@ impl Held {
             lease: Mutex::new(Some(sent)),
             claimed: sent,
             stage: AtomicU8::new(Stage::Claimed as u8),
+            started: AtomicBool::new(false),
             told: AtomicBool::new(false),
         }
     }
@@ -97,9 +99,17 @@ impl Held {
     /// From claimed to started; `false` if it was given up before, or is over.
     pub(crate) fn start(&self) -> bool {
         match self.exchange(Stage::Claimed, Stage::Started) {
-            Ok(_) => true,
+            Ok(_) => {
+                self.started.store(true, Ordering::Release);
+                true
+            }
             Err(stage) => stage == Stage::Started as u8,
         }
+    }
+
+    /// Whether something may have been sent.
+    pub(crate) fn has_started(&self) -> bool {
+        self.started.load(Ordering::Acquire)
     }
 
     /// Gives the attempt up if it has not started; `false` if it has. Never both: one exchange decides.
@@ -156,11 +166,7 @@ impl Held {
         let sent = engine.lease_from();
         let change = Change::new(self.id, Event::Renew(self.holder));
         let patience = Patience::For(self.policy.lease / 3);
-        // What has not started may have slept until its record was settled and forgotten: if there is none, it has no claim.
-        let renewed = match self.stage() {
-            Stage::Claimed => engine.transition(Some(standing.clone()), &change, Class::End, patience).await,
-            _ => engine.transition_of_holder(&standing, &change, patience).await,
-        };
+        let renewed = engine.transition_of_holder(self, &standing, &change, patience).await;
         match renewed {
             Ok(Transition::Written { record, .. } | Transition::Already(record)) => {
                 *standing = record;

@@ -248,7 +248,7 @@ impl Engine {
     async fn give_up_now(&self, held: &Held, event: Event, limit: Duration) {
         let mut standing = held.standing.lock().await;
         let change = Change::new(held.id, event);
-        match self.transition_of_holder(&standing, &change, Patience::For(limit)).await {
+        match self.transition_of_holder(held, &standing, &change, Patience::For(limit)).await {
             Ok(Transition::Written { record, .. }) => *standing = record,
             Ok(Transition::Already(_) | Transition::Refused(..)) => {}
             Err(failure) => {

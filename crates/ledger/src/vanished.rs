@@ -5,11 +5,15 @@
 //! written over, is decided like everything else: [`Event::Vanished`]. People are told, and it is in the audit, because
 //! records that nobody holds any more are lost with it, silently.
 //!
+//! Who has not started gets nothing back: he may have slept until his record was settled and forgotten, and has nothing to
+//! record; at his end the key is free anyway. But the end of a re-run says that an earlier attempt is unknown.
+//!
 //! A ledger that was emptied, or is another one by now, is not written to: people begin anew there, or restore it.
 
 use onlyonce_core::{Event, Record, Refusal};
 
 use crate::{
+    attempts::Held,
     audit::{Author, Signed},
     engine::{Change, Engine, Patience, Transition, Tries},
     error::Failure,
@@ -20,6 +24,7 @@ impl Engine {
     /// A change by the attempt that holds the record; `standing` is what it has last seen.
     pub(crate) async fn transition_of_holder(
         &self,
+        held: &Held,
         standing: &Record,
         change: &Change,
         patience: Patience,
@@ -28,6 +33,10 @@ impl Engine {
         let Transition::Refused(Refusal::Absent | Refusal::Superseded, found) = &ended else {
             return Ok(ended);
         };
+        let ends_a_rerun = standing.earlier_unknown.is_some() && !matches!(change.event, Event::Renew(_));
+        if !(held.has_started() || ends_a_rerun) {
+            return Ok(ended);
+        }
         // In a box, because it is rare and every end would have to be as large.
         match Box::pin(self.restored(standing, found.clone(), change, patience)).await? {
             Some(restored) => self.transition(Some(restored), change, Class::End, patience).await,

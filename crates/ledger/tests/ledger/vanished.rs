@@ -63,7 +63,7 @@ async fn an_attempt_that_cannot_say_what_became_of_it_says_so_where_nothing_stan
 #[tokio::test(start_paused = true)]
 async fn a_release_that_finds_nothing_releases_what_was_lost() {
     let begun = begin().await;
-    let attempt = begun.claim(&request(1)).await;
+    let attempt = begun.run(&request(1)).await;
     lose(&begun, 1);
     begun.store.fail(Write::Release, Fault::ReplyLost, 1);
     attempt.release(ReleaseCause::NotSent, None).await.unwrap();
@@ -136,7 +136,32 @@ async fn an_attempt_that_has_not_started_gets_no_record_back_that_is_gone() {
     lose(&one, 1);
     asleep.start().await.unwrap_err();
     assert_eq!(one.state(&request(1)).await, "absent");
+    let refusal = asleep.release(ReleaseCause::NotSent, None).await.unwrap_err();
+    assert!(matches!(refusal, Unrecorded::Refused(Refusal::Absent)), "{refusal:?}");
+    assert_eq!(one.state(&request(1)).await, "absent", "also at its end");
+    for key in [2, 3] {
+        let attempt = one.claim(&request(key)).await;
+        lose(&one, key);
+        match key {
+            2 => drop(attempt),
+            _ => one.ledger.give_up_attempts().await,
+        }
+        settled().await;
+        assert_eq!(one.state(&request(key)).await, "absent");
+    }
     assert_eq!(written_anew(&one).await, [""; 0]);
+}
+
+/// It sends nothing either, and what it holds says that somebody did.
+#[tokio::test(start_paused = true)]
+async fn a_re_run_that_never_started_leaves_what_was_unknown_before_it() {
+    let begun = begin().await;
+    begun.run(&rerunnable(1)).await.lose_track(LOST).await.unwrap();
+    begun.store.advance(Duration::from_secs(121));
+    let rerun = begun.claim(&rerunnable(1)).await;
+    lose(&begun, 1);
+    rerun.release(ReleaseCause::NotStarted, None).await.unwrap();
+    assert_eq!(begun.state(&request(1)).await, "unknown, fence 2");
 }
 
 /// Who came too late learned nothing, and was taken for somebody whose record was lost.

@@ -66,6 +66,9 @@ fn keeps_what_no_event_changes(scene: &Scene, event: &Event, written: &Record, a
         assert_eq!(written.version.revision, last.version.revision.max(revision) + 1, "{at}: above both");
         let same = Record { version: written.version, state: written.state.clone(), ..(**last).clone() };
         assert_eq!(*written, same, "{at}: it is the record that was lost");
+        if let State::Unknown { since, settle_from, .. } = written.state {
+            assert_eq!((since, settle_from), (NOW, NOW), "{at}: by the clock of whoever writes it, both");
+        }
         return;
     }
     let Some(before) = &scene.record else {
