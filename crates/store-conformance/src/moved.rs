@@ -1,4 +1,4 @@
-//! A ledger that is moved from one store to another answers as before, byte for byte.
+//! A ledger that is moved from one store to another answers as before, byte for byte; but `settle_after` counts anew.
 //!
 //! No case of the [suite](crate::check), since it takes two stores: whoever has a backend moves a ledger there and back.
 
@@ -6,7 +6,7 @@ use std::{io::Cursor, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use onlyonce_core::{
-    Fingerprint, Owner, Policy, RecordId, codec,
+    Fingerprint, Owner, Policy, RecordId, State, codec,
     event::{Completion, Seen, Verdict},
     fingerprint::Recipe,
     policy::OnUnknown,
@@ -76,6 +76,7 @@ impl Answers {
             answers.push([Answer::of(&ledger, request).await, Answer::of(&ledger, &other).await]);
         }
         let rows = store.rows(None, 1_000).await.expect("it can be read");
+        let rows = rows.into_iter().map(|(id, row)| (id, by_any_clock(row))).collect();
         let audit = ledger.audit(None, 1_000).await.expect("so can its audit");
         let audit = audit.entries.into_iter().map(|(_, entry)| format!("{entry:?}")).collect();
         Self { keys: answers, rows, audit }
@@ -99,11 +100,20 @@ impl Answer {
         };
         Self {
             answer,
-            record: Some(codec::encode(record)),
+            record: Some(by_any_clock(codec::encode(record))),
             parameters: ledger.parameters(request.id, record),
             result,
         }
     }
+}
+
+/// The row, but for when `settle_after` begins: that counts anew wherever another clock is gone by.
+fn by_any_clock(row: Bytes) -> Bytes {
+    let Ok(mut record) = codec::decode(&row) else { return row };
+    if let State::Unknown { since, settle_from, .. } = &mut record.state {
+        *settle_from = *since;
+    }
+    codec::encode(&record)
 }
 
 async fn open(store: &Arc<dyn Store>) -> Ledger {

@@ -2,10 +2,11 @@
 //!
 //! What is written in a row ends by the clock that its writer knew. If that clock has been set forward since, the row
 //! seems older than it is: its owner holds his lease by the time that passes, and an upstream works by it. So a row that
-//! was written before is read as if its clock had been moved along. Set back, a clock makes rows seem younger, which
-//! ends nothing early.
+//! was written before is read as if its clock had been moved along. By how much it was set before this process began to know it,
+//! or whether another clock wrote the row, nobody can tell: then the whole time counts from that beginning. Set back, a
+//! clock makes rows seem younger, which ends nothing early.
 //!
-//! Invariant: read so, no lease has passed that its owner may still hold.
+//! Invariant: read so, no lease has passed that its owner may still hold, and no time in which an upstream may work.
 
 use std::time::Duration;
 
@@ -34,8 +35,10 @@ impl Steady {
                 let end = self.since.plus(record.policy.lease).plus(UNHEARD);
                 *lease_until = end.max(*lease_until);
             }
+            // The same of whoever listened then, and of the upstream after him.
             State::Unknown { since, settle_from, .. } if *since < self.since => {
-                *settle_from = settle_from.plus(self.ahead);
+                let listening = settle_from.since(*since);
+                *settle_from = settle_from.plus(self.ahead).max(self.since.plus(listening));
             }
             State::InProgress { .. }
             | State::Unknown { .. }

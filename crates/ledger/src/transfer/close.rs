@@ -111,9 +111,10 @@ async fn end_what_is_left_behind(store: &dyn Store) -> Result<Left, Error> {
         store.hear_time().await?;
         for (id, row) in page {
             // One that cannot be read is copied as it is.
-            let Ok(record) = codec::decode(&row).map(|record| store.steady().seen(record)) else { continue };
+            let Ok(record) = codec::decode(&row) else { continue };
             match record.state {
                 State::InProgress { .. } => {
+                    let record = store.steady().seen(record);
                     let ended = match decide(Some(&record), &event, store.now()) {
                         Decision::Write(ended) => write(store, id, &record, &ended).await?,
                         Decision::Already | Decision::Refuse(_) => false,
@@ -121,6 +122,8 @@ async fn end_what_is_left_behind(store: &dyn Store) -> Result<Left, Error> {
                     // Also where it has changed meanwhile: it is looked at again.
                     left.running += usize::from(!ended);
                 }
+                // As it is written. To this process it counts anew, in case the clock was set; but an answer that is missed is
+                // only not known where the ledger goes on.
                 State::Unknown { settle_from, .. } if shared && store.now() < settle_from => {
                     let (count, until) = left.listening.unwrap_or((0, settle_from));
                     left.listening = Some((count + 1, until.max(settle_from)));

@@ -4,10 +4,11 @@ use std::{
     collections::HashMap,
     io::{Read, Seek},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
-use onlyonce_core::{Decision, Event, Record, RecordId, State, Timestamp, codec, decide};
+use onlyonce_core::{Decision, Event, Record, RecordId, Timestamp, codec, decide};
 
 use super::{
     Error, ErrorKind, Progress, Step, Summary, Wrapped, close,
@@ -16,6 +17,7 @@ use super::{
     merge::{self, Merged},
 };
 use crate::{
+    clock::Steady,
     identity::{Closed, Parts},
     store::{Applied, BATCH_BYTES, BATCH_COMMANDS, Body, Command, Store},
 };
@@ -255,20 +257,21 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// What is in progress in a copy belongs to a process that does not know of this store.
+    /// What is in progress in a copy belongs to a process that does not know of this store; what is unknown counts by a clock that
+    /// this store's does not know of.
     fn ended(&mut self, moved: Moved) -> Moved {
-        let Some(record) =
-            moved.record.as_ref().filter(|record| matches!(record.state, State::InProgress { .. }))
-        else {
-            return moved;
-        };
-        match decide(Some(record), &Event::ProcessGone, self.store.now()) {
+        let Some(record) = moved.record.as_ref().filter(|record| record.is_open()) else { return moved };
+        let now = self.store.now();
+        let ended = match decide(Some(record), &Event::ProcessGone, now) {
             Decision::Write(unknown) => {
                 self.summary.became_unknown += 1;
-                Moved { row: codec::encode(&unknown), record: Some(*unknown), ..moved }
+                *unknown
             }
-            Decision::Already | Decision::Refuse(_) => moved,
-        }
+            Decision::Already | Decision::Refuse(_) => {
+                Steady { since: now, ahead: Duration::ZERO }.seen(record.clone())
+            }
+        };
+        Moved { row: codec::encode(&ended), record: Some(ended), ..moved }
     }
 
     /// Writes the batch: where nothing stands at once, and over what stands if that is earlier.

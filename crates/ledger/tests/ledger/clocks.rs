@@ -10,7 +10,7 @@ use std::{
 
 use onlyonce_core::{
     Refusal, Timestamp,
-    event::{Seen, Verdict},
+    event::{Seen, Unknown, Verdict},
     record::{Source, StateName},
 };
 use onlyonce_ledger::{
@@ -62,6 +62,7 @@ impl Server {
             believed_ms: AtomicI64::new(self.set_ms.load(Ordering::SeqCst)),
             steady: Mutex::default(),
         });
+        *process.steady.lock().unwrap() = Steady { since: process.time(), ahead: Duration::ZERO };
         let secret = Secret::new([7; 32]).unwrap();
         let (ledger, _) = Ledger::open(process.store(), &secret, Options::default()).await.unwrap();
         // The first round is made at once, and asks.
@@ -210,6 +211,23 @@ async fn a_lapse_is_never_early_where_the_clock_was_set_forward() {
     assert_eq!(refused(two.standing(&rerunnable(1)).await), Refusal::Unknown);
 }
 
+/// Nobody had been there to see by how much. So much of `settle_after` seemed to have passed, and it ran again.
+#[tokio::test(start_paused = true)]
+async fn a_process_that_starts_after_the_clock_was_set_forward_counts_settle_after_from_its_start() {
+    let server = Arc::<Server>::default();
+    let (one, _) = server.process().await;
+    one.run(&rerunnable(1)).await.lose_track(LOST).await.unwrap();
+    server.is_set_forward(MINUTE * 10);
+    let (two, heard) = server.process().await;
+    let early = not_applied(&two).await.unwrap_err();
+    assert!(matches!(early, Refusal::TooEarly(_)), "{early:?}");
+    assert_eq!(refused(does_not_run(&two, &rerunnable(1)).await), Refusal::Unknown);
+    // Time that passes is time that both know of.
+    server.is_set_forward(MINUTE * 2);
+    heard.believed_ms.store(server.set_ms.load(Ordering::SeqCst), Ordering::SeqCst);
+    not_applied(&two).await.unwrap();
+}
+
 /// What nobody renews is found out all the same, a lease later.
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_nobody_renews_passes_also_after_the_clock_was_set_forward() {
@@ -245,4 +263,20 @@ async fn whoever_moves_a_ledger_waits_for_leases_from_before_its_clock_was_set_f
     assert_eq!(one.state(&request(1)).await, "in-progress, fence 1");
     attempt.complete(CREATED, result("paid")).await.unwrap();
     moved.await.unwrap();
+}
+
+/// To a process that has just started nobody knows when it became unknown. It need not wait for that: the answer would have come.
+#[tokio::test(start_paused = true)]
+async fn whoever_moves_a_ledger_waits_for_no_answer_to_what_has_long_been_unknown() {
+    let server = Arc::<Server>::default();
+    let (one, _) = server.process().await;
+    let lost = Unknown { listening: MINUTE * 2, ..LOST };
+    one.run(&request(1)).await.lose_track(lost).await.unwrap();
+    server.is_set_forward(DAY);
+    let (_, mover) = server.process().await;
+    let store = mover.store();
+    let moved =
+        tokio::spawn(async move { export(store, Export::Move, &mut Vec::new(), &mut |_| {}).await.unwrap() });
+    passes(MINUTE / 2).await;
+    assert!(moved.is_finished());
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use onlyonce_core::{RecordId, record::ReleaseCause};
+use onlyonce_core::{RecordId, Refusal, record::ReleaseCause};
 use onlyonce_ledger::{
     Ledger, Options,
     begin::Request,
@@ -17,7 +17,10 @@ use onlyonce_ledger::{
 };
 
 use crate::{
-    begun::{CREATED, begin, begin_two, passes, replayed, request, result},
+    begun::{
+        self, Begun, CREATED, LOST, begin, begin_two, passes, refused, replayed, request, rerunnable, result,
+    },
+    faulty::Faulty,
     transfer::{SEEN, claim, exported, imported, imported_into, open},
 };
 
@@ -231,4 +234,22 @@ async fn after_an_import_a_ledger_opens_with_the_secret_that_it_got_last() {
     assert_eq!(imported_into(&back, Arc::clone(&source)).await.unwrap().secret, Wrapped::AsInFile);
     assert!(opens(&source, &third).await && !opens(&source, &second).await);
     assert_eq!(imported_into(&back, source).await.unwrap().secret, Wrapped::Alike);
+}
+
+/// An embedded ledger goes by its machine's clock of the last start, and a server by its own. By so much as that one was later,
+/// `settle_after` seemed to have passed.
+#[tokio::test(start_paused = true)]
+async fn what_was_unknown_counts_settle_after_anew_where_it_is_imported() {
+    let begun = begin().await;
+    begun.run(&rerunnable(1)).await.lose_track(LOST).await.unwrap();
+    let (file, _) = exported(&begun, Export::MoveStopped).await;
+    let there = Arc::<Faulty>::default();
+    there.advance(Duration::from_secs(600));
+    imported_into(&file, there.store()).await.unwrap();
+    let (ledger, _) = begun::open(&there, Options::default()).await;
+    let there = Begun { ledger, store: there };
+    assert_eq!(refused(there.standing(&rerunnable(1)).await), Refusal::Unknown);
+    there.store.advance(Duration::from_secs(121));
+    there.execute(&rerunnable(1), "paid").await;
+    assert_eq!(there.state(&request(1)).await, "completed, fence 2");
 }

@@ -63,10 +63,26 @@ fn a_lease_that_was_granted_before_holds_for_a_whole_lease_after() {
 
 #[test]
 fn settle_after_counts_only_time_that_has_passed() {
-    let before = set().minus(MINUTE * 11);
+    let before = set().minus(MINUTE);
     assert_eq!(settle_from(before, before.plus(MINUTE)), before.plus(MINUTE * 11));
     let after = set().plus(MINUTE);
     assert_eq!(settle_from(after, after), after);
+}
+
+/// Whoever was started after the clock had been set did not know by how much, and took so much of `settle_after` for passed.
+#[test]
+fn whoever_was_not_there_counts_settle_after_from_when_he_came() {
+    let come = Steady { since: set(), ahead: Duration::ZERO };
+    let seen = |since: Timestamp, listened: Duration| {
+        let (settle_from, cause) = (since.plus(listened), UnknownCause::Lapsed);
+        match come.seen(record(State::Unknown { since, settle_from, cause, seen_status: None })).state {
+            State::Unknown { settle_from, .. } => settle_from,
+            other => panic!("it is unknown, and not {other:?}"),
+        }
+    };
+    assert_eq!(seen(set().minus(MINUTE * 11), Duration::ZERO), set());
+    assert_eq!(seen(set().minus(MINUTE * 11), MINUTE), set().plus(MINUTE), "also how long somebody listens");
+    assert_eq!(seen(set().plus(MINUTE), MINUTE), set().plus(MINUTE * 2));
 }
 
 #[test]
