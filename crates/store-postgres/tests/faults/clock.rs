@@ -11,10 +11,14 @@ use onlyonce_core::{Policy, Refusal, policy::OnUnknown};
 use onlyonce_ledger::{
     Ledger,
     begin::{Claimed, Look, Request, Standing},
+    store::Store,
 };
 use onlyonce_testbed::servers::Postgres;
 
-use crate::begun::{CREATED, Place, record, replayed, request, run};
+use crate::{
+    begun::{CREATED, Place, record, replayed, request, run},
+    rows::{PAST, apply, completed, id, insert, version},
+};
 
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -110,11 +114,25 @@ async fn a_server_whose_clock_is_set_forward_makes_nothing_run_twice() {
     assert_eq!(replayed(&after, &rerunnable(1)).await, "paid");
 }
 
+/// A sweep takes many statements, and the clock is set back between two of them: whoever sweeps has not heard of it, and others have
+/// kept what they wrote since by the new one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_removes_nothing_that_the_server_itself_calls_kept() {
+    let clock = Clock::start().await;
+    let store = clock.place.store().await;
+    let (now, kept_until) = (store.now(), store.now().minus(Duration::from_secs(60)));
+    let command = |number| insert(id(number), &completed(version(1, 1), PAST, kept_until));
+    apply(&store, command(1)).await;
+    assert_eq!(store.sweep(now, 10).await.unwrap(), 1, "its time has passed");
+    apply(&store, command(2)).await;
+    clock.is_set("-5 minutes").await;
+    assert_eq!(store.sweep(now, 10).await.unwrap(), 0, "its time is to come");
+    assert!(store.heads(&[id(2)]).await.unwrap()[0].is_some());
+}
+
 /// What rests on time alone waits for the server's word.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_time_is_heard_from_the_server_and_from_nobody_else() {
-    use onlyonce_ledger::store::Store;
-
     let clock = Clock::start().await;
     let store = clock.place.store().await;
     let now = store.now();
