@@ -18,14 +18,15 @@ use crate::{
 /// A script that nobody has loaded.
 const NO_SCRIPT: &str = "0000000000000000000000000000000000000000";
 /// What is done to a key, the key left out. The first makes it a string, which is no set, stream or hash: whatever would be
-/// written after that is refused, but only to who may.
+/// written after that is refused, but only to who may. Where it is itself refused nothing else makes the key, since it might stay:
+/// `HSET` lacks a value, which is looked at after the permission.
 const TO_A_KEY: [(&str, &[&str]); 14] = [
     ("SET", &["", "PX", "60000"]),
     ("GET", &[]),
     ("EXISTS", &[]),
     ("HGET", &["field"]),
     ("HMGET", &["field"]),
-    ("HSET", &["field", ""]),
+    ("HSET", &["field", "", "another"]),
     ("ZADD", &["XX", "0", "member"]),
     ("ZREM", &["member"]),
     ("ZCARD", &[]),

@@ -91,6 +91,18 @@ async fn a_user_with_the_documented_permissions_is_enough_and_one_with_fewer_is_
     assert!(text.contains("it refuses WAIT ("), "{text}");
 }
 
+/// A key that nobody may replace or remove any more would stay.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_permission_is_tried_on_is_not_left_behind() {
+    let server = Redis::start().await;
+    let given = "ACL SETUSER onlyonce reset on >secret ~{onlyonce:* +@all -set -unlink";
+    assert_eq!(server.ask(given).await, "OK");
+    let (kind, text) = refused(options(&format!("redis://onlyonce:secret@{}", server.addr()))).await;
+    assert_eq!(kind, OpenErrorKind::Login);
+    assert!(text.contains("it refuses SET, UNLINK ("), "{text}");
+    assert_eq!(server.ask("KEYS *").await, "");
+}
+
 /// A server without `AUTH`, or what stands in its place, repeats what it was sent.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_that_the_server_repeats_is_in_no_error_and_no_log() {
