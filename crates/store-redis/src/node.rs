@@ -174,7 +174,8 @@ impl Replicas<'_> {
     /// A write that too few replicas have stands on the master all the same: nobody may build on it, and nobody may say
     /// that it is not there.
     async fn confirmed(self, link: &Up, values: &[Value]) -> Result<(), Failure> {
-        let mut said = Said::of(values);
+        // Without a touch nobody was asked, and what ends the answers is something else.
+        let mut said = if self.touches.is_empty() { Said::Nothing } else { Said::of(values) };
         let mut others = self.touches.iter().skip(1);
         while let (Said::Elsewhere, Some(touch)) = (&said, others.next()) {
             let mut pipeline = Pipeline::new();

@@ -2,7 +2,7 @@
 
 use onlyonce_ledger::{
     begin::{Look, Standing},
-    store::Store,
+    store::{ErrorKind, Store},
 };
 use onlyonce_store_redis::Options;
 use onlyonce_testbed::servers::{Cluster, Redis};
@@ -211,6 +211,33 @@ async fn what_is_written_to_a_slot_on_the_move_is_confirmed_by_the_replicas() {
     assert!(replace().await.unwrap());
 }
 
+/// Nothing can be written there that replicas could be waited for by: how many have it is not known, whatever else it answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_to_a_server_without_a_slot_of_the_ledger_is_confirmed_by_nobody() {
+    let mut cluster = Cluster::start().await;
+    let from = cluster.master_of(META).await;
+    let others: Vec<_> = cluster.masters().await.into_iter().filter(|node| *node != from).collect();
+    let (to, third) = (others[0], others[1]);
+    for shard in 0..=u8::MAX {
+        let tag = format!("{{onlyonce:{shard:02x}}}");
+        if cluster.master_of(&tag).await == to {
+            let migration = Migration::begin(&mut cluster, &tag, to, from).await;
+            migration.end(&mut cluster).await;
+            // Whoever is asked knows it.
+            migration.tell(&mut cluster, third).await;
+        }
+    }
+    let accepted = Options { accept_loss: true, ..options(&cluster.url()) };
+    let begun = begin_with(Options { min_replicas: 1, ..accepted }).await;
+    let stands = begun.store.identity().await.unwrap().unwrap();
+    let migration = Migration::begin(&mut cluster, META, from, to).await;
+    migration.take_keys(&mut cluster).await;
+    let replaced = begun.store.set_identity(Some(&stands), stands.clone()).await;
+    assert_eq!(replaced.unwrap_err().kind(), ErrorKind::Unknown);
+    migration.end(&mut cluster).await;
+    assert!(begun.store.set_identity(Some(&stands), stands.clone()).await.unwrap(), "it has a slot now");
+}
+
 /// A slot on its way from one master to another.
 struct Migration {
     slot: String,
@@ -250,8 +277,12 @@ impl Migration {
 
     async fn end(&self, cluster: &mut Cluster) {
         for node in [self.to, self.from] {
-            ok(cluster.node(node), &format!("CLUSTER SETSLOT {} NODE {}", self.slot, self.ids.1)).await;
+            self.tell(cluster, node).await;
         }
+    }
+
+    async fn tell(&self, cluster: &mut Cluster, node: usize) {
+        ok(cluster.node(node), &format!("CLUSTER SETSLOT {} NODE {}", self.slot, self.ids.1)).await;
     }
 }
 
