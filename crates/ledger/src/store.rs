@@ -169,7 +169,8 @@ pub trait Store: Send + Sync + 'static {
     /// Whether there is no row at all, open or not, readable or not.
     fn is_empty(&self) -> Reply<'_, bool>;
 
-    /// Removes up to `limit` rows that expired before `now`, each only if it is still the row that was read.
+    /// Removes up to `limit` rows that expired before `now`, each only if it is still the row that was read. Gives their number: as
+    /// much as `limit` where there may be more, also if others have removed some of them first.
     fn sweep(&self, now: Timestamp, limit: usize) -> Reply<'_, usize>;
 
     /// The identity row's bytes.
