@@ -228,6 +228,10 @@ impl Store for PostgresStore {
         match ids {
             // What a request asks for, with all others that are asked for meanwhile.
             [id] => {
+                let read = move |ids| {
+                    let rows = read(ids);
+                    async { Ok(rows.await?.into_iter().map(Ok).collect()) }
+                };
                 let row = self.look_ups.ask(&self.io, *id, read);
                 Box::pin(async { Ok(vec![row.await?]) })
             }

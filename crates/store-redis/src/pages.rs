@@ -37,6 +37,11 @@ pub(crate) struct Pages {
 
 /// The rows of these records.
 pub(crate) async fn heads(router: &Router, ids: &[RecordId]) -> Result<Vec<Option<Bytes>>, Failure> {
+    each_head(router, ids).await.into_iter().collect()
+}
+
+/// The same, where each is asked for by somebody else.
+pub(crate) async fn each_head(router: &Router, ids: &[RecordId]) -> Vec<Result<Option<Bytes>, Failure>> {
     let answers = router.reads(ids.iter().map(|id| Request::Row(*id)).collect()).await;
     answers.into_iter().map(|answer| reply::bytes(answer?)).collect()
 }

@@ -144,18 +144,24 @@ impl Store for RedisStore {
 
     fn heads<'a>(&'a self, ids: &'a [RecordId]) -> Reply<'a, Vec<Option<Bytes>>> {
         let router = Arc::clone(&self.router);
-        let read = move |ids: Vec<RecordId>| {
-            let router = Arc::clone(&router);
-            async move { Ok(pages::heads(&router, &ids).await?) }
-        };
         match ids {
             // What a request asks for, with all others that are asked for meanwhile; but not of several servers, where one
             // that is slow would keep those waiting who ask the others.
             [id] if !self.router.topology.is_cluster() => {
+                let read = move |ids: Vec<RecordId>| {
+                    let router = Arc::clone(&router);
+                    async move {
+                        let rows = pages::each_head(&router, &ids).await;
+                        Ok(rows.into_iter().map(|row| Ok(row?)).collect())
+                    }
+                };
                 let row = self.look_ups.ask(&self.io, *id, read);
                 Box::pin(async { Ok(vec![row.await?]) })
             }
-            _ => self.io.run(read(ids.to_vec())),
+            _ => {
+                let ids = ids.to_vec();
+                self.io.run(async move { Ok(pages::heads(&router, &ids).await?) })
+            }
         }
     }
 

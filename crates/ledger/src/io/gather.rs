@@ -25,7 +25,8 @@ pub const IDS_MAX: usize = 512;
 /// Most that wait. Who has gone is forgotten before anybody is turned away.
 pub const QUEUE_MAX: usize = 32_768;
 
-type Answer = Result<Option<Bytes>, Error>;
+/// What somebody is told of his row.
+pub type Answer = Result<Option<Bytes>, Error>;
 
 /// Those who ask for rows of one store.
 #[derive(Debug, Default)]
@@ -50,14 +51,14 @@ struct Turn {
 }
 
 impl Gather {
-    /// The row of a record, by `read`, which gives the rows of many in their order.
+    /// The row of a record, by `read`, which answers for many in their order: one row that cannot be read is nothing to the others.
     ///
     /// # Errors
-    /// Those of `read`, of which each who was read for is told; and [`Error::full`] if too many wait.
+    /// That of the row; those of `read`, of which each who was read for is told; and [`Error::full`] if too many wait.
     pub fn ask<F, R>(self: &Arc<Self>, io: &Io, id: RecordId, read: F) -> Reply<'static, Option<Bytes>>
     where
         F: Fn(Vec<RecordId>) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<Vec<Option<Bytes>>, Error>> + Send + 'static,
+        R: Future<Output = Result<Vec<Answer>, Error>> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
         let begins = match self.enter(Pending { id, answer }) {
@@ -98,7 +99,7 @@ impl Turn {
     async fn read_all<F, R>(mut self, read: F) -> Result<(), Error>
     where
         F: Fn(Vec<RecordId>) -> R,
-        R: Future<Output = Result<Vec<Option<Bytes>>, Error>>,
+        R: Future<Output = Result<Vec<Answer>, Error>>,
     {
         while let Some(part) = self.next() {
             let ids = part.iter().map(|pending| pending.id).collect();
@@ -136,13 +137,13 @@ impl Drop for Turn {
     }
 }
 
-fn tell(part: Vec<Pending>, rows: Result<Vec<Option<Bytes>>, Error>) {
-    match rows {
-        Ok(rows) => {
-            debug_assert_eq!(rows.len(), part.len(), "a store answers for every record");
-            for (pending, row) in part.into_iter().zip(rows) {
+fn tell(part: Vec<Pending>, answers: Result<Vec<Answer>, Error>) {
+    match answers {
+        Ok(answers) => {
+            debug_assert_eq!(answers.len(), part.len(), "a store answers for every record");
+            for (pending, answer) in part.into_iter().zip(answers) {
                 // He may have gone.
-                let _ = pending.answer.send(Ok(row));
+                let _ = pending.answer.send(answer);
             }
         }
         Err(error) => {

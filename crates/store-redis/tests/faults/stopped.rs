@@ -17,6 +17,21 @@ use crate::{
 
 const LEASE: Duration = Duration::from_secs(2);
 
+/// Those who wait are read for together. Somebody has written another kind of key where one of the rows should be.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_cannot_be_read_fails_who_asks_for_it_and_nobody_else() {
+    let server = Redis::start().await;
+    let begun = begin(&server.url()).await;
+    assert_eq!(server.ask(&format!("LPUSH {{onlyonce:08}}r:08{} other", "00".repeat(15))).await, "1");
+    server.sigstop().await;
+    let ids: Vec<_> = (0..16).map(|key| request(key).id).collect();
+    let asked: Vec<_> = ids.iter().map(|id| begun.store.heads(std::slice::from_ref(id))).collect();
+    server.sigcont();
+    for (number, asked) in asked.into_iter().enumerate() {
+        assert_eq!(asked.await.is_err(), number == 8, "row {number}");
+    }
+}
+
 /// Whoever had begun ends and is on record; whoever had not does not begin.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_stands_still_for_longer_than_a_lease_makes_nothing_run_twice() {

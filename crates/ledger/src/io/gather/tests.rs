@@ -19,9 +19,7 @@ fn held() -> (Held, mpsc::UnboundedReceiver<Vec<RecordId>>) {
 }
 
 impl Held {
-    fn read(
-        &self,
-    ) -> impl Fn(Vec<RecordId>) -> Reply<'static, Vec<Option<Bytes>>> + Send + Sync + 'static + use<> {
+    fn read(&self) -> impl Fn(Vec<RecordId>) -> Reply<'static, Vec<Answer>> + Send + Sync + 'static + use<> {
         let this = self.clone();
         move |ids| {
             let this = this.clone();
@@ -33,7 +31,7 @@ impl Held {
                 if ids.contains(&id(99)) {
                     return Err(Error::full("out of connections"));
                 }
-                Ok(ids.iter().map(|id| Some(Bytes::copy_from_slice(&id.0[..1]))).collect())
+                Ok(ids.iter().map(|id| Ok(Some(Bytes::copy_from_slice(&id.0[..1])))).collect())
             })
         }
     }
