@@ -8,7 +8,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use onlyonce_ledger::store::ErrorKind;
+use onlyonce_ledger::{clock::RemoteClock, store::ErrorKind};
 
 use crate::{
     error::Failure,
@@ -114,6 +114,33 @@ impl Router {
     /// Changes things, each on its own, and gives the answers in their order.
     pub(crate) async fn writes(&self, requests: Vec<Request>) -> Vec<Answer> {
         self.send(requests, true).await
+    }
+
+    /// Asks for the ledger's time: whoever has the ledger's own row keeps it.
+    pub(crate) async fn hear_time(&self) -> Result<(), Failure> {
+        match self.ask_keeper().await {
+            Ok(()) => Ok(()),
+            Err(_) => {
+                // On the way to the row it is found out who has it now.
+                self.read(Request::Meta).await?;
+                self.ask_keeper().await
+            }
+        }
+    }
+
+    /// Asks the keeper of the time for both, so that one who has the row no more is not believed.
+    async fn ask_keeper(&self) -> Result<(), Failure> {
+        let keeper = self.topology.owner(self.keys.meta_slot());
+        let keeper = keeper.ok_or_else(|| Failure::not_sent("no server has its slot"))?;
+        let asked = RemoteClock::ask();
+        let ask = Ask { cmd: Request::Meta.cmd(&self.keys), asking: false };
+        match one(keeper.send(vec![ask], Lane::Reads, Some(&self.clock)).await) {
+            // The row has gone ahead, and its slot is still here.
+            Err(failure) if failure.code() == Some("ASK") => {}
+            answer => drop(answer?),
+        }
+        let heard = self.clock.get().is_some_and(|clock| clock.has_answered_since(asked));
+        heard.then_some(()).ok_or_else(|| Failure::unknown("the server that keeps the time has not told it"))
     }
 
     /// The ledger's clock, if it goes by that server.

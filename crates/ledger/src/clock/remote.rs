@@ -114,6 +114,11 @@ impl RemoteClock {
         self.known().confirmed.elapsed()
     }
 
+    /// Whether a question has been answered that was sent since then.
+    pub fn has_answered_since(&self, asked: Asked) -> bool {
+        self.known().asked >= asked.0
+    }
+
     fn now_at(&self, at: Boot) -> Timestamp {
         timestamp(self.known().moved_to(at).earliest)
     }

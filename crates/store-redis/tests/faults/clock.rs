@@ -1,6 +1,7 @@
 //! The server's clock is set while gateways use it, or between their starts.
 //!
-//! What stands before the server here changes what it says of its time, and nothing else: no test may set a machine's clock.
+//! What stands before the server here changes what it says of its time, and where it sends those who ask for the ledger's
+//! own row, and nothing else: no test may set a machine's clock.
 //!
 //! Whether a gateway that was there before has already heard of a step when it is asked is luck, since it asks every two
 //! seconds; what is asserted holds in both cases. `onlyonce-ledger`'s own tests make each of them certain.
@@ -8,7 +9,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
@@ -28,7 +29,7 @@ use tokio::{
     },
 };
 
-use crate::begun::{Begun, CREATED, begin, request};
+use crate::begun::{Begun, CREATED, begin, request, until};
 
 const MINUTE: i64 = 60;
 const DAY: i64 = 24 * 3600;
@@ -37,11 +38,16 @@ const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 const TIME: &[u8] = b"*2\r\n$10\r\n";
 const DIGITS: usize = 10;
 
+/// The question for the ledger's own row.
+const META: &[u8] = b"*4\r\n$5\r\nHMGET\r\n$15\r\n{onlyonce:meta}\r\n$8\r\nidentity\r\n$6\r\nlayout\r\n";
+
 /// A server whose clock can be set.
 struct Clock {
     address: SocketAddr,
     /// By so many seconds.
     set: Arc<AtomicI64>,
+    /// Who has the ledger's own row now.
+    moved: Arc<OnceLock<SocketAddr>>,
     server: Redis,
 }
 
@@ -51,17 +57,18 @@ impl Clock {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, behind) = (listener.local_addr().unwrap(), server.addr());
         let set = Arc::<AtomicI64>::default();
-        let by = Arc::clone(&set);
+        let moved = Arc::<OnceLock<_>>::default();
+        let (by, to) = (Arc::clone(&set), Arc::clone(&moved));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 // A server that is gone takes the connection along.
                 let Ok(server) = TcpStream::connect(behind).await else { continue };
-                let ((mut asked, told), (answered, mut asks)) = (client.into_split(), server.into_split());
-                tokio::spawn(async move { tokio::io::copy(&mut asked, &mut asks).await });
+                let ((asked, told), (answered, asks)) = (client.into_split(), server.into_split());
+                tokio::spawn(questions(asked, asks, Arc::clone(&to)));
                 tokio::spawn(answers(answered, told, Arc::clone(&by)));
             }
         });
-        Self { address, set, server }
+        Self { address, set, moved, server }
     }
 
     fn is_set(&self, by: i64) {
@@ -70,6 +77,22 @@ impl Clock {
 
     async fn gateway(&self) -> Begun {
         begin(&format!("redis://{}", self.address)).await
+    }
+}
+
+async fn questions(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, moved: Arc<OnceLock<SocketAddr>>) {
+    let mut bytes = vec![0; 64 * 1024];
+    while let Ok(read @ 1..) = from.read(&mut bytes).await {
+        let mut part = bytes.get(..read).unwrap().to_vec();
+        let asks = part.windows(META.len()).position(|bytes| bytes == META);
+        if let (Some(at), Some(moved)) = (asks, moved.get()) {
+            let answer = format!("return redis.error_reply('MOVED 1 {moved}')");
+            let asks = format!("*3\r\n$4\r\nEVAL\r\n${}\r\n{answer}\r\n$1\r\n0\r\n", answer.len());
+            part.splice(at..at + META.len(), asks.into_bytes());
+        }
+        if to.write_all(&part).await.is_err() {
+            return;
+        }
     }
 }
 
@@ -174,4 +197,21 @@ async fn the_time_is_heard_from_the_server_and_from_nobody_else() {
     let heard = begun.store.hear_time().await;
     clock.server.sigcont();
     assert!(heard.is_err(), "it stands still, and nobody knows its time");
+    until("it is heard again", async || begun.store.hear_time().await.is_ok()).await;
+    assert_eq!(clock.server.ask("ACL SETUSER default -time").await, "OK");
+    assert!(begun.store.identity().await.is_ok(), "it answers");
+    assert!(begun.store.hear_time().await.is_err(), "and does not tell its time");
+}
+
+/// Whoever has the ledger's own row keeps its time; who had it before may have another.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_is_not_heard_from_a_server_that_keeps_it_no_more() {
+    use onlyonce_ledger::store::Store;
+
+    let clock = Clock::start().await;
+    let begun = clock.gateway().await;
+    begun.store.hear_time().await.unwrap();
+    clock.moved.set(clock.server.addr()).unwrap();
+    assert!(begun.store.identity().await.is_ok(), "it is asked where it is now");
+    assert!(begun.store.hear_time().await.is_err(), "only the one before has told its time");
 }
