@@ -73,7 +73,8 @@ pub(super) async fn close(
     all_have_seen_it(&**store, tell).await;
     loop {
         let Left { running, listening } = end_what_is_left_behind(&**store).await?;
-        if running == 0 && (listening.is_none() || listeners == Listeners::Gone) {
+        let listening = listening.filter(|_| listeners == Listeners::MayBe);
+        if running == 0 && listening.is_none() {
             return Ok(());
         }
         tell(Progress { step: Step::Ending { running, listening }, ..Progress::default() });
@@ -158,10 +159,11 @@ pub(super) async fn set(
             return Ok(parts.closed);
         }
     }
-    Err(Error::new(
-        ErrorKind::Store,
-        "others change the ledger's identity all the time; it can be done again",
-    ))
+    Err(contended())
+}
+
+pub(super) fn contended() -> Error {
+    Error::new(ErrorKind::Store, "others change the ledger's identity all the time; it can be done again")
 }
 
 pub(super) fn no_ledger() -> Error {

@@ -94,7 +94,8 @@ async fn import_from(
 ) -> Result<Summary, Error> {
     let mut reader = Reader::begin(input)?;
     let (at, identity) = reader.ledger()?;
-    let begun = begin(store, &Parts::read(&identity)?, at, if_open, tell).await?;
+    let given = Parts::read(&identity)?;
+    let begun = begin(store, &given, at, if_open, tell).await?;
     let mut import = Import { store, batch: Vec::new(), bytes: 0, summary: Summary::default() };
     let mut audit = Vec::new();
     while let Some(frame) = reader.content()? {
@@ -110,19 +111,20 @@ async fn import_from(
     }
     import.write().await?;
     let Counts { results, audit: entries, .. } = reader.counts();
-    let summary = Summary { results, audit: entries, secret: begun.secret, ..import.summary };
     note(store, audit).await?;
-    end(store, begun.closed).await?;
-    Ok(summary)
+    let secret = end(store, &given, &begun).await?;
+    Ok(Summary { results, audit: entries, secret, ..import.summary })
 }
 
 /// An import under way.
 struct Begun {
     closed: Closed,
-    secret: Wrapped,
+    /// The identity row that was there before.
+    before: Option<Bytes>,
 }
 
-/// Makes sure that the store is for this ledger, and closes it.
+/// Makes sure that the store is for this ledger, and closes it. Under which secret it opens does not change yet: it may be given
+/// up.
 async fn begin(
     store: &dyn Store,
     given: &Parts<'_>,
@@ -147,37 +149,45 @@ async fn begin(
         let closed = Closed::Importing { since: store.now(), file, was_open };
         let parts = standing.map_or(*given, |standing| {
             let restored = standing.forgotten_before.max(given.forgotten_before);
-            standing.or_wrapped_later(*given).restored(restored)
+            standing.restored(restored)
         });
         if store.set_identity(row.as_deref(), parts.with(Some(closed))).await? {
             if takes_claims {
                 close::all_have_seen_it(store, tell).await;
             }
-            let secret = match standing {
-                Some(standing) if standing.is_wrapped_as(given) => Wrapped::Alike,
-                Some(standing) if standing.is_wrapped_as(&parts) => Wrapped::AsBefore,
-                Some(_) => Wrapped::AsInFile,
-                None => Wrapped::Alike,
-            };
-            return Ok(Begun { closed, secret });
+            return Ok(Begun { closed, before: row.clone() });
         }
     }
-    Err(Error::new(
-        ErrorKind::Store,
-        "others change the ledger's identity all the time; it can be done again",
-    ))
+    Err(close::contended())
 }
 
-/// An open ledger is as it should be: who opened it has lost the answer.
-async fn end(store: &dyn Store, begun: Closed) -> Result<(), Error> {
-    let opened = close::set(store, |closed| match closed {
-        Some(closed) if closed != begun => Err(Error::new(
-            ErrorKind::Ledger,
-            "another import into it has begun meanwhile, or an export: this one is all there, and does not open it",
-        )),
-        Some(_) | None => Ok(None),
-    });
-    opened.await.map(|_| ())
+/// Opens it, with the secret that it got last; says with which.
+async fn end(store: &dyn Store, given: &Parts<'_>, begun: &Begun) -> Result<Wrapped, Error> {
+    for _ in 0..close::TRIES {
+        let row = store.identity().await?.ok_or_else(close::no_ledger)?;
+        let standing = Parts::read(&row)?;
+        let parts = match standing.closed {
+            // Open, it is as it should be: who opened it has lost the answer.
+            None => standing,
+            Some(closed) if closed == begun.closed => standing.or_wrapped_later(*given),
+            Some(_) => {
+                return Err(Error::new(
+                    ErrorKind::Ledger,
+                    "another import into it has begun meanwhile, or an export: this one is all there, and does not open it",
+                ));
+            }
+        };
+        if standing.closed.is_none() || store.set_identity(Some(&row), parts.with(None)).await? {
+            let before = begun.before.as_deref().map(Parts::read).transpose()?;
+            return Ok(match before {
+                None => Wrapped::Alike,
+                Some(before) if before.is_wrapped_as(given) => Wrapped::Alike,
+                Some(_) if parts.is_wrapped_as(given) => Wrapped::AsInFile,
+                Some(_) => Wrapped::AsBefore,
+            });
+        }
+    }
+    Err(close::contended())
 }
 
 async fn check_empty(store: &dyn Store) -> Result<(), Error> {

@@ -1,10 +1,11 @@
 //! Which of two records of one key is the later one.
 //!
 //! Fences are compared within one operation: a key that begins anew begins with the first fence again. Of two operations, told
-//! apart by when they were first claimed, the later one counts.
+//! apart by when they were first claimed, the later one counts. A fence goes up from what is released or unknown alone: a known
+//! outcome under a lower one is no earlier state of the higher.
 //!
-//! Invariant: nothing is written over that was claimed later, and no known outcome by an open record of the same attempt. In
-//! doubt what stands is kept, and people are told.
+//! Invariant: nothing is written over that was claimed later, unless it did nothing; and no known outcome by an open record of
+//! the same operation. In doubt what stands is kept, and people are told.
 
 use std::cmp::Ordering;
 
@@ -24,7 +25,7 @@ pub(super) struct Merged {
     pub(super) contradiction: bool,
 }
 
-/// What is known of two operations of one key.
+/// What is known of two operations of one key, or two fences of one.
 enum Between {
     /// The earlier one had ended when the later one began, or did nothing.
     Succession,
@@ -42,9 +43,14 @@ pub(super) fn judge(standing: Option<&Record>, moved: Option<&Record>, now: Time
     let (Some(standing), Some(moved)) = (standing, moved) else { return kept };
     let over = Merged { over: Some(standing.version), contradiction: false };
     let has_expired = |record: &Record| record.at(now).is_none();
-    match standing.first_claim_at.cmp(&moved.first_claim_at) {
-        _ if has_expired(moved) => kept,
-        Ordering::Less | Ordering::Equal if has_expired(standing) => over,
+    let operations = standing.first_claim_at.cmp(&moved.first_claim_at);
+    if has_expired(moved) {
+        return kept;
+    }
+    if operations.is_le() && has_expired(standing) {
+        return over;
+    }
+    match operations.then(standing.fence.cmp(&moved.fence)) {
         Ordering::Less => match between(standing, moved) {
             Between::Succession => over,
             Between::LaterDidNothing => kept,
@@ -56,13 +62,20 @@ pub(super) fn judge(standing: Option<&Record>, moved: Option<&Record>, now: Time
             Between::LaterDidNothing => over,
             Between::Perhaps | Between::Both => Merged { contradiction: true, ..kept },
         },
-        Ordering::Equal => within_one(standing, moved),
+        Ordering::Equal => within_one_fence(standing, moved),
     }
 }
 
+/// Of two operations, or of two fences of one.
 fn between(earlier: &Record, later: &Record) -> Between {
+    let is_one = earlier.first_claim_at == later.first_claim_at;
     let released = earlier.claimed_at.plus(earlier.policy.keep_released());
-    if is_released(earlier) || earlier.at(later.first_claim_at).is_none() {
+    // Whoever claimed it anew saw it released, or within one operation unknown; what had ended is claimed by nobody.
+    let made_way = match is_one {
+        true => earlier.is_open(),
+        false => earlier.at(later.first_claim_at).is_none(),
+    };
+    if is_released(earlier) || made_way {
         Between::Succession
     } else if is_released(later) {
         Between::LaterDidNothing
@@ -73,25 +86,19 @@ fn between(earlier: &Record, later: &Record) -> Between {
     }
 }
 
-/// Two records of one operation.
-fn within_one(standing: &Record, moved: &Record) -> Merged {
+/// Two records of one operation under one fence.
+fn within_one_fence(standing: &Record, moved: &Record) -> Merged {
     let kept = Merged { over: None, contradiction: false };
     let over = Merged { over: Some(standing.version), contradiction: false };
-    match standing.fence.cmp(&moved.fence) {
-        Ordering::Less => over,
-        Ordering::Greater => kept,
-        Ordering::Equal if standing.version.attempt != moved.version.attempt => {
-            match (is_released(standing), is_released(moved)) {
-                (_, true) => kept,
-                (true, false) => over,
-                (false, false) => Merged { contradiction: true, ..kept },
-            }
-        }
-        Ordering::Equal => {
-            let order = |record: &Record| (!record.is_open(), record.version.revision);
-            if order(standing) < order(moved) { over } else { kept }
-        }
+    if standing.version.attempt != moved.version.attempt {
+        return match (is_released(standing), is_released(moved)) {
+            (_, true) => kept,
+            (true, false) => over,
+            (false, false) => Merged { contradiction: true, ..kept },
+        };
     }
+    let order = |record: &Record| (!record.is_open(), record.version.revision);
+    if order(standing) < order(moved) { over } else { kept }
 }
 
 fn is_released(record: &Record) -> bool {

@@ -207,6 +207,29 @@ async fn an_old_export_writes_over_no_operation_that_began_since() {
     assert_eq!(replayed(&begun.standing(&request(1)).await), b"paid");
 }
 
+/// A trial had run it again while the ledger heard the answer: the import put an unknown in the place of what was known, and said
+/// nothing.
+#[tokio::test(start_paused = true)]
+async fn no_known_outcome_gives_way_to_an_unknown_of_a_higher_fence() {
+    let begun = begin().await;
+    let given_up = begun.run(&rerunnable(1)).await;
+    given_up.lose_track(LOST).await.unwrap();
+    let (file, _) = exported(&begun, Export::Copy).await;
+    let store = Arc::<Faulty>::default();
+    imported_into(&file, store.store()).await.unwrap();
+    let (ledger, _) = begun::open(&store, Options::default()).await;
+    let trial = Begun { ledger, store };
+    trial.store.advance(Duration::from_secs(121));
+    trial.run(&rerunnable(1)).await.lose_track(LOST).await.unwrap();
+    assert_eq!(trial.state(&rerunnable(1)).await, "unknown, fence 2");
+    given_up.complete(CREATED, result("paid late")).await.unwrap();
+
+    let (file, _) = exported(&trial, Export::Copy).await;
+    let summary = imported_into(&file, begun.store.store()).await.unwrap();
+    assert_eq!((summary.kept, summary.contradictions), (1, 1), "people are told");
+    assert_eq!(replayed(&begun.standing(&rerunnable(1)).await), b"paid late");
+}
+
 /// Who imported an old export into a ledger that had another secret since could not open it any more.
 #[tokio::test(start_paused = true)]
 async fn after_an_import_a_ledger_opens_with_the_secret_that_it_got_last() {
@@ -252,4 +275,35 @@ async fn what_was_unknown_counts_settle_after_anew_where_it_is_imported() {
     there.store.advance(Duration::from_secs(121));
     there.execute(&rerunnable(1), "paid").await;
     assert_eq!(there.state(&request(1)).await, "completed, fence 2");
+}
+
+/// It was taken over when the import began: gateways that ran went on, and whichever was started anew did not open the ledger.
+#[tokio::test(start_paused = true)]
+async fn an_import_that_is_given_up_leaves_the_ledger_under_its_own_secret() {
+    let [first, second] = [7, 8].map(|byte| Secret::new([byte; 32]).unwrap());
+    let begun = begin().await;
+    begun.execute(&request(1), "paid").await;
+    let (file, _) = exported(&begun, Export::Copy).await;
+    let there = Arc::<MemoryStore>::default() as Arc<dyn Store>;
+    imported_into(&file, Arc::clone(&there)).await.unwrap();
+    identity::rewrap(&*there, &first, &second).await.unwrap();
+    let mut file = Vec::new();
+    export(there, Export::Move, &mut file, &mut |_| {}).await.unwrap();
+
+    let source = begun.store.store();
+    let opens = async |secret: &Secret| {
+        let options = Options { must_exist: true, ..Options::default() };
+        Ledger::open(Arc::clone(&source), secret, options).await.is_ok()
+    };
+    let break_off = async || {
+        let mut failing = Failing { file: Cursor::new(&file), again: false };
+        import(Arc::clone(&source), Input::File(&mut failing), &mut |_| {}).await.unwrap_err();
+    };
+    break_off().await;
+    reopen(&*source).await.unwrap();
+    assert!(opens(&first).await && !opens(&second).await);
+    // Run again after it was broken off, it says what has changed since.
+    break_off().await;
+    assert_eq!(imported_into(&file, Arc::clone(&source)).await.unwrap().secret, Wrapped::AsInFile);
+    assert!(opens(&second).await && !opens(&first).await);
 }

@@ -40,13 +40,13 @@ pub(crate) async fn exported(begun: &Begun, how: Export) -> (Vec<u8>, Summary) {
 }
 
 /// And what it is about.
-fn exporting(begun: &Begun) -> (JoinHandle<File>, Arc<Mutex<Step>>) {
+fn exporting(begun: &Begun, how: Export) -> (JoinHandle<File>, Arc<Mutex<Step>>) {
     let (store, step) = (begun.store.store(), Arc::<Mutex<Step>>::default());
     let told = Arc::clone(&step);
     let export = tokio::spawn(async move {
         let mut file = Vec::new();
         let mut tell = |progress: Progress| *told.lock().unwrap() = progress.step;
-        let summary = export(store, Export::Move, &mut file, &mut tell).await?;
+        let summary = export(store, how, &mut file, &mut tell).await?;
         Ok((file, summary))
     });
     (export, step)
@@ -89,7 +89,7 @@ async fn a_ledger_that_is_moved_takes_no_claims_and_what_runs_is_in_the_copy() {
     let (one, two) = begin_two().await;
     one.execute(&request(1), "paid").await;
     let running = two.run(&request(2)).await;
-    let (export, waits_for) = exporting(&one);
+    let (export, waits_for) = exporting(&one, Export::Move);
     passes(SEEN).await;
     for begun in [&one, &two] {
         let refused = claim(begun, &request(3)).await.unwrap_err();
@@ -127,7 +127,7 @@ async fn that_a_ledger_was_restored_moves_with_it() {
 #[tokio::test(start_paused = true)]
 async fn what_is_claimed_by_who_does_not_know_yet_is_in_the_copy() {
     let (one, two) = begin_two().await;
-    let (export, _) = exporting(&one);
+    let (export, _) = exporting(&one, Export::Move);
     settled().await;
     assert!(two.ledger.closed().is_none());
     let running = two.run(&request(1)).await;
@@ -143,7 +143,7 @@ async fn what_is_claimed_by_who_does_not_know_yet_is_in_the_copy() {
 async fn a_lease_that_has_passed_is_lapsed_before_the_copy_and_got_back_by_nobody() {
     let (one, two) = begin_two().await;
     let asleep = one.claim(&request(1)).await;
-    let (export, waits_for) = exporting(&two);
+    let (export, waits_for) = exporting(&two, Export::Move);
     passes(SEEN).await;
     assert_eq!(*waits_for.lock().unwrap(), ONE_RUNS);
     one.store.advance(Duration::from_secs(61));
@@ -186,7 +186,7 @@ async fn a_claim_in_doubt_is_not_made_anew_in_a_ledger_that_is_closed() {
     let (one, two) = begin_two().await;
     one.store.keep_failing(Write::Claim, Fault::Ghost);
     one.lead(&request(1)).await.claim().await.unwrap_err();
-    let (export, _) = exporting(&two);
+    let (export, _) = exporting(&two, Export::Move);
     passes(Duration::from_secs(5)).await;
     one.store.heal();
     export.await.unwrap().unwrap();
@@ -273,7 +273,7 @@ async fn an_answer_that_may_come_late_is_waited_for() {
     let late = one.run(&request(1)).await;
     late.lose_track(Unknown { listening, ..LOST }).await.unwrap();
     let until = one.ledger.now().plus(listening);
-    let (export, waits_for) = exporting(&two);
+    let (export, waits_for) = exporting(&two, Export::Move);
     passes(SEEN).await;
     let expected = Step::Ending { running: 0, listening: Some((1, until)) };
     assert_eq!((export.is_finished(), *waits_for.lock().unwrap()), (false, expected));
@@ -289,7 +289,12 @@ async fn nobody_is_waited_for_who_cannot_hear_an_answer() {
         let given_up = one.run(&request(key)).await;
         given_up.lose_track(Unknown { listening: Duration::from_secs(120), ..LOST }).await.unwrap();
     }
-    let (file, _) = exported(&two, Export::MoveStopped).await;
+    let runs = one.run(&request(3)).await;
+    let (export, waits_for) = exporting(&two, Export::MoveStopped);
+    passes(SEEN).await;
+    assert_eq!((export.is_finished(), *waits_for.lock().unwrap()), (false, ONE_RUNS), "and for nobody else");
+    runs.complete(CREATED, result("paid")).await.unwrap();
+    let (file, _) = export.await.unwrap().unwrap();
     assert_eq!(refused(moved(&file).await.standing(&request(1)).await), Refusal::Unknown);
     // Its time is over.
     one.store.advance(Duration::from_secs(121));

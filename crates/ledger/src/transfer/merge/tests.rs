@@ -86,9 +86,15 @@ fn within_one_operation_the_later_record_stays_and_in_doubt_the_one_that_stands(
     use Then::{Keeps, KeepsAndTells, Over};
 
     for (what, standing, moved, expected) in [
-        ("a higher fence stands", (1, 2, 4, Unknown), (2, 1, 9, Completed), Keeps),
-        ("also a released one", (1, 2, 4, Released), (2, 1, 9, Completed), Keeps),
-        ("a higher fence comes", (1, 1, 9, Completed), (2, 2, 4, Unknown), Over),
+        ("a higher fence stands", (1, 2, 4, Completed), (2, 1, 9, Unknown), Keeps),
+        ("also a released one", (1, 2, 4, Released), (2, 1, 9, Unknown), Keeps),
+        ("a higher fence comes", (1, 1, 9, Unknown), (2, 2, 4, Unknown), Over),
+        ("after a released one", (1, 1, 9, Released), (2, 2, 4, Completed), Over),
+        ("one is known, and a higher fence comes", (1, 1, 9, Completed), (2, 2, 4, Unknown), KeepsAndTells),
+        ("also one that is known", (1, 1, 9, Completed), (2, 2, 4, Completed), KeepsAndTells),
+        ("a higher fence stands, and one is known", (1, 2, 4, Unknown), (2, 1, 9, Completed), KeepsAndTells),
+        ("a higher fence that did nothing comes", (1, 1, 9, Completed), (2, 2, 4, Released), Keeps),
+        ("a higher fence that did nothing stands", (1, 2, 4, Released), (2, 1, 9, Completed), Over),
         ("the same comes again", (1, 1, 3, Completed), (1, 1, 3, Completed), Keeps),
         ("it has completed since it was copied", (1, 1, 2, Unknown), (1, 1, 2, Completed), Over),
         ("it was settled since", (1, 1, 3, Unknown), (1, 1, 3, Released), Over),
