@@ -3,6 +3,8 @@
 //! Everything is decided by the crates below; here it is asked, confirmed, and told what to do next. Data goes to stdout,
 //! the rest to stderr.
 
+mod consent;
+mod contents;
 mod export;
 mod failure;
 mod import;

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufRead, BufWriter, IsTerminal, Write},
+    io::{self, BufWriter, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
@@ -10,7 +10,12 @@ use std::{
 use clap::Args;
 use onlyonce_backends::{Export, Place, Summary};
 
-use super::{Failure, SECRET, Which, progress::Bar};
+use super::{
+    Failure, SECRET, Which,
+    consent::{self, Question},
+    contents::{contents, were},
+    progress::Bar,
+};
 use crate::exit::tell;
 
 #[derive(Args)]
@@ -39,7 +44,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
         (false, false) => Export::Move,
     };
     if how != Export::Copy && !arguments.yes {
-        confirm(&place)?;
+        consent(&place)?;
     }
     let summary = match arguments.file.as_path() {
         dash if dash == Path::new("-") => write(&place, how, &mut io::stdout()).await?,
@@ -71,39 +76,21 @@ async fn write(place: &Place, how: Export, out: &mut (dyn Write + Send)) -> Resu
     Ok(summary)
 }
 
-fn confirm(place: &Place) -> Result<(), Failure> {
-    let stdin = io::stdin();
-    if !stdin.is_terminal() {
-        return Err(Failure::usage(format!(
-            "this closes {place} to new keys, and there is no terminal to ask on\n\nhint: if that is meant: --yes; to leave it \
-             open: --copy"
-        )));
-    }
-    match agreed(place, &mut stdin.lock(), &mut io::stderr())? {
-        true => Ok(()),
-        false => Err(Failure::new("nothing was done")),
-    }
-}
-
-fn agreed(place: &Place, ask: &mut dyn BufRead, err: &mut dyn Write) -> io::Result<bool> {
-    write!(
-        err,
-        "From now on {place} takes no new keys: they get 503, until gateways use what is imported from this file. What has \
-         ended is still replayed. Go on? [y/N] "
-    )?;
-    err.flush()?;
-    let mut typed = String::new();
-    ask.read_line(&mut typed)?;
-    Ok(matches!(typed.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+fn consent(place: &Place) -> Result<(), Failure> {
+    consent::obtain(&Question {
+        does: &format!("closes {place} to new keys"),
+        asks: &format!(
+            "From now on {place} takes no new keys: they get 503, until gateways use what is imported from this file. What has \
+             ended is still replayed."
+        ),
+        hint: "; to leave it open: --copy",
+    })
 }
 
 fn told(place: &Place, how: Export, file: &Path, summary: &Summary) -> String {
-    let Summary { records, results, audit, damaged, .. } = summary;
-    let mut told = format!(
-        "{place}: {records} records, {results} results and {audit} entries of the audit were written"
-    );
-    if *damaged > 0 {
-        told += &format!("; {damaged} of the records cannot be read, and are moved as they are");
+    let mut told = format!("{place}: {} were written", contents(summary));
+    if summary.damaged > 0 {
+        told += &format!("; {} not readable, and moved all the same", were(summary.damaged));
     }
     told += &match how {
         Export::Move | Export::MoveStopped => format!(
@@ -122,19 +109,4 @@ fn told(place: &Place, how: Export, file: &Path, summary: &Summary) -> String {
         );
     }
     told
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_yes_closes_a_ledger() {
-        let place = "embedded:x".parse().unwrap();
-        let answers = |typed: &str| agreed(&place, &mut typed.as_bytes(), &mut Vec::new()).unwrap();
-        assert!(answers("y\n") && answers("YES\n"));
-        for typed in ["", "\n", "n\n", "yo\n"] {
-            assert!(!answers(typed), "{typed:?}");
-        }
-    }
 }

@@ -9,7 +9,11 @@ use std::{
 use clap::Args;
 use onlyonce_backends::{Input, Place, Summary, Wrapped};
 
-use super::{Failure, SECRET, Which, progress::Bar};
+use super::{
+    Failure, SECRET, Which,
+    contents::{contents, were},
+    progress::Bar,
+};
 use crate::exit::tell;
 
 #[derive(Args)]
@@ -41,8 +45,9 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     match summary.contradictions {
         0 => Ok(()),
         keys => Err(Failure::new(format!(
-            "of {keys} keys, {place} and the file tell of two attempts, and not that one had ended before the other began: what \
-             they stand for may have been done twice. The log above names the operations"
+            "of {keys} key{}, {place} and the file tell of two attempts, and not that one had ended before the other began: what \
+             they stand for may have been done twice. The log above names the operations",
+            if keys == 1 { "" } else { "s" }
         ))),
     }
 }
@@ -53,19 +58,15 @@ async fn read(place: &Place, input: Input<'_>, bytes: Option<u64>) -> Result<Sum
 }
 
 fn told(place: &Place, summary: &Summary) -> String {
-    let Summary { records, results, audit, damaged, became_unknown, kept, .. } = summary;
-    let mut told =
-        format!("{place}: {records} records, {results} results and {audit} entries of the audit were read");
+    let Summary { damaged, became_unknown, kept, .. } = *summary;
+    let mut told = format!("{place}: {} were read", contents(summary));
     for (count, what) in [
-        (kept, "were there already, as late or later"),
-        (
-            became_unknown,
-            "were in progress, and are unknown now: `onlyonce keys list --state unknown` shows them",
-        ),
-        (damaged, "cannot be read, and are refused as before"),
+        (kept, "there already, as late or later"),
+        (became_unknown, "in progress, and made unknown: see `onlyonce keys list --state unknown`"),
+        (damaged, "not readable, and refused as before"),
     ] {
-        if *count > 0 {
-            told += &format!("\n{count} of the records {what}");
+        if count > 0 {
+            told += &format!("\n{} {what}", were(count));
         }
     }
     told += match summary.secret {

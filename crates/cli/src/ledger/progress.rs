@@ -21,12 +21,14 @@ pub(super) struct Bar {
     bytes: Option<u64>,
     /// What the last line was about, and how far it was.
     told: Option<(Step, u64)>,
+    /// Whether the way out of waiting for late answers was told.
+    hinted: bool,
 }
 
 impl Bar {
     /// `bytes` are those of the file that is read.
     pub(super) fn new(bytes: Option<u64>) -> Self {
-        Self { terminal: io::stderr().is_terminal(), bytes, told: None }
+        Self { terminal: io::stderr().is_terminal(), bytes, told: None, hinted: false }
     }
 
     pub(super) fn tell(&mut self, progress: Progress) {
@@ -34,6 +36,14 @@ impl Bar {
             return;
         }
         let part = self.part(&progress);
+        if self.waits_for_listeners(&progress) {
+            if self.terminal {
+                let _ = write!(io::stderr(), "{CLEAR}");
+            }
+            tell(
+                "hint: where all gateways of it are stopped nobody hears such answers: break off, and do it again with --stopped",
+            );
+        }
         if self.terminal {
             // Back to its beginning, so that a line of the log is written over it. Without a terminal that takes it, the end
             // is told all the same.
@@ -42,6 +52,12 @@ impl Bar {
         } else if self.is_news(&progress, part) {
             tell(&line(&progress, part));
         }
+    }
+
+    /// For the first time.
+    fn waits_for_listeners(&mut self, progress: &Progress) -> bool {
+        let waits = matches!(progress.step, Step::Ending { listening: Some(_), .. });
+        waits && !std::mem::replace(&mut self.hinted, true)
     }
 
     /// Of a hundred, if it is known.
@@ -78,15 +94,21 @@ fn line(progress: &Progress, part: Option<u32>) -> String {
     let records = progress.records;
     match (progress.step, part) {
         (Step::Closing, _) => "closed to new keys; waiting until every gateway knows it".to_owned(),
-        (Step::Ending { running, listening: None }, _) => format!("closed to new keys; {running} still run"),
+        (Step::Ending { running, listening: None }, _) => {
+            format!("closed to new keys; {}", still_run(running))
+        }
         (Step::Ending { running, listening: Some((late, until)) }, _) => {
-            format!("{running} still run, {late} may be answered late, until {until}")
+            format!("{}, {late} may be answered late, until {until}", still_run(running))
         }
         (Step::Checking, None) => format!("{records} records looked at"),
         (Step::Checking, Some(percent)) => format!("{percent} %: {records} records looked at"),
         (Step::Copying, None) => format!("{records} records"),
         (Step::Copying, Some(percent)) => format!("{percent} %: {records} records"),
     }
+}
+
+fn still_run(running: usize) -> String {
+    format!("{running} still run{}", if running == 1 { "s" } else { "" })
 }
 
 fn shown(progress: &Progress, part: Option<u32>) -> String {
@@ -103,18 +125,32 @@ fn shown(progress: &Progress, part: Option<u32>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use onlyonce_core::Timestamp;
+
     use super::*;
 
     fn at(records: u64, bytes: u64, part: f64) -> Progress {
         Progress { records, bytes, part, ..Progress::default() }
     }
 
+    /// Where this machine's clock is wrong that is a long time, and nobody told how to be spared it.
+    #[test]
+    fn who_waits_for_late_answers_is_told_once_how_not_to() {
+        let mut export = Bar::new(None);
+        let waits = |listening| {
+            let step = Step::Ending { running: 1, listening };
+            export.waits_for_listeners(&Progress { step, ..Progress::default() })
+        };
+        let late = Some((1, Timestamp::from_ms(7)));
+        assert_eq!([None, late, late, None, late].map(waits), [false, true, false, false, false]);
+    }
+
     #[test]
     fn a_bar_says_how_far_it_is() {
-        let mut import = Bar { terminal: false, bytes: Some(200), told: None };
+        let mut import = Bar { terminal: false, bytes: Some(200), told: None, hinted: false };
         assert_eq!(import.part(&at(512, 100, 0.0)), Some(50));
         assert_eq!(import.part(&at(512, 999, 0.0)), Some(100));
-        let export = Bar { terminal: false, bytes: None, told: None };
+        let export = Bar { terminal: false, bytes: None, told: None, hinted: false };
         assert_eq!(export.part(&at(7, 0, 0.257)), Some(25));
         assert_eq!(export.part(&at(7, 0, 0.0)), None);
         assert_eq!(shown(&at(7, 0, 0.5), Some(50)), "[###############---------------] 50 %: 7 records");

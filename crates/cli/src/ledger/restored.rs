@@ -5,7 +5,10 @@ use std::time::UNIX_EPOCH;
 use clap::Args;
 use onlyonce_core::{Timestamp, time::duration_ms};
 
-use super::{Failure, Which};
+use super::{
+    Failure, Which,
+    consent::{self, Question},
+};
 use crate::exit::tell;
 
 #[derive(Args)]
@@ -16,15 +19,31 @@ pub(super) struct Arguments {
     /// left out
     #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<Timestamp>,
+    /// Do not ask before keys are refused
+    #[arg(long)]
+    yes: bool,
 }
 
 pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let place = arguments.which.place()?;
+    if !arguments.yes {
+        consent::obtain(&Question {
+            does: &format!("has the gateways of {place} refuse keys that they would take"),
+            asks: &format!(
+                "From now on the gateways of {place} refuse keys that nothing is on record for: those that were made before it \
+                 was restored, and where a route needs a key also those that do not tell when they were made. It cannot be \
+                 taken back."
+            ),
+            hint: "",
+        })?;
+    }
     let before = place.restored(arguments.since).await?;
     tell(&format!(
         "{place}: keys from before {before} that nothing is on record for are refused from now on, for as long as their route \
          remembers keys; so are keys that do not tell when they were made, where a route needs a key or says \
-         `after_restore = \"refuse\"`\n\nnext: let its gateways serve. Those that run have seen it within seconds"
+         `after_restore = \"refuse\"`\n\nnext: let its gateways serve. Those that run have seen it within seconds. It cannot be \
+         taken back; a route that says `after_restore = \"new\"` takes keys that do not tell when they were made for new, and what \
+         was forgotten of them may run twice"
     ));
     Ok(())
 }

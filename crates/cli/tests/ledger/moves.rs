@@ -25,10 +25,10 @@ async fn ledger(arguments: &[&str]) -> Ended {
 async fn moved(from: &str, to: &str, file: &Path) {
     let file = file.to_str().unwrap();
     let told = ledger(&["export", "--yes", "--ledger", from, file]).await;
-    told.assert(DONE, &["records", "next: `onlyonce ledger import --ledger URL"]);
+    told.assert(DONE, &[" of the audit were written\n", "next: `onlyonce ledger import --ledger URL"]);
     assert!(told.data.is_empty(), "stdout is for data: {}", told.data);
     let told = ledger(&["import", "--ledger", to, file]).await;
-    told.assert(DONE, &["records", "next: start gateways on it with the ONLYONCE_SECRET"]);
+    told.assert(DONE, &[" of the audit were read\n", "next: start gateways on it with the ONLYONCE_SECRET"]);
 }
 
 /// Once round through all of them. After each move, what was done is replayed, what is new is executed, and the ledger left

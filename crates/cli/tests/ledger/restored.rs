@@ -48,7 +48,7 @@ fn embedded(gateway: &Gateway) -> String {
 async fn restored(ledger: &str, since: Option<u64>) -> Ended {
     let since = since.map(|ms| Timestamp::from_ms(ms).to_string());
     let since: Vec<_> = since.iter().flat_map(|time| ["--since", time]).collect();
-    onlyonce(&[&["ledger", "restored", "--ledger", ledger], &since[..]].concat(), &[]).await
+    onlyonce(&[&["ledger", "restored", "--yes", "--ledger", ledger], &since[..]].concat(), &[]).await
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -75,7 +75,7 @@ async fn after_a_restore_keys_that_may_be_forgotten_are_refused_and_run_nothing(
     std::fs::rename(at.join("copy"), at.join("ledger")).unwrap();
     restored(&embedded(&gateway), None)
         .await
-        .assert(DONE, &["keys from before 20", "are refused from now on"]);
+        .assert(DONE, &["keys from before 20", "are refused from now on", "`after_restore = \"new\"`"]);
     gateway.restart().await;
 
     for key in &forgotten {
@@ -138,8 +138,12 @@ async fn a_restore_that_makes_no_sense_is_refused() {
     restored(&ledger, None).await.assert(LEDGER, &["another process has it open"]);
     gateway.process.kill9().await;
     restored(&ledger, Some(now() + DAY)).await.assert(LEDGER, &["is still to come"]);
-    let told = onlyonce(&["ledger", "restored", "--ledger", &ledger, "--since", "yesterday"], &[]).await;
+    let told =
+        onlyonce(&["ledger", "restored", "--yes", "--ledger", &ledger, "--since", "yesterday"], &[]).await;
     told.assert(USAGE, &["`yesterday` is no time", "2026-11-23T10:12:07Z"]);
+    // It cannot be taken back, and nobody sits there.
+    let asked = onlyonce(&["ledger", "restored", "--ledger", &ledger], &[]).await;
+    asked.assert(USAGE, &["refuse keys", "there is no terminal to ask on", "--yes"]);
     let nowhere = format!("{ledger}-that-is-not-there");
     restored(&nowhere, None).await.assert(LEDGER, &["there is no ledger at"]);
     gateway.restart().await;

@@ -38,7 +38,7 @@ impl Ledger {
     /// A new one on this PostgreSQL.
     pub(crate) async fn in_schema_of(server: &str) -> Self {
         let ledger = Self { url: format!("{server}?schema={}", servers::name()), may_lose: false };
-        let ended = ledger.command("migrate", &[]).await;
+        let ended = ledger.command(&["migrate"], &[]).await;
         assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
         ledger
     }
@@ -63,9 +63,9 @@ impl Ledger {
     }
 
     /// Runs `onlyonce ledger` with this command on it to its end.
-    pub(crate) async fn command(&self, name: &str, environment: &[(&str, &str)]) -> Output {
+    pub(crate) async fn command(&self, words: &[&str], environment: &[(&str, &str)]) -> Output {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_onlyonce"));
-        command.args(["ledger", name, "--ledger", &self.url]).envs(environment.iter().copied());
+        command.arg("ledger").args(words).args(["--ledger", &self.url]).envs(environment.iter().copied());
         command.output().await.unwrap()
     }
 

@@ -21,7 +21,7 @@ async fn a_restore_is_noted_while_two_gateways_run(ledger: &Ledger) {
     let pair = Pair::start(&upstream, ledger.setup("key = \"required\"")).await;
     let first = send(pair.one.address, &transfer("before")).await;
     assert_executed(&first, 201);
-    let ended = ledger.command("restored", &[]).await;
+    let ended = ledger.command(&["restored", "--yes"], &[]).await;
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
     for (name, gateway) in [("one", &pair.one), ("other", &pair.other)] {
         let mut taken = 0;

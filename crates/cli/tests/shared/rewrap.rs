@@ -104,7 +104,7 @@ async fn a_rewrap_and_the_restarts_after_it_fail_no_request_under_load_and_run_n
 
 async fn rewrap(ledger: &Ledger) {
     let secrets = [("ONLYONCE_SECRET", SECRET), ("ONLYONCE_NEW_SECRET", NEW_SECRET)];
-    let ended = ledger.command("rewrap", &secrets).await;
+    let ended = ledger.command(&["rewrap"], &secrets).await;
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
 }
 

@@ -92,7 +92,7 @@ async fn restored() -> Shown {
     gateway.process.kill9().await;
     let ledger = format!("embedded:{}", gateway.directory.path().join("ledger").display());
     let mut command = Command::new(env!("CARGO_BIN_EXE_onlyonce"));
-    command.args(["ledger", "restored", "--ledger", &ledger]);
+    command.args(["ledger", "restored", "--yes", "--ledger", &ledger]);
     let mut process = Server::spawn_command(command);
     assert_eq!(process.wait().await.code(), Some(0), "{}", process.output());
     gateway.restart().await;
