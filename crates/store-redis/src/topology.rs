@@ -160,7 +160,7 @@ impl Topology {
     fn learn(&self, ranges: Vec<Range>) {
         let mut known = self.known();
         if known.ranges != ranges {
-            tracing::info!(ranges = ranges.len(), "the Cluster has told who has which slots");
+            tracing::debug!(ranges = ranges.len(), "the Cluster has told who has which slots");
         }
         // Who has nothing is let go; whoever is in the middle of asking him something still holds him.
         known.nodes.retain(|address, _| ranges.iter().any(|range| range.master == *address));
