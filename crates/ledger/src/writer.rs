@@ -3,7 +3,7 @@
 //! at once gets the next one before that, if it is large enough beside those under way.
 //!
 //! Invariant: a record has at most one command under way. Whoever submits the next one waits until the batch of the one before
-//! it has been answered.
+//! it has been answered; a batch that hangs holds up its own records alone, as long as the store takes another one.
 //!
 //! Whoever asks a durable store waits for a disk or a network, and all of them for the same one. So its batches have a thread
 //! of their own: among the tasks that a batch has woken, the next one would wait until those have had their turn.
@@ -15,6 +15,8 @@
 //! away at [`CLAIM_QUEUE`].
 //! A batch that fails as a whole is split until the command at fault stands alone; one of which the store says what became of
 //! each command is answered so.
+
+mod begun;
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -31,6 +33,7 @@ use tokio::{
     task::JoinSet,
 };
 
+use self::begun::Begun;
 use crate::{
     clock::Boot,
     store::{self, Applied, BATCH_BYTES, BATCH_COMMANDS, Body, Command, ErrorKind, Store},
@@ -45,8 +48,6 @@ pub(crate) const OTHER_QUEUE: usize = 4096;
 /// a server nearly as much as large ones, and as long as it is at work, who waits a little makes the next one larger.
 const BESIDE: usize = 2;
 const BESIDE_MAX: usize = 64;
-/// Most commands in each queue that a batch leaves behind because something is being written for their records already.
-const PASSED_MAX: usize = 64;
 
 /// How long whoever drops a writer waits for what is queued, and for a store that hangs.
 const CLOSE_WAIT: Duration = Duration::from_secs(5);
@@ -207,7 +208,7 @@ async fn run(store: Arc<dyn Store>, queue: Arc<Queue>, poison: watch::Sender<boo
     }
     let none = Records::default();
     loop {
-        match queue.next(&none, Lane::Free) {
+        match queue.next(&none, Lane::Free { beside: 0 }) {
             Next::Batch(batch) => write(&*store, batch, &poison).await,
             Next::Poisoned => _ = poison.send_replace(true),
             Next::Nothing => queue.arrived.notified().await,
@@ -220,27 +221,36 @@ async fn run(store: Arc<dyn Store>, queue: Arc<Queue>, poison: watch::Sender<boo
 async fn run_several(store: Arc<dyn Store>, at_once: usize, queue: Arc<Queue>, poison: watch::Sender<bool>) {
     let mut writing = JoinSet::new();
     let mut busy = Records::default();
+    let mut begun = Begun::default();
     loop {
-        let lane = if writing.len() < at_once { Lane::Free } else { Lane::Taken };
+        let lane = match writing.len() < at_once {
+            true => Lane::Free { beside: begun.in_time() },
+            false => Lane::Taken,
+        };
         match queue.next(&busy, lane) {
             Next::Batch(batch) => {
                 let records: Vec<_> = batch.iter().map(|pending| pending.command.id).collect();
                 busy.extend(&records);
+                let number = begun.add(records.len());
                 let (store, poison) = (Arc::clone(&store), poison.clone());
                 writing.spawn(async move {
                     write(&*store, batch, &poison).await;
-                    records
+                    (number, records)
                 });
             }
             Next::Poisoned => _ = poison.send_replace(true),
             Next::Closed if writing.is_empty() => return,
             Next::Nothing | Next::Closed => tokio::select! {
                 Some(written) = writing.join_next() => {
-                    for record in written.expect("a store does not panic while it writes") {
+                    let (number, records) = written.expect("a store does not panic while it writes");
+                    begun.remove(number);
+                    for record in records {
                         busy.remove(&record);
                     }
                 }
                 () = queue.arrived.notified() => {}
+                // Then fewer are enough for the next one.
+                Some(()) = begun.one_more_is_late() => {}
             },
         }
     }
@@ -307,7 +317,10 @@ fn splittable(kind: ErrorKind) -> bool {
 
 /// Whether the store takes one more batch.
 enum Lane {
-    Free,
+    /// Beside so many commands that are being written, without those of batches that are late.
+    Free {
+        beside: usize,
+    },
     Taken,
 }
 
@@ -331,8 +344,8 @@ impl Queue {
         }
         waiting.wanted = match lane {
             Lane::Taken => usize::MAX,
-            Lane::Free if waiting.closed => 1,
-            Lane::Free => (busy.len() / BESIDE).clamp(1, BESIDE_MAX),
+            Lane::Free { .. } if waiting.closed => 1,
+            Lane::Free { beside } => (beside / BESIDE).clamp(1, BESIDE_MAX),
         };
         let mut batch = Batch::default();
         if waiting.is_enough() {
@@ -371,23 +384,28 @@ type Records = HashSet<RecordId, HashIds>;
 
 impl Batch {
     /// Fills up from the front of `queue`. A second command for one record waits for a later batch, and so does whatever
-    /// follows for that record; strangers pass it, up to [`PASSED_MAX`] times.
+    /// follows for that record. Strangers pass it, however many wait so: a batch that hangs must not hold up the ends of
+    /// others by those of its own records.
     fn take(&mut self, queue: &mut VecDeque<Pending>, busy: &Records) {
-        let mut passed = 0;
-        while let Some(pending) = queue.get(passed) {
+        let mut passed = Vec::new();
+        while let Some(pending) = queue.pop_front() {
             let bytes = size(&pending.command);
             let full = self.commands.len() >= BATCH_COMMANDS
                 || (!self.commands.is_empty() && self.bytes + bytes > BATCH_BYTES);
-            if full || passed > PASSED_MAX {
-                return;
+            if full {
+                queue.push_front(pending);
+                break;
             }
             let id = pending.command.id;
             if busy.contains(&id) || !self.records.insert(id) {
-                passed += 1;
+                passed.push(pending);
                 continue;
             }
             self.bytes += bytes;
-            self.commands.extend(queue.remove(passed));
+            self.commands.push(pending);
+        }
+        for pending in passed.into_iter().rev() {
+            queue.push_front(pending);
         }
     }
 }

@@ -9,7 +9,7 @@ use onlyonce_core::{
 };
 use tokio::{sync::Semaphore, task::JoinHandle};
 
-use super::*;
+use super::{begun::LATE, *};
 use crate::{
     intercept::{Intercept, Intercepted},
     memory::MemoryStore,
@@ -337,7 +337,7 @@ async fn a_store_that_takes_several_batches_gets_them_at_once_and_none_with_a_re
 }
 
 /// With two batches of a few commands each, a server had twice the work that one of them all would have been.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_batch_begins_beside_another_once_it_is_half_as_large() {
     let (store, writer) = busy_with_several(2).await;
     let mut tasks = Vec::new();
@@ -360,6 +360,53 @@ async fn a_batch_begins_beside_another_once_it_is_half_as_large() {
         assert!(applied(task.await.unwrap()));
     }
     assert_eq!(store.batches()[4], [12], "whoever came too late for a large one is not forgotten");
+}
+
+/// Whoever was in a batch that hangs says his word again, and stood before the ends of all others until it returned.
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_hangs_holds_up_no_end_of_others() {
+    let (store, writer) = busy_with_several(2).await;
+    let hanging = 2..=130;
+    let mut tasks = Vec::new();
+    for number in [1].into_iter().chain(hanging.clone()) {
+        tasks.push(submit(&writer, Class::Claim, command(number, 1)).await);
+    }
+    store.gate.as_ref().unwrap().add_permits(2);
+    settled(&store, 3).await;
+    assert_eq!(store.batches()[2].len(), hanging.clone().count());
+    for number in hanging.clone() {
+        tasks.push(submit(&writer, Class::End, command(number, 2)).await);
+    }
+    tasks.push(submit(&writer, Class::End, command(500, 1)).await);
+    turns().await;
+    assert_eq!(store.batches()[3..], [vec![500]], "the other place is free");
+    store.open();
+    for task in tasks {
+        assert!(applied(task.await.unwrap()));
+    }
+    assert!(store.batches()[4].starts_with(&[2, 3, 4]), "and theirs go on in their order");
+}
+
+/// Beside a large batch that hung, a single command waited for 63 others, though the store would have taken it.
+#[tokio::test(start_paused = true)]
+async fn beside_a_batch_that_is_late_one_command_is_enough() {
+    let (store, writer) = busy_with_several(2).await;
+    let mut tasks = Vec::new();
+    for number in 1..=200 {
+        tasks.push(submit(&writer, Class::Claim, command(number, 1)).await);
+    }
+    store.gate.as_ref().unwrap().add_permits(2);
+    settled(&store, 3).await;
+    tasks.push(submit(&writer, Class::Claim, command(300, 1)).await);
+    tokio::time::advance(LATE - Duration::from_millis(1)).await;
+    assert_eq!(store.batches().len(), 3, "it may be answered any moment");
+    tokio::time::advance(Duration::from_millis(2)).await;
+    turns().await;
+    assert_eq!(store.batches()[3..], [vec![300]]);
+    store.open();
+    for task in tasks {
+        assert!(applied(task.await.unwrap()));
+    }
 }
 
 /// Each command conflicts if it is not written after the one before it of its record, and the store takes its time.
@@ -396,9 +443,16 @@ async fn busy_with_several(at_once: usize) -> (Arc<Watched>, Arc<Writer>) {
     (store, writer)
 }
 
-/// Until so many batches were begun, and whoever could begin another has had his turn.
+/// Until so many batches were begun.
 async fn settled(store: &Watched, batches: usize) {
     while store.batches.lock().unwrap().len() < batches {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Until whoever could begin another batch has had his turn.
+async fn turns() {
+    for _ in 0..100 {
         tokio::task::yield_now().await;
     }
 }
