@@ -1,19 +1,25 @@
 //! Natural batching of reads: while some rows are being read, whoever arrives queues; when that returns, the queue is read
 //! at once. No timer: one round trip serves everyone who waits, and a question alone goes out alone.
 //!
+//! Whoever waits for longer than [`WAIT_LIMIT`] while others are answered is told that too many wait: he has met a bound, and a
+//! bound lets nobody through. While nobody is answered, it is the store that does not answer, and he learns that by the limit
+//! of his own.
+//!
 //! Invariant: what is answered was read after it was asked for.
 //!
-//! Bounds: [`READS`] reads under way, [`IDS_MAX`] rows in each, [`QUEUE_MAX`] that wait.
+//! Bounds: [`READS`] reads under way, [`IDS_MAX`] rows in each, [`WAITING_MAX`] that wait, [`WAIT_LIMIT`] for each while others
+//! are answered.
 
 use std::{
     collections::VecDeque,
     future::{Future, ready},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use onlyonce_core::RecordId;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, oneshot::error::RecvError, watch};
 
 use super::Io;
 use crate::store::{Error, ErrorKind, Reply};
@@ -22,15 +28,21 @@ use crate::store::{Error, ErrorKind, Reply};
 pub const READS: usize = 2;
 /// Most rows of one read.
 pub const IDS_MAX: usize = 512;
-/// Most that wait. Who has gone is forgotten before anybody is turned away.
-pub const QUEUE_MAX: usize = 32_768;
+/// Most that wait: as many as there are connections to a gateway. Who has gone is forgotten before anybody is turned away.
+pub const WAITING_MAX: usize = 20_000;
+/// How long one waits while others are answered: less than whoever looks a key up has, so that he learns what he waited for.
+pub const WAIT_LIMIT: Duration = Duration::from_millis(1500);
 
 /// What somebody is told of his row.
 pub type Answer = Result<Option<Bytes>, Error>;
 
 /// Those who ask for rows of one store.
 #[derive(Debug, Default)]
-pub struct Gather(Mutex<Waiting>);
+pub struct Gather {
+    waiting: Mutex<Waiting>,
+    /// How many reads have been answered, for somebody at least.
+    answered: watch::Sender<u64>,
+}
 
 #[derive(Debug, Default)]
 struct Waiting {
@@ -69,19 +81,18 @@ impl Gather {
             let turn = Turn { gather: Arc::clone(self), over: false };
             drop(io.run(turn.read_all(read)));
         }
-        Box::pin(async {
-            answered.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Unknown, "the read broke off")))
-        })
+        let others = self.answered.subscribe();
+        Box::pin(async { told(answered, others).await.unwrap_or_else(|_| Err(broke_off())) })
     }
 
     /// Queues; says whether a read has to be begun.
     fn enter(&self, pending: Pending) -> Result<bool, Error> {
         let mut waiting = self.lock();
-        if waiting.queue.len() >= QUEUE_MAX {
+        if waiting.queue.len() >= WAITING_MAX {
             waiting.queue.retain(|pending| !pending.answer.is_closed());
         }
-        if waiting.queue.len() >= QUEUE_MAX {
-            return Err(Error::full("too many wait for a row to be read"));
+        if waiting.queue.len() >= WAITING_MAX {
+            return Err(too_many());
         }
         waiting.queue.push_back(pending);
         let begins = waiting.reading < READS;
@@ -91,7 +102,7 @@ impl Gather {
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         // Each change is complete or not begun when a panic could strike.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -103,7 +114,12 @@ impl Turn {
     {
         while let Some(part) = self.next() {
             let ids = part.iter().map(|pending| pending.id).collect();
-            tell(part, read(ids).await);
+            let rows = read(ids).await;
+            let answered = rows.as_ref().is_ok_and(|answers| answers.iter().any(Result::is_ok));
+            tell(part, rows);
+            if answered {
+                self.gather.answered.send_modify(|reads| *reads += 1);
+            }
         }
         Ok(())
     }
@@ -137,6 +153,22 @@ impl Drop for Turn {
     }
 }
 
+/// What the read has come to; or after [`WAIT_LIMIT`] that there are too many, if others were answered, or as soon as they are.
+async fn told(
+    mut answer: oneshot::Receiver<Answer>,
+    mut others: watch::Receiver<u64>,
+) -> Result<Answer, RecvError> {
+    if let Ok(answer) = tokio::time::timeout(WAIT_LIMIT, &mut answer).await {
+        return answer;
+    }
+    tokio::select! {
+        biased;
+        answer = &mut answer => answer,
+        // Nobody says so any more once the store is gone, and then neither is there an answer.
+        Ok(()) = others.changed() => Ok(answer.try_recv().unwrap_or_else(|_| Err(too_many()))),
+    }
+}
+
 fn tell(part: Vec<Pending>, answers: Result<Vec<Answer>, Error>) {
     match answers {
         Ok(answers) => {
@@ -158,6 +190,14 @@ fn tell(part: Vec<Pending>, answers: Result<Vec<Answer>, Error>) {
 /// The same failure, for one more.
 fn again(error: &Arc<Error>) -> Error {
     if error.is_full() { Error::full(Arc::clone(error)) } else { Error::new(error.kind(), Arc::clone(error)) }
+}
+
+fn broke_off() -> Error {
+    Error::new(ErrorKind::Unknown, "the read broke off")
+}
+
+fn too_many() -> Error {
+    Error::full("more wait for a row than the store answers in time")
 }
 
 #[cfg(test)]

@@ -6,6 +6,9 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::*;
 
+/// How long the engine waits for a row.
+const STORE_WAIT: Duration = Duration::from_secs(2);
+
 /// A store that is asked when it is let, and tells what it was asked.
 #[derive(Clone)]
 struct Held {
@@ -126,9 +129,44 @@ async fn a_queue_that_is_full_forgets_who_has_gone_and_then_turns_away() {
         let (answer, answered) = oneshot::channel();
         gather.enter(Pending { id: id(1), answer }).map(|_| answered)
     };
-    let waiting: Vec<_> = (0..QUEUE_MAX).map(|_| enter().unwrap()).collect();
+    let waiting: Vec<_> = (0..WAITING_MAX).map(|_| enter().unwrap()).collect();
     assert!(enter().err().unwrap().is_full());
     drop(waiting);
     enter().unwrap();
     assert_eq!(gather.lock().queue.len(), 1);
+}
+
+/// A long queue told by the limit for a store that is away would let requests through unprotected.
+#[tokio::test(start_paused = true)]
+async fn who_waits_too_long_while_others_are_answered_is_told_of_a_bound() {
+    let (io, gather, (store, mut questions)) = (Io::start().unwrap(), Arc::new(Gather::default()), held());
+    let mut answers = Vec::new();
+    for number in [1, 2] {
+        answers.push(gather.ask(&io, id(number), store.read()));
+        questions.recv().await.unwrap();
+    }
+    let waits = gather.ask(&io, id(3), store.read());
+    store.let_go.add_permits(1);
+    assert_eq!(questions.recv().await.unwrap(), ids(&[3]), "one of those before was answered");
+    let told = tokio::time::timeout(STORE_WAIT, waits).await;
+    assert!(told.expect("in time").unwrap_err().is_full());
+    assert_eq!(
+        answers.remove(0).await.unwrap().unwrap()[..],
+        [1],
+        "who was read for gets it, however late he looks"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_nobody_is_answered_it_is_no_bound_until_somebody_is() {
+    let (io, gather, (store, mut questions)) = (Io::start().unwrap(), Arc::new(Gather::default()), held());
+    let mut asked = Vec::new();
+    for number in [1, 2] {
+        asked.push(gather.ask(&io, id(number), store.read()));
+        questions.recv().await.unwrap();
+    }
+    let mut waits = gather.ask(&io, id(3), store.read());
+    assert!(tokio::time::timeout(STORE_WAIT, &mut waits).await.is_err(), "the store does not answer");
+    store.let_go.add_permits(1);
+    assert!(waits.await.unwrap_err().is_full(), "it does after all");
 }
