@@ -171,7 +171,7 @@ impl Leader {
         let admission = engine.admission.admit(self.request.one_of_many.then_some(self.request.owner))?;
         let in_flight = engine.admission.taken();
         if engine.store.room(in_flight as u64 * BYTES_PER_ATTEMPT) == Room::Short {
-            return Err(Error::capacity("room in the ledger"));
+            return Err(Error::capacity("its store admits no claims now, and has said why"));
         }
         let new = !self.standing.as_ref().is_some_and(Record::is_open);
         if new && engine.tally.unknown(&self.request.route) >= engine.options.unknowns_per_route {

@@ -159,8 +159,8 @@ fn lock(path: &Path) -> Result<File, OpenError> {
         Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::new(
             OpenErrorKind::Locked,
             path,
-            "another process has it open; stop that one first, or give each its own directory. \
-             A second instance of the same service needs a shared ledger, which is not in this version",
+            "another process has it open: stop that one first. A second instance of the same service needs a ledger \
+             that both share, on PostgreSQL or Redis; with directories of their own, each would act once",
         )),
         Err(error) => Err(OpenError::io(path, "it could not be locked", error.into())),
     }

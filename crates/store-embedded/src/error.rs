@@ -62,8 +62,7 @@ impl OpenError {
             fjall::Error::Locked => Self::new(
                 OpenErrorKind::Locked,
                 path,
-                "another process has the storage engine open; a second instance needs a shared ledger, \
-                 which is not in this version",
+                "another process has the storage engine open: stop that one first",
             ),
             fjall::Error::InvalidVersion(Some(_))
             | fjall::Error::Storage(fjall::LsmError::InvalidVersion(_)) => Self::new(

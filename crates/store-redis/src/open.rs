@@ -69,10 +69,12 @@ pub(crate) async fn open(options: Options) -> Result<Opened, OpenError> {
     if router.clock.get().is_none() {
         return Err(OpenError::new(OpenErrorKind::Unsuitable, "no server tells its time: is TIME allowed?"));
     }
+    let health = Health::new(State::of(&servers, cluster, accepted, identity));
+    let refusal = health.refusal().map(|why| format!("no claim is admitted until it is otherwise: {why}"));
     Ok(Opened {
         durable: servers.iter().all(Server::outlives_a_crash),
-        health: Arc::new(Health::new(State::of(&servers, cluster, accepted, identity))),
-        sentences: loss.into_iter().chain(unlimited(&servers)).collect(),
+        health: Arc::new(health),
+        sentences: loss.into_iter().chain(unlimited(&servers)).chain(refusal).collect(),
         router,
         accepted,
     })

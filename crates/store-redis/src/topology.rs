@@ -162,6 +162,13 @@ impl Topology {
         if known.ranges != ranges {
             tracing::debug!(ranges = ranges.len(), "the Cluster has told who has which slots");
         }
+        for (gone, successor) in succeeded(&known.ranges, &ranges) {
+            tracing::warn!(
+                server = %gone, %successor,
+                "a master of the Cluster has no slot any more; if it failed, what its successor had not received is forgotten and \
+                 would run again: `onlyonce ledger restored` has keys from before refused"
+            );
+        }
         // Who has nothing is let go; whoever is in the middle of asking him something still holds him.
         known.nodes.retain(|address, _| ranges.iter().any(|range| range.master == *address));
         known.ranges = ranges;
@@ -214,4 +221,52 @@ fn read(range: Value, asked: &Address) -> Result<Range, Failure> {
     let host = if host.is_empty() || host == "?" { asked.host.clone() } else { host };
     let port = u16::try_from(reply::number(&next()?)?).map_err(|_| Failure::shape())?;
     Ok(Range { first, last, master: Address { host, port }, replicas: parts.len() })
+}
+/// Masters that have no slot any more, each with the one that has its first.
+fn succeeded<'a>(before: &'a [Range], now: &'a [Range]) -> Vec<(&'a Address, &'a Address)> {
+    let mut found: Vec<(&Address, &Address)> = Vec::new();
+    for old in before {
+        let is_known = found.iter().any(|(gone, _)| **gone == old.master);
+        if is_known || now.iter().any(|range| range.master == old.master) {
+            continue;
+        }
+        if let Some(new) = now.iter().find(|range| range.first <= old.first && old.first <= range.last) {
+            found.push((&old.master, &new.master));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ranges(masters: &[(u16, u16, &str)]) -> Vec<Range> {
+        let address = |host: &str| Address { host: host.to_owned(), port: 1 };
+        let range = |&(first, last, master): &(u16, u16, &str)| Range {
+            first,
+            last,
+            master: address(master),
+            replicas: 1,
+        };
+        masters.iter().map(range).collect()
+    }
+
+    #[test]
+    fn a_master_that_has_no_slot_any_more_has_a_successor_and_one_that_gave_some_away_has_none() {
+        let before = ranges(&[(0, 9, "a"), (10, 19, "b"), (20, 29, "a")]);
+        let told = |now: &[(u16, u16, &str)]| {
+            let now = ranges(now);
+            let found = succeeded(&before, &now);
+            found.iter().map(|(gone, new)| format!("{} to {}", gone.host, new.host)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&[(0, 9, "c"), (10, 19, "b"), (20, 29, "c")]), ["a to c"], "told once");
+        assert_eq!(
+            told(&[(0, 4, "c"), (5, 9, "a"), (10, 19, "b"), (20, 29, "c")]),
+            [""; 0],
+            "it still has some"
+        );
+        assert_eq!(told(&[(20, 29, "a")]), [""; 0], "nobody has them yet");
+        assert_eq!(succeeded(&[], &before).len(), 0, "at the beginning nobody is succeeded");
+    }
 }

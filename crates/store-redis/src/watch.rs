@@ -65,6 +65,11 @@ impl Health {
         self.lock().memory_for(bytes)
     }
 
+    /// Why no claim is admitted, if that is so.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        self.lock().refusal.clone()
+    }
+
     pub(crate) fn used(&self) -> Option<u64> {
         self.lock().used
     }

@@ -47,7 +47,7 @@ async fn two_gateways_never_share_an_embedded_ledger() {
     let (code, text) = refused_on(&upstream.url(), &ledger).await;
     assert_eq!(code, LEDGER, "{text}");
     assert!(text.contains(directory.to_str().unwrap()), "{text}");
-    assert!(text.contains("another process has it open; stop that one first"), "{text}");
+    assert!(text.contains("another process has it open: stop that one first"), "{text}");
     assert_replays(&send(gateway.address, &transfer("k")).await, &first);
     // A process that was killed leaves no lock.
     gateway.crash_and_restart().await;

@@ -26,7 +26,7 @@ async fn a_second_instance_is_told_that_it_needs_a_shared_ledger() {
     let (_place, path) = written().await;
     let first = open(&path);
     let text = refused(&path, OpenErrorKind::Locked);
-    assert!(text.contains("a shared ledger, which is not in this version"), "{text}");
+    assert!(text.contains("a ledger that both share"), "{text}");
     drop(first);
     open(&path);
 }

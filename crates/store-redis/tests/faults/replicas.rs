@@ -27,7 +27,8 @@ async fn master_and_replica() -> (Redis, Redis) {
 async fn a_claim_that_falls_short_of_its_replicas_does_not_run_and_is_released() {
     let (master, mut replica) = master_and_replica().await;
     let accepted = Options { accept_loss: true, ..options(&master.url()) };
-    let begun = begin_with(Options { min_replicas: 1, ..accepted.clone() }).await;
+    let begun = begin_with(short_of_one(&master)).await;
+    assert!(begun.said.iter().all(|said| !said.contains("no claim is admitted")), "{:?}", begun.said);
     let direct = begin_with(accepted).await;
     begun.run(&request(1)).await.complete(CREATED, "paid".into()).await.unwrap();
 
@@ -44,4 +45,13 @@ async fn a_claim_that_falls_short_of_its_replicas_does_not_run_and_is_released()
 
     replica.stop().await;
     begun.until_refused().await;
+    until("start-up says it", async || {
+        let begun = begin_with(short_of_one(&master)).await;
+        begun.said.iter().any(|said| said.contains("no claim is admitted") && said.contains("has 0 replicas"))
+    })
+    .await;
+}
+
+fn short_of_one(master: &Redis) -> Options {
+    Options { accept_loss: true, min_replicas: 1, ..options(&master.url()) }
 }
