@@ -46,6 +46,12 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     if how != Export::Copy && !arguments.yes {
         consent(&place)?;
     }
+    if how != Export::Copy {
+        tell(&format!(
+            "closing {place} to new keys. If this is broken off it stays closed: export again, or have it take keys again with \
+             `onlyonce ledger reopen`"
+        ));
+    }
     let summary = match arguments.file.as_path() {
         dash if dash == Path::new("-") => write(&place, how, &mut io::stdout()).await?,
         file => into_file(&place, how, file).await?,
