@@ -24,6 +24,7 @@ use crate::{
     sameness::{self, Found},
     search::Candidate,
     service::Call,
+    shared::Shared,
     telemetry,
 };
 
@@ -123,7 +124,7 @@ where
                 let passed = Box::pin(open::pass(call, &shared, &rules, parts, body, &error));
                 return Judged::Passed(passed.await);
             }
-            Err(error) => return Judged::Answered(refused_by_ledger(&rules, &error)),
+            Err(error) => return Judged::Answered(refused_by_ledger(&shared, &rules, &error)),
         };
         if let Some(forgotten) = forgotten::why(keyed, &leader, &shared.ledger) {
             let refused = answer::forgotten(&rules, forgotten);
@@ -142,13 +143,12 @@ where
                 answer::standing(&shared, &asked, standing)
             }
             // Only a runtime that is shutting down drops the task without an answer.
-            Err(_) => refused_by_ledger(&rules, &onlyonce_ledger::Error::shutting_down()),
+            Err(_) => refused_by_ledger(&shared, &rules, &onlyonce_ledger::Error::shutting_down()),
         })
     }
 }
 
-fn refused_by_ledger<R>(rules: &Rules, error: &onlyonce_ledger::Error) -> Response<Body<R>> {
-    let cause = std::error::Error::source(error).map(ToString::to_string);
-    tracing::warn!(%error, cause, "a keyed request was refused");
+fn refused_by_ledger<R>(shared: &Shared, rules: &Rules, error: &onlyonce_ledger::Error) -> Response<Body<R>> {
+    shared.log.warn("a keyed request was refused", error);
     answer::failed(rules, error)
 }

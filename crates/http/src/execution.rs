@@ -80,7 +80,7 @@ where
             Ok(Claimed::Attempt(attempt)) => Arc::new(attempt),
             Ok(Claimed::Stands(standing)) => return self.send(Err(standing)),
             Err(error) => {
-                tracing::warn!(%error, "a claim was not granted");
+                self.layer.shared().log.warn("a claim was not granted", &error);
                 let answer = answer::failed(&self.rules, &error);
                 return self.send(Ok(answer));
             }

@@ -37,6 +37,7 @@ mod observe;
 mod open;
 mod sameness;
 mod search;
+mod seldom;
 
 pub use body::Body;
 pub use carriers::Carriers;

@@ -15,6 +15,7 @@ use tokio::{
 use crate::{
     buffers::{BUFFERED_BYTES, Buffers},
     observe::Shadow,
+    seldom::Seldom,
 };
 
 /// Most attempts whose record is unknown and that still listen for a late answer; beyond it, connections are closed.
@@ -40,6 +41,8 @@ pub struct Shared {
     listeners: Arc<Semaphore>,
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) shadow: Shadow,
+    /// What a ledger that fails would have logged for each request.
+    pub(crate) log: Seldom,
 }
 
 impl Shared {
@@ -52,6 +55,7 @@ impl Shared {
             listeners: Arc::new(Semaphore::new(LATE_LISTENERS)),
             buffers: Arc::new(Buffers::new(BUFFERED_BYTES)),
             shadow: Shadow::new(),
+            log: Seldom::default(),
             ledger,
         }
     }

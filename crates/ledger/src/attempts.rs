@@ -180,7 +180,8 @@ impl Held {
             }
             Err(failure) => {
                 let error = failure.into_error();
-                tracing::warn!(record = ?self.id, %error, "a lease was not renewed; it is tried again");
+                let operation = standing.operation_ref(self.id);
+                tracing::warn!(idempotency.operation_ref = %operation, %error, "a lease was not renewed; it is tried again");
                 false
             }
         }

@@ -17,7 +17,7 @@ pub enum ErrorKind {
     Damaged,
 }
 
-/// Failed to use the ledger.
+/// Failed to use the ledger. Its text ends with what was at the bottom of a failure of the store, for logs.
 #[derive(Clone, Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -70,7 +70,7 @@ impl From<Arc<store::Error>> for Error {
     fn from(source: Arc<store::Error>) -> Self {
         let (kind, detail) = match source.is_full() {
             true => (ErrorKind::Capacity, "calls to the store"),
-            false => (ErrorKind::Unavailable, "store"),
+            false => (ErrorKind::Unavailable, "its store failed"),
         };
         Self { kind, detail, knows_nothing: false, source: Some(source) }
     }
@@ -96,7 +96,10 @@ impl From<Unreadable> for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "failed to use the ledger: {}", self.detail)
+        write!(f, "failed to use the ledger: {}", self.detail)?;
+        let store = self.source.as_ref().and_then(|source| source.source());
+        let bottom = std::iter::successors(store, |error| error.source()).last();
+        bottom.map_or(Ok(()), |bottom| write!(f, ": {bottom}"))
     }
 }
 

@@ -82,9 +82,9 @@ impl Shared {
 
     /// The rows of a statement that writes, once it is committed and nobody has warned of that.
     pub(crate) async fn write(&self, query: Query<'_>) -> Result<Vec<PgRow>, Failed> {
-        match self.warnings.during(self.writes.ask(query)).await {
-            (Ok(_), true) => Err(Failed::after(Cause::Warned)),
-            (answer, _) => answer,
+        match self.writes.ask_hearing(query, Some(&self.warnings)).await? {
+            (_, true) => Err(Failed::after(Cause::Warned)),
+            (rows, false) => Ok(rows),
         }
     }
 

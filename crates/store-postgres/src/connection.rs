@@ -13,6 +13,7 @@ use sqlx::{
     ConnectOptions, Connection as _, Executor,
     postgres::{PgConnectOptions, PgConnection, PgRow},
 };
+use tracing::Instrument;
 
 use crate::{
     address::{Address, Pooling},
@@ -41,6 +42,8 @@ pub(crate) struct Connection {
     pooling: Pooling,
     /// What begins a transaction behind a pooler.
     begin: &'static str,
+    /// What the server says by itself is logged by the driver, without a word on who says it.
+    span: tracing::Span,
 }
 
 /// How a statement failed.
@@ -69,14 +72,16 @@ impl Connection {
             true => (SESSION, TRANSACTION),
             false => (SESSION_ON_DISK, TRANSACTION_ON_DISK),
         };
-        let made = async {
+        let span = tracing::warn_span!("the ledger's PostgreSQL", place = %address);
+        let named = span.clone();
+        let made = async move {
             let mut inner = options.connect().await?;
             if address.pooling == Pooling::Session {
                 inner.execute(sqlx::raw_sql(session)).await?;
             }
-            Ok::<_, sqlx::Error>(Self { inner, pooling: address.pooling, begin })
+            Ok::<_, sqlx::Error>(Self { inner, pooling: address.pooling, begin, span })
         };
-        match tokio::time::timeout(CONNECT_LIMIT, made).await {
+        match tokio::time::timeout(CONNECT_LIMIT, made.instrument(named)).await {
             Ok(made) => Ok(made?),
             Err(_) => Err(Cause::NoAnswer(CONNECT_LIMIT)),
         }
@@ -84,6 +89,11 @@ impl Connection {
 
     /// The rows of a statement, once it is committed.
     pub(crate) async fn ask(&mut self, query: Query<'_>) -> Result<Vec<PgRow>, Failed> {
+        let span = self.span.clone();
+        self.answer(query).instrument(span).await
+    }
+
+    async fn answer(&mut self, query: Query<'_>) -> Result<Vec<PgRow>, Failed> {
         match self.pooling {
             Pooling::Session => bounded(query.fetch_all(&mut self.inner)).await.map_err(Failed::after),
             Pooling::Transaction => {

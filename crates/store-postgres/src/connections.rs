@@ -23,11 +23,13 @@ use sqlx::postgres::PgRow;
 use tokio::sync::Semaphore;
 
 use crate::{
-    address::Address,
+    address::{Address, Pooling},
     connection::{Connection, Failed},
     durability::{Settings, Watch},
     error::Cause,
+    reach::Reach,
     sql::{Query, Sql},
+    warnings::Warnings,
 };
 
 /// How long a call waits for one of the connections: less than whoever asks has, so that he learns what he has waited for.
@@ -50,6 +52,8 @@ pub(crate) struct Connections {
     idle: Mutex<Vec<Idle>>,
     /// How often one was lost, of all that the store has.
     lost: Arc<AtomicU64>,
+    /// What people know of the server, of all that the store has.
+    reach: Arc<Reach>,
     failed: Mutex<Option<(Boot, Cause)>>,
 }
 
@@ -62,7 +66,7 @@ struct Idle {
 }
 
 impl Connections {
-    pub(crate) fn new(address: Address, places: usize, lost: Arc<AtomicU64>) -> Self {
+    pub(crate) fn new(address: Address, places: usize, lost: Arc<AtomicU64>, reach: Arc<Reach>) -> Self {
         Self {
             address,
             watch: None,
@@ -70,6 +74,7 @@ impl Connections {
             places: Semaphore::new(places),
             idle: Mutex::default(),
             lost,
+            reach,
             failed: Mutex::default(),
         }
     }
@@ -101,6 +106,16 @@ impl Connections {
 
     /// The rows of a statement, once it is committed.
     pub(crate) async fn ask(&self, query: Query<'_>) -> Result<Vec<PgRow>, Failed> {
+        self.ask_hearing(query, None).await.map(|(rows, _)| rows)
+    }
+
+    /// The same, and whether the server has warned meanwhile, where somebody listens. To the statement alone: what is said
+    /// while a connection is made is for people.
+    pub(crate) async fn ask_hearing(
+        &self,
+        query: Query<'_>,
+        warnings: Option<&Warnings>,
+    ) -> Result<(Vec<PgRow>, bool), Failed> {
         let _call = self.calls.try_acquire().map_err(|_| Failed::before(Cause::Crowd))?;
         let place = tokio::time::timeout(ACQUIRE_LIMIT, self.places.acquire()).await;
         let _place = match place {
@@ -111,14 +126,18 @@ impl Connections {
             Some(idle) => idle,
             None => self.open().await.map_err(Failed::before)?,
         };
-        let answer = lent.connection.ask(query).await;
+        let asked = lent.connection.ask(query);
+        let (answer, warned) = match warnings {
+            Some(warnings) => warnings.during(asked).await,
+            None => (asked.await, false),
+        };
         match &answer {
             Err(failed) if !failed.cause.leaves_connection() => self.outdate(),
             // Its transaction has failed and was not ended; closing it is what undoes it.
             Err(_) if lent.connection.is_left_open() => {}
             _ => lock(&self.idle).push(lent),
         }
-        answer
+        answer.map(|rows| (rows, warned))
     }
 
     fn take(&self) -> Option<Idle> {
@@ -143,13 +162,28 @@ impl Connections {
     }
 
     async fn made(&self) -> Result<Connection, Cause> {
-        let mut connection = Connection::open(&self.address).await?;
-        if let Some((watch, settings)) = &self.watch {
-            let rows = connection.ask(sqlx::query(settings)).await.map_err(|failed| failed.cause)?;
+        let began = Boot::now();
+        let answered = self.answered().await;
+        let (connection, rows) = answered.inspect_err(|why| _ = self.reach.missed(began, why))?;
+        self.reach.made(Boot::now());
+        if let Some((watch, _)) = &self.watch {
             let row = rows.first().ok_or_else(|| Cause::Driver("no row".to_owned()))?;
             watch.look(&Settings::read(row)?)?;
         }
         Ok(connection)
+    }
+
+    /// A connection on which the server itself has answered, with its settings where those are wanted.
+    async fn answered(&self) -> Result<(Connection, Vec<PgRow>), Cause> {
+        let mut connection = Connection::open(&self.address).await?;
+        let first = match &self.watch {
+            Some((_, settings)) => sqlx::query(settings),
+            // A pooler lets us in also while its server is away.
+            None if self.address.pooling == Pooling::Transaction => sqlx::query("SELECT 1"),
+            None => return Ok((connection, Vec::new())),
+        };
+        let rows = connection.ask(first).await.map_err(|failed| failed.cause)?;
+        Ok((connection, rows))
     }
 }
 

@@ -68,10 +68,14 @@ impl Watch {
         let before =
             std::mem::replace(&mut *self.said.lock().unwrap_or_else(PoisonError::into_inner), found.clone());
         for loss in found.losses.iter().filter(|loss| !before.losses.contains(loss)) {
-            tracing::error!("the ledger's PostgreSQL was set anew: {loss}");
+            tracing::error!("a setting of the ledger's PostgreSQL has changed: {loss}");
+        }
+        for loss in before.losses.iter().filter(|loss| !found.losses.contains(loss)) {
+            let (setting, _) = loss.split_once(':').unwrap_or((loss, ""));
+            tracing::info!("a setting of the ledger's PostgreSQL is mended: it was {setting}");
         }
         for sentence in found.sentences.iter().filter(|sentence| !before.sentences.contains(sentence)) {
-            tracing::warn!("the ledger's PostgreSQL was set anew: {sentence}");
+            tracing::warn!("a setting of the ledger's PostgreSQL has changed: {sentence}");
         }
     }
 }

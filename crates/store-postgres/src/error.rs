@@ -155,6 +155,12 @@ impl Cause {
         matches!(self, Self::Driver(_) | Self::Told { fatal: true, .. })
     }
 
+    /// Whether no connection can be made because of the server, or of what is before it: not because of a bound, where the next
+    /// may succeed.
+    pub(crate) fn is_away(&self) -> bool {
+        !self.is_full() && (self.is_lost() || matches!(self, Self::NoAnswer(_)))
+    }
+
     /// Whether a lock that somebody else holds was in the way.
     pub(crate) fn is_lock(&self) -> bool {
         self.code() == Some(LOCK_NOT_AVAILABLE)

@@ -22,6 +22,7 @@ mod error;
 mod heads;
 pub mod migrate;
 mod open;
+mod reach;
 mod sql;
 mod standbys;
 mod store;

@@ -22,7 +22,7 @@ use crate::{
     address::{Address, Schema},
     connection::Connection,
     error::Cause,
-    open::{self, failed},
+    open::{self, failed, forbidden},
     sql::Sql,
 };
 
@@ -170,7 +170,11 @@ fn check_steps(steps: &[Step], address: &Address) -> Result<(), OpenError> {
 }
 
 /// Whether this version may use what is there.
-pub(crate) async fn check(connection: &mut Connection, address: &Address) -> Result<(), OpenError> {
+pub(crate) async fn check(
+    connection: &mut Connection,
+    address: &Address,
+    role: &str,
+) -> Result<(), OpenError> {
     let missing = |from: i32| {
         let state = match from {
             0 => "there is no ledger yet".to_owned(),
@@ -188,6 +192,9 @@ pub(crate) async fn check(connection: &mut Connection, address: &Address) -> Res
         match connection.ask(sqlx::query(&steps(&address.schema))).await.map_err(|failed| failed.cause) {
             Ok(rows) => read_steps(&rows).map_err(|cause| failed(address, cause))?,
             Err(cause) if cause.code() == Some(UNDEFINED_TABLE) => return Err(missing(0)),
+            Err(cause) if cause.code() == Some(INSUFFICIENT_PRIVILEGE) => {
+                return Err(forbidden(role, address, &cause.to_string()));
+            }
             Err(cause) => return Err(failed(address, cause)),
         };
     let newest = steps.last().map_or(0, |step| step.number);
@@ -198,6 +205,7 @@ pub(crate) async fn check(connection: &mut Connection, address: &Address) -> Res
 }
 
 const UNDEFINED_TABLE: &str = "42P01";
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
 #[cfg(test)]
 mod tests {

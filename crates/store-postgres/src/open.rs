@@ -55,7 +55,7 @@ pub(crate) async fn open(options: &Options) -> Result<Opened, OpenError> {
     let server = ask_server(&mut connection, &address).await?;
     check_server(&server, &address)?;
     check_schema(&server, &address)?;
-    migrate::check(&mut connection, &address).await?;
+    migrate::check(&mut connection, &address, &server.role).await?;
     check_privileges(&mut connection, &server, &address).await?;
     let found = server.settings.found();
     let Found { losses, mut sentences } = found.clone();
@@ -167,7 +167,7 @@ async fn check_privileges(
     Err(forbidden(&server.role, address, &format!("it lacks {missing}")))
 }
 
-fn forbidden(role: &str, address: &Address, what: &str) -> OpenError {
+pub(crate) fn forbidden(role: &str, address: &Address, what: &str) -> OpenError {
     let schema = address.schema.quoted();
     OpenError::new(
         OpenErrorKind::Permission,

@@ -32,6 +32,7 @@ use crate::{
     error::{Cause, unread, unwritten},
     migrate,
     open::{self, Opened},
+    reach::Reach,
     sql::Statements,
     warnings::Warnings,
 };
@@ -90,7 +91,9 @@ impl PostgresStore {
         let opened = on(&io, async move { open::open(&options).await }).await?;
         let Opened { address, connection, clock, warnings, watch, sentences } = opened;
         let lost = Arc::new(AtomicU64::new(0));
-        let connections = |places| Connections::new(address.clone(), places, Arc::clone(&lost));
+        let reach = Arc::new(Reach::new(&address));
+        let connections =
+            |places| Connections::new(address.clone(), places, Arc::clone(&lost), Arc::clone(&reach));
         let (sql, watch) = (Statements::of(&address.schema), Arc::new(watch));
         let shared = Arc::new(Shared {
             clock,

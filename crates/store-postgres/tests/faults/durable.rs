@@ -6,6 +6,7 @@ use onlyonce_testbed::servers::{Pgbouncer, Postgres, postgres};
 
 use crate::{
     begun::Place,
+    log,
     rows::{Session, apply, id, in_progress, insert, version},
 };
 
@@ -82,6 +83,7 @@ async fn a_sound_server_is_told_what_a_fail_over_means() {
 /// Opening looked once, and a reload the next day has every crash lose what was acknowledged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_set_to_lose_what_it_acknowledges_is_written_to_no_more_until_that_is_mended() {
+    let log = log::listen();
     let server = Postgres::start().await;
     let place = Place::on(&server.url()).await;
     let store = place.store().await;
@@ -98,6 +100,9 @@ async fn a_server_that_is_set_to_lose_what_it_acknowledges_is_written_to_no_more
         apply(&accepting, claim(3)).await;
         set(&server, &format!("reset {setting}")).await;
         claim_until(&store, Result::is_ok).await;
+        for told in ["has changed", "is mended"] {
+            assert!(!log.lines(&[told, &format!("`{setting} = off`")]).is_empty(), "{setting} {told}");
+        }
     }
 }
 

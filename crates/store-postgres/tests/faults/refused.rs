@@ -88,11 +88,10 @@ async fn a_role_without_rights_is_told_which_to_grant() {
     says(&error, OpenErrorKind::Permission, &[&role, "GRANT USAGE ON SCHEMA"]);
     // What it says helps.
     let grants = |error: &OpenError| error.to_string().split('`').nth(5).unwrap().to_owned();
-    owner
-        .say(format!(
-            "grant usage on schema {schema} to {role}; grant select on {schema}.migrations to {role}"
-        ))
-        .await;
+    owner.say(format!("grant usage on schema {schema} to {role}")).await;
+    let words = [&role, "for table migrations", "GRANT USAGE ON SCHEMA", "GRANT SELECT, INSERT"];
+    says(&refused(&url).await, OpenErrorKind::Permission, &words);
+    owner.say(format!("grant select on {schema}.migrations to {role}")).await;
     let error = refused(&url).await;
     says(&error, OpenErrorKind::Permission, &["records", "audit", "GRANT SELECT, INSERT"]);
     owner.say(grants(&error)).await;
