@@ -1,6 +1,6 @@
 //! The URL of a server: who asks, which hosts, a path, parameters.
 //!
-//! Invariant: an error repeats nothing of it but its scheme and a parameter's name that is nearly a valid one. In a URL that
+//! Invariant: an error repeats nothing of it but its scheme and a parameter's name that is nearly a valid one, or valid elsewhere. In a URL that
 //! was mistyped a password may stand anywhere.
 
 use std::{collections::BTreeMap, fmt};
@@ -9,6 +9,32 @@ use percent_encoding::percent_decode_str;
 
 /// Names that are less alike than this are no slip of the pen (Jaro-Winkler; one is the same).
 const ALIKE: f64 = 0.8;
+/// Parameters that other ledgers or other programs' URLs have: names that are in no way secret.
+const ELSEWHERE: &[&str] = &[
+    "namespace",
+    "ca",
+    "policy",
+    "db",
+    "database",
+    "protocol",
+    "timeout",
+    "schema",
+    "pooler",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "application_name",
+    "host",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "options",
+    "connect_timeout",
+    "channel_binding",
+    "target_session_attrs",
+];
 /// What has to be written otherwise in a user, a password or a value.
 const ESCAPED: &str =
     "in a user, a password or a value, % is written %25, / %2F, ? %3F, # %23, @ %40, : %3A and & %26";
@@ -135,7 +161,14 @@ impl Grammar {
         let best = self.parameters.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
         match best.filter(|best| likeness(best) >= ALIKE) {
             Some(best) => format!("it has a parameter `{name}`, which there is not; the nearest is `{best}`"),
-            None => format!("it has a parameter that there is not; there are {}", self.parameters.join(", ")),
+            None => {
+                let named = ELSEWHERE.iter().find(|known| **known == name);
+                let named = named.map_or_else(
+                    || "a parameter that there is not".to_owned(),
+                    |name| format!("a parameter `{name}`, which there is not"),
+                );
+                format!("it has {named}; there are {}", self.parameters.join(", "))
+            }
         }
     }
 }
@@ -243,6 +276,10 @@ mod tests {
             ("//d b", "a host of it is none"),
             ("//db,", "a host of it is none"),
             ("//db?", "it has a parameter that there is not; there are schema, pooler"),
+            (
+                "//db?namespace=x",
+                "it has a parameter `namespace`, which there is not; there are schema, pooler",
+            ),
             ("//db?shema=x", "it has a parameter `shema`, which there is not; the nearest is `schema`"),
             ("//db?schema", "`schema` has no value"),
             ("//db?schema=a&schema=b", "`schema` is there twice"),

@@ -34,6 +34,7 @@ impl Database {
         if let Some((_, what)) = names.into_iter().find(|(name, _)| name.is_none()) {
             return Err(format!("it names no {what}; write {}", GRAMMAR.example));
         }
+        PostgresStore::check(url).map_err(|error| error.to_string())?;
         Ok(Self { url: url.to_owned(), address })
     }
 

@@ -31,6 +31,14 @@ pub(crate) struct Address {
     pub(crate) accept_loss: bool,
 }
 
+/// What stands behind the `?`.
+struct Parameters<'a> {
+    schema: Schema,
+    pooling: Pooling,
+    /// Those for the driver, as they stand there.
+    drivers: Vec<&'a str>,
+}
+
 /// Who holds a connection to the server for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pooling {
@@ -47,6 +55,26 @@ pub(crate) struct Schema(String);
 impl Address {
     pub(crate) fn parse(url: &str) -> Result<Self, OpenError> {
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
+        let Parameters { schema, pooling, drivers } = Parameters::parse(query)?;
+        let url = if drivers.is_empty() { base.to_owned() } else { format!("{base}?{}", drivers.join("&")) };
+        let server = PgConnectOptions::from_str(&url)
+            .map_err(|_| refused(format_args!("it is no URL like postgres://user@host:5432/database")))?;
+        let named = server.get_application_name().is_some();
+        // A pooler takes no parameter at the start that it does not know, and nothing here needs digits of floats.
+        let server = server.extra_float_digits(None);
+        let server = if named { server } else { server.application_name(APPLICATION) };
+        Ok(Self { server, schema, pooling, accept_loss: false })
+    }
+
+    /// What of [`Self::parse`] looks at the URL alone, and not at the environment.
+    pub(crate) fn check(url: &str) -> Result<(), OpenError> {
+        let (_, query) = url.split_once('?').unwrap_or((url, ""));
+        Parameters::parse(query).map(drop)
+    }
+}
+
+impl<'a> Parameters<'a> {
+    fn parse(query: &'a str) -> Result<Self, OpenError> {
         let (mut schema, mut pooling) = (Schema(SCHEMA.to_owned()), Pooling::Session);
         let mut drivers = Vec::new();
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
@@ -71,14 +99,7 @@ impl Address {
                 }
             }
         }
-        let url = if drivers.is_empty() { base.to_owned() } else { format!("{base}?{}", drivers.join("&")) };
-        let server = PgConnectOptions::from_str(&url)
-            .map_err(|_| refused(format_args!("it is no URL like postgres://user@host:5432/database")))?;
-        let named = server.get_application_name().is_some();
-        // A pooler takes no parameter at the start that it does not know, and nothing here needs digits of floats.
-        let server = server.extra_float_digits(None);
-        let server = if named { server } else { server.application_name(APPLICATION) };
-        Ok(Self { server, schema, pooling, accept_loss: false })
+        Ok(Self { schema, pooling, drivers })
     }
 }
 

@@ -113,6 +113,14 @@ impl PostgresStore {
         Ok((Self { io, shared, look_ups: Arc::default() }, sentences))
     }
 
+    /// Tells what is wrong with the parameters of a ledger's URL, without asking any server.
+    ///
+    /// # Errors
+    /// [`OpenError`] of kind [`OpenErrorKind::Address`], which says what would be valid.
+    pub fn check(url: &str) -> Result<(), OpenError> {
+        crate::address::Address::check(url)
+    }
+
     /// Makes the ledger's schema, or brings it up to date. Any number of processes may do so at once.
     ///
     /// # Errors
