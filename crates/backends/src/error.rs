@@ -2,7 +2,12 @@
 
 use std::fmt;
 
-use onlyonce_ledger::{identity::OpenError, transfer};
+use onlyonce_ledger::{
+    identity::{OpenError, OpenErrorKind, Secret},
+    transfer,
+};
+
+use crate::place::Place;
 
 /// What stood in the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,14 +64,50 @@ impl From<OpenError> for Error {
     }
 }
 
-impl From<transfer::Error> for Error {
-    fn from(error: transfer::Error) -> Self {
-        let kind = match error.kind() {
-            transfer::ErrorKind::Ledger => ErrorKind::Ledger,
-            transfer::ErrorKind::Store | transfer::ErrorKind::Io | transfer::ErrorKind::File => {
-                ErrorKind::Transfer
+/// What went wrong with a ledger, and which one that is: whoever took its URL from the environment has not seen it.
+impl Place {
+    pub(crate) fn not_opened(&self, error: OpenError) -> Error {
+        let detail = error.detail();
+        let told = match error.kind() {
+            OpenErrorKind::Secret => {
+                format!(
+                    "failed to open the ledger {self}: {detail}. Look at ONLYONCE_SECRET{}; after `onlyonce ledger rewrap` only \
+                     the new one opens it",
+                    self.secret_beside()
+                )
             }
+            // Opening did not fail.
+            OpenErrorKind::Time => format!("{self}: {detail}"),
+            _ => format!("failed to open the ledger {self}: {detail}"),
         };
-        Self::new(kind, error.to_string()).because(error)
+        Error::new(ErrorKind::Ledger, told).because(error)
     }
+
+    pub(crate) fn not_moved(&self, error: transfer::Error) -> Error {
+        match error.kind() {
+            transfer::ErrorKind::Ledger => {
+                let told = format!("failed to move the ledger {self}: {}", error.detail());
+                Error::new(ErrorKind::Ledger, told).because(error)
+            }
+            transfer::ErrorKind::Store | transfer::ErrorKind::Io | transfer::ErrorKind::File => {
+                Error::new(ErrorKind::Transfer, error.to_string()).because(error)
+            }
+        }
+    }
+
+    fn secret_beside(&self) -> String {
+        match self {
+            #[cfg(feature = "embedded")]
+            Self::Embedded(directory) => {
+                format!(", or else at the file {}", crate::secret::file(directory).display())
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+/// A secret that cannot be one, by the name that people know it by.
+pub(crate) fn secret(name: &str, text: String) -> Result<Secret, Error> {
+    Secret::new(text)
+        .map_err(|error| Error::new(ErrorKind::Ledger, format!("{name}: {}", error.detail())).because(error))
 }

@@ -20,6 +20,8 @@ mod secret;
 mod upkeep;
 
 pub use error::{Error, ErrorKind};
+pub use onlyonce_ledger::identity::Noted;
 pub use onlyonce_ledger::transfer::{Export, Input, Progress, Reopened, Step, Summary, Wrapped};
 pub use open::{Opened, Options};
 pub use place::Place;
+pub use upkeep::NEW_SECRET;

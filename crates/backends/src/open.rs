@@ -5,9 +5,12 @@ use std::{fmt, sync::Arc};
 use onlyonce_ledger::{Found, Ledger, identity::Secret, memory::MemoryStore, store::Store};
 
 use crate::{
-    error::{Error, ErrorKind},
+    error::{self, Error, ErrorKind},
     place::Place,
 };
+
+/// The variable that holds the secret; whoever sets it otherwise knows which is meant.
+pub(crate) const SECRET: &str = "ONLYONCE_SECRET";
 
 /// How a ledger is opened.
 #[derive(Clone, Default)]
@@ -80,10 +83,11 @@ impl Place {
     /// [`Error`], which says what stood in the way and what to do.
     pub async fn open(&self, options: Options) -> Result<Opened, Error> {
         self.check(&options)?;
-        let given = options.secret.clone().map(Secret::new).transpose()?;
+        let given = options.secret.clone().map(|text| error::secret(SECRET, text)).transpose()?;
         let (store, sentences) = self.store(&options).await?;
         let secret = self.secret(given, &*store).await?;
-        let (ledger, found) = Ledger::open(store, &secret, options.ledger).await?;
+        let opened = Ledger::open(store, &secret, options.ledger).await;
+        let (ledger, found) = opened.map_err(|error| self.not_opened(error))?;
         Ok(Opened { ledger, found, sentences })
     }
 

@@ -12,7 +12,7 @@ use onlyonce_ledger::{
     store::Store,
 };
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{self, Error, ErrorKind};
 
 /// The file beside an embedded ledger that holds the secret it made for itself.
 const FILE: &str = "secret";
@@ -27,7 +27,7 @@ pub(crate) fn file(directory: &Path) -> PathBuf {
 pub(crate) async fn beside(directory: &Path, store: &dyn Store) -> Result<Secret, Error> {
     let path = file(directory);
     match fs::read_to_string(&path) {
-        Ok(text) => return Ok(Secret::new(text.trim())?),
+        Ok(text) => return error::secret(&path.display().to_string(), text.trim().to_owned()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed("read", &path, error)),
     }

@@ -6,16 +6,19 @@ use std::{io::Write, path::PathBuf, sync::Arc};
 
 use onlyonce_core::Timestamp;
 use onlyonce_ledger::{
-    identity::{self, Secret},
+    identity::{self, Noted},
     store::Store,
     transfer::{self, Export, Input, Progress, Reopened, Summary},
 };
 
 use crate::{
-    error::{Error, ErrorKind},
-    open::Options,
+    error::{self, Error, ErrorKind},
+    open::{Options, SECRET},
     place::Place,
 };
+
+/// The variable that holds the secret which a ledger gets.
+pub const NEW_SECRET: &str = "ONLYONCE_NEW_SECRET";
 
 /// Whether a ledger may be made.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,10 +48,17 @@ impl Place {
     /// # Errors
     /// [`Error`], which says what stood in the way and what to do. One that broke off may be done again.
     pub async fn rewrap(&self, old: Option<String>, new: String) -> Result<(), Error> {
-        let (old, new) = (old.map(Secret::new).transpose()?, Secret::new(new)?);
+        if old.as_ref() == Some(&new) {
+            let told = format!(
+                "{NEW_SECRET} and {SECRET} are the same: the first is the secret that the ledger gets"
+            );
+            return Err(Error::new(ErrorKind::Options, told));
+        }
+        let old = old.map(|text| error::secret(SECRET, text)).transpose()?;
+        let new = error::secret(NEW_SECRET, new)?;
         let store = self.store_that_lasts(Made::Never).await?;
         let old = self.secret(old, &*store).await?;
-        Ok(identity::rewrap(&*store, &old, &new).await?)
+        identity::rewrap(&*store, &old, &new).await.map_err(|error| self.not_opened(error))
     }
 
     /// Writes all of the ledger to `out`, as it is sealed; see [`transfer::export`].
@@ -62,7 +72,7 @@ impl Place {
         tell: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Summary, Error> {
         let store = self.store_that_lasts(Made::Never).await?;
-        Ok(transfer::export(store, how, out, tell).await?)
+        transfer::export(store, how, out, tell).await.map_err(|error| self.not_moved(error))
     }
 
     /// Writes here what an export has written; see [`transfer::import`].
@@ -75,7 +85,7 @@ impl Place {
         tell: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Summary, Error> {
         let store = self.store_that_lasts(Made::IfMissing).await?;
-        Ok(transfer::import(store, input, tell).await?)
+        transfer::import(store, input, tell).await.map_err(|error| self.not_moved(error))
     }
 
     /// Has a ledger that was closed take keys again, and says by what it was; see [`transfer::reopen`].
@@ -84,17 +94,16 @@ impl Place {
     /// [`Error`], which says what stood in the way and what to do.
     pub async fn reopen(&self) -> Result<Reopened, Error> {
         let store = self.store_that_lasts(Made::Never).await?;
-        Ok(transfer::reopen(&*store).await?)
+        transfer::reopen(&*store).await.map_err(|error| self.not_moved(error))
     }
 
-    /// Notes that the ledger was restored to an earlier state at `since`, or now: see [`identity::restored`]. Gives the time that
-    /// counts.
+    /// Notes that the ledger was restored to an earlier state at `since`, or now: see [`identity::restored`].
     ///
     /// # Errors
     /// [`Error`], which says what stood in the way and what to do.
-    pub async fn restored(&self, since: Option<Timestamp>) -> Result<Timestamp, Error> {
+    pub async fn restored(&self, since: Option<Timestamp>) -> Result<Noted, Error> {
         let store = self.store_that_lasts(Made::Never).await?;
-        Ok(identity::restored(&*store, since).await?)
+        identity::restored(&*store, since).await.map_err(|error| self.not_opened(error))
     }
 
     /// The file with the secret that the ledger here has made for itself.

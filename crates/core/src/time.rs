@@ -4,6 +4,9 @@
 
 use std::{fmt, time::Duration};
 
+/// How far the clocks of those who make keys may be ahead of the ledger's.
+pub const CLOCKS_APART: Duration = Duration::from_mins(5);
+
 /// Milliseconds since the Unix epoch, by the clock of the ledger's store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);

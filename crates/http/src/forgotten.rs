@@ -2,15 +2,10 @@
 //!
 //! Judged after the look-up, so that what is on record stands, however old its key is.
 
-use std::time::Duration;
-
-use onlyonce_core::Timestamp;
+use onlyonce_core::{Timestamp, time::CLOCKS_APART};
 use onlyonce_ledger::{Ledger, begin::Leader};
 
 use crate::{rules::Late, search::Keyed};
-
-/// How far the clocks of those who make keys may be ahead of the ledger's.
-const CLOCKS_APART: Duration = Duration::from_secs(5 * 60);
 
 /// Why a key may stand for something that nobody remembers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -69,6 +69,15 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// What was noted of a restore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// What was done before may be missing.
+    pub before: Timestamp,
+    /// What was noted until then. Where it is the same, nothing has changed.
+    pub until_then: Option<Timestamp>,
+}
+
 /// What a ledger is.
 #[derive(Clone, Debug)]
 pub struct Identity {
@@ -157,8 +166,8 @@ pub(crate) async fn open(
     if must_exist {
         return Err(OpenError::new(
             OpenErrorKind::Missing,
-            "there is no ledger here, and `must_exist` is set: is the volume mounted, the URL right? \
-             To begin a new ledger, start once with `must_exist = false`",
+            "there is none, and `must_exist` is set: is the URL right? To begin a new ledger, start once with \
+             `must_exist = false`",
         ));
     }
     // Also one that has ended: taken for a fresh start, everything that was done may be done again.
@@ -225,7 +234,7 @@ pub(crate) const fn not_ended(was_open: bool) -> &'static str {
 /// If `old` does not open the ledger, or another process rewrapped it at the same time.
 pub async fn rewrap(store: &dyn Store, old: &Secret, new: &Secret) -> Result<(), OpenError> {
     let row = store.identity().await?;
-    let row = row.ok_or_else(|| OpenError::new(OpenErrorKind::Missing, "there is no ledger here"))?;
+    let row = row.ok_or_else(|| OpenError::new(OpenErrorKind::Missing, "there is none"))?;
     let identity = match read(&row, old) {
         // Whoever lost the answer of the first time asks again.
         Err(refused) if refused.kind() == OpenErrorKind::Secret && read(&row, new).is_ok() => return Ok(()),
@@ -236,17 +245,20 @@ pub async fn rewrap(store: &dyn Store, old: &Secret, new: &Secret) -> Result<(),
     if store.set_identity(Some(&row), write(&identity, new, rewraps)).await? {
         Ok(())
     } else {
-        Err(OpenError::new(OpenErrorKind::Secret, "another process changed the secret at the same time"))
+        Err(OpenError::new(
+            OpenErrorKind::Store,
+            "another process changed its secret at the same time; it can be done again",
+        ))
     }
 }
 
 /// Notes that the ledger was restored to an earlier state at `since`, or now: what was done before may be missing, and keys that may
-/// be from then are not taken for new. Gives the time that counts, which is the latest that was ever noted. Needs no secret;
+/// be from then are not taken for new. The time that counts is the latest that was ever noted. Needs no secret;
 /// processes that have the ledger open see it within seconds.
 ///
 /// # Errors
 /// If there is no ledger, the time is still to come, or others change the identity all the time.
-pub async fn restored(store: &dyn Store, since: Option<Timestamp>) -> Result<Timestamp, OpenError> {
+pub async fn restored(store: &dyn Store, since: Option<Timestamp>) -> Result<Noted, OpenError> {
     let now = store.now();
     let since = since.unwrap_or(now);
     if since > now {
@@ -257,13 +269,14 @@ pub async fn restored(store: &dyn Store, since: Option<Timestamp>) -> Result<Tim
     }
     for _ in 0..TRIES {
         let row = store.identity().await?;
-        let row = row.ok_or_else(|| OpenError::new(OpenErrorKind::Missing, "there is no ledger here"))?;
+        let row = row.ok_or_else(|| OpenError::new(OpenErrorKind::Missing, "there is none"))?;
         let standing = Parts::read(&row)?;
         let noted = standing.restored(Some(since));
         if noted.forgotten_before == standing.forgotten_before
             || store.set_identity(Some(&row), noted.with(noted.closed)).await?
         {
-            return Ok(noted.forgotten_before.unwrap_or(since));
+            let before = noted.forgotten_before.unwrap_or(since);
+            return Ok(Noted { before, until_then: standing.forgotten_before });
         }
     }
     Err(OpenError::new(
@@ -290,8 +303,7 @@ fn read(row: &[u8], secret: &Secret) -> Result<Identity, OpenError> {
     let key = secret.cipher().open(nonce, prefix, wrapped).ok_or_else(|| {
         OpenError::new(
             OpenErrorKind::Secret,
-            "the secret is not the one that it was made with: look at ONLYONCE_SECRET, or else at the file `secret` \
-             beside the data",
+            "the secret is not the one that it has, which is the one that it got last",
         )
     })?;
     Ok(Identity {
@@ -371,8 +383,11 @@ mod tests {
         open(&store, &secret(1), false).await.unwrap();
         let now = store.now();
         let (earlier, later) = (Timestamp::from_ms(now.as_ms() - 2), Timestamp::from_ms(now.as_ms() - 1));
+        let mut until_then = None;
         for (since, counts) in [(earlier, earlier), (later, later), (earlier, later)] {
-            assert_eq!(restored(&store, Some(since)).await.unwrap(), counts);
+            let noted = restored(&store, Some(since)).await.unwrap();
+            assert_eq!(noted, Noted { before: counts, until_then });
+            until_then = Some(counts);
             let (found, _) = open(&store, &secret(1), true).await.unwrap();
             assert_eq!(found.forgotten_before, Some(counts));
         }

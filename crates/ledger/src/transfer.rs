@@ -122,6 +122,11 @@ impl Error {
     pub const fn kind(&self) -> ErrorKind {
         self.kind
     }
+
+    /// Why, in words, and what to do.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
 }
 
 impl From<store::Error> for Error {

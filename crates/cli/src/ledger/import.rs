@@ -59,7 +59,8 @@ async fn read(place: &Place, input: Input<'_>, bytes: Option<u64>) -> Result<Sum
 
 fn told(place: &Place, summary: &Summary) -> String {
     let Summary { damaged, became_unknown, kept, .. } = *summary;
-    let mut told = format!("{place}: {} were read", contents(summary));
+    let done = if kept == 0 { "were written" } else { "were read, and written where nothing later stood" };
+    let mut told = format!("{place}: {} {done}", contents(summary));
     for (count, what) in [
         (kept, "there already, as late or later"),
         (became_unknown, "in progress, and made unknown: see `onlyonce keys list --state unknown`"),

@@ -1,9 +1,13 @@
 //! `ledger restored`: what was done before may be missing, and is not taken for new.
 
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use clap::Args;
-use onlyonce_core::{Timestamp, time::duration_ms};
+use onlyonce_backends::{Noted, Place};
+use onlyonce_core::{
+    Timestamp,
+    time::{CLOCKS_APART, duration_ms},
+};
 
 use super::{
     Failure, Which,
@@ -37,15 +41,33 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
             hint: "",
         })?;
     }
-    let before = place.restored(arguments.since).await?;
-    tell(&format!(
-        "{place}: keys from before {before} that nothing is on record for are refused from now on, for as long as their route \
-         remembers keys; so are keys that do not tell when they were made, where a route needs a key or says \
-         `after_restore = \"refuse\"`\n\nnext: let its gateways serve. Those that run have seen it within seconds. It cannot be \
-         taken back; a route that says `after_restore = \"new\"` takes keys that do not tell when they were made for new, and what \
-         was forgotten of them may run twice"
-    ));
+    tell(&told(&place, &place.restored(arguments.since).await?));
     Ok(())
+}
+
+fn told(place: &Place, noted: &Noted) -> String {
+    let before = noted.before;
+    // To the second, and not too early.
+    let new = before.plus(CLOCKS_APART + Duration::from_millis(999));
+    let until_then = match noted.until_then {
+        Some(time) if time == before => {
+            return format!(
+                "{place}: nothing has changed: that it was restored is noted for {before} already, and the latest time counts. \
+                 Keys that tell when they were made are new from {new} on"
+            );
+        }
+        Some(time) => format!(" (until now it was {time})"),
+        None => String::new(),
+    };
+    format!(
+        "{place}: keys from before {before}{until_then} that nothing is on record for are refused from now on, for as long as \
+         their route remembers keys. As clocks are not alike, those that tell when they were made are new from {new} on. Refused \
+         are also keys that do not tell when they were made, where a route needs a key or says `after_restore = \"refuse\"`\n\n\
+         next: let its gateways serve, from {new} on: before that, fresh keys that tell when they were made are refused, too, \
+         and their clients told to stop. Gateways that run have seen it within seconds. It cannot be taken back; a route that \
+         says `after_restore = \"new\"` takes keys that do not tell when they were made for new, and what was forgotten of \
+         them may run twice"
+    )
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {

@@ -1,10 +1,9 @@
 //! `ledger rewrap`: another secret for the same ledger.
 
+use onlyonce_backends::NEW_SECRET;
+
 use super::{Failure, SECRET, Which, variable};
 use crate::exit::tell;
-
-/// The variable that holds the secret which the ledger gets.
-const NEW_SECRET: &str = "ONLYONCE_NEW_SECRET";
 
 pub(super) async fn run(which: &Which) -> Result<(), Failure> {
     let place = which.place()?;

@@ -28,7 +28,10 @@ async fn moved(from: &str, to: &str, file: &Path) {
     told.assert(DONE, &[" of the audit were written\n", "next: `onlyonce ledger import --ledger URL"]);
     assert!(told.data.is_empty(), "stdout is for data: {}", told.data);
     let told = ledger(&["import", "--ledger", to, file]).await;
-    told.assert(DONE, &[" of the audit were read\n", "next: start gateways on it with the ONLYONCE_SECRET"]);
+    told.assert(
+        DONE,
+        &[" of the audit were written\n", "next: start gateways on it with the ONLYONCE_SECRET"],
+    );
 }
 
 /// Once round through all of them. After each move, what was done is replayed, what is new is executed, and the ledger left
@@ -118,7 +121,16 @@ async fn half_an_export_opens_for_nobody() {
         .assert(FAILURE, &["the file is cut"]);
     ledger(&["export", "--copy", "--ledger", &target, directory.path().join("x").to_str().unwrap()])
         .await
-        .assert(LEDGER, &["there is no ledger here"]);
+        .assert(LEDGER, &[&format!("failed to move the ledger {target}: there is none")]);
+    let mut started =
+        Gateway::start(&upstream.url(), Setup::anonymous().environment(SECRET.0, SECRET.1)).await;
+    started.process.kill9().await;
+    let another = format!("embedded:{}", started.directory.path().join("ledger").display());
+    let told = ledger(&["import", "--ledger", &another, whole.to_str().unwrap()]).await;
+    told.assert(
+        LEDGER,
+        &[&format!("the ledger {another}: there is another"), "import where there is none yet"],
+    );
     // Through a pipe it is seen when it ends.
     let piped = format!(
         "cat '{}' | {} ledger import --ledger '{target}' -",

@@ -132,7 +132,7 @@ async fn a_bar_is_shown_on_a_terminal_and_is_gone_at_the_end() {
     assert!(sent.contains("[###############---------------] 5"), "half of it: {sent:?}");
     let lines = left(&sent);
     let first =
-        format!("{ledger}: {RECORDS} records, {RECORDS} results and 0 entries of the audit were read");
+        format!("{ledger}: {RECORDS} records, {RECORDS} results and 0 entries of the audit were written");
     assert_eq!(lines[0], first);
     assert!(lines[2].starts_with("next: start gateways on it"), "{lines:?}");
 

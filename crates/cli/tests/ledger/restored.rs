@@ -118,11 +118,18 @@ async fn what_was_lost_counts_until_it_would_have_ended() {
         assert_executed(&send(gateway.address, &request("/needs-a-key", &key)).await, 201);
     }
     gateway.process.kill9().await;
-    let since = now() - 6 * DAY;
-    restored(&ledger, Some(since)).await.assert(DONE, &[]);
+    let since = (now() - 6 * DAY) / 1000 * 1000;
+    // To the second, and with what clocks may be apart.
+    let new = format!("are new from {} on", Timestamp::from_ms(since + 5 * MINUTE));
+    restored(&ledger, Some(since)).await.assert(DONE, &[&new, "next: let its gateways serve, from "]);
     // An earlier one changes nothing.
     let stands = Timestamp::from_ms(since).to_string();
-    restored(&ledger, Some(now() - 8 * DAY)).await.assert(DONE, &[&stands]);
+    restored(&ledger, Some(now() - 8 * DAY)).await.assert(DONE, &["nothing has changed", &stands, &new]);
+    // A later one does.
+    let later = Timestamp::from_ms(since + MINUTE).to_string();
+    restored(&ledger, Some(since + MINUTE))
+        .await
+        .assert(DONE, &[&format!("keys from before {later} (until now it was {stands})")]);
     gateway.restart().await;
     for key in [born(now() - 7 * DAY), "no-birth-either".to_owned()] {
         assert_problem(&send(gateway.address, &request("/needs-a-key", &key)).await, 409, "key-expired");
@@ -137,7 +144,9 @@ async fn a_restore_that_makes_no_sense_is_refused() {
     let ledger = embedded(&gateway);
     restored(&ledger, None).await.assert(LEDGER, &["another process has it open"]);
     gateway.process.kill9().await;
-    restored(&ledger, Some(now() + DAY)).await.assert(LEDGER, &["is still to come"]);
+    restored(&ledger, Some(now() + DAY))
+        .await
+        .assert(LEDGER, &[&format!("error: {ledger}: 20"), "is still to come"]);
     let told =
         onlyonce(&["ledger", "restored", "--yes", "--ledger", &ledger, "--since", "yesterday"], &[]).await;
     told.assert(USAGE, &["`yesterday` is no time", "2026-11-23T10:12:07Z"]);

@@ -54,7 +54,10 @@ async fn a_ledger_that_made_its_own_secret_gets_one_from_outside() {
     gateway.process.kill9().await;
     let new = [("ONLYONCE_NEW_SECRET", NEW)];
     onlyonce(&["ledger", "rewrap", "--ledger", &ledger], &new).await.assert(DONE, &[]);
-    refused_on(&ledger, &[]).await.assert(LEDGER, &["look at ONLYONCE_SECRET, or else at the file `secret`"]);
+    refused_on(&ledger, &[]).await.assert(
+        LEDGER,
+        &["Look at ONLYONCE_SECRET, or else at the file ", "/secret; after `onlyonce ledger rewrap`"],
+    );
     gateway.set_up(with(NEW));
     gateway.restart().await;
     assert_replays(&send(gateway.address, &transfer("k")).await, &first);
@@ -68,7 +71,11 @@ async fn what_cannot_be_rewrapped_is_told_and_nothing_is_made() {
     onlyonce(&arguments, &[])
         .await
         .assert(CONFIG, &["ONLYONCE_NEW_SECRET is not set", "openssl rand -hex 32"]);
-    rewrap(&ledger, OLD, "short").await.assert(LEDGER, &["needs 32 or more"]);
+    rewrap(&ledger, OLD, "short")
+        .await
+        .assert(LEDGER, &["ONLYONCE_NEW_SECRET: the secret has 5 bytes", "needs 32 or more"]);
+    rewrap(&ledger, "short", NEW).await.assert(LEDGER, &["ONLYONCE_SECRET: the secret has 5 bytes"]);
+    rewrap(&ledger, NEW, NEW).await.assert(CONFIG, &["ONLYONCE_NEW_SECRET and ONLYONCE_SECRET are the same"]);
     rewrap(&ledger, OLD, NEW).await.assert(LEDGER, &["there is no ledger at"]);
     rewrap("memory:", OLD, NEW).await.assert(CONFIG, &["a ledger in memory ends with its process"]);
     assert!(!directory.path().join("ledger").exists(), "nothing is made");

@@ -30,6 +30,12 @@ async fn namespace() -> String {
     format!("{}?namespace={}", servers::redis().await, servers::name())
 }
 
+/// What people are shown of its URL.
+fn told_as(ledger: &str) -> String {
+    let place: onlyonce_backends::Place = ledger.parse().unwrap();
+    place.to_string()
+}
+
 async fn refused(ledger: &str) -> crate::command::Ended {
     let ended = tokio::time::timeout(PATIENCE, refused_on(ledger, &[SECRET])).await;
     let ended = ended.expect("a start-up does not wait for ever");
@@ -66,7 +72,7 @@ async fn another_ledgers_secret_is_refused() {
         assert_executed(&send(gateway.address, &transfer("k")).await, 201);
         refused_on(&ledger, &[OTHER])
             .await
-            .assert(LEDGER, &["the secret is not the one that it was made with"]);
+            .assert(LEDGER, &["the secret is not the one that it has", &told_as(&ledger), "ledger rewrap"]);
     }
 }
 
@@ -75,11 +81,18 @@ async fn another_ledgers_secret_is_refused() {
 async fn an_empty_shared_ledger_that_must_exist_is_refused() {
     for ledger in [migrated().await, namespace().await] {
         let told = refused_with(&format!("url = \"{ledger}\"\nmust_exist = true")).await;
-        told.assert(LEDGER, &["there is no ledger here, and `must_exist` is set", "the URL right?"]);
+        let none = format!("{}: there is none, and `must_exist` is set", told_as(&ledger));
+        told.assert(LEDGER, &[&none, "is the URL right?"]);
         // Nothing was made: it is refused again.
         refused_with(&format!("url = \"{ledger}\"\nmust_exist = true"))
             .await
-            .assert(LEDGER, &["there is no ledger here"]);
+            .assert(LEDGER, &["there is none"]);
+        // Nor is "here" any place to those who took the URL from a variable.
+        let url = [SECRET, ("ONLYONCE_NEW_SECRET", OTHER.1), ("LEDGER_URL", &*ledger)];
+        for command in [&["restored", "--yes"][..], &["rewrap"], &["reopen"]] {
+            let arguments = [&["ledger"], command, &["--ledger", "env:LEDGER_URL"]].concat();
+            onlyonce(&arguments, &url).await.assert(LEDGER, &[&told_as(&ledger), "there is none"]);
+        }
     }
 }
 
@@ -161,6 +174,26 @@ async fn a_postgresql_that_lets_nobody_in_is_told() {
     let told = refused(&format!("postgres://postgres:{PASSWORD}@{at}")).await;
     told.assert(LEDGER, &["password"]);
     refused(&format!("postgres://postgres@{at}")).await.assert(LEDGER, &["password"]);
+}
+
+/// Without asking any server.
+#[tokio::test]
+async fn a_parameter_with_a_wrong_value_is_the_configurations_fault() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for (url, told) in [
+        ("postgres://ana:hunter2@db/bank?sslmode=requires", "`sslmode` is none of"),
+        ("postgres://ana:hunter2@db/bank?pooler=statement", "`pooler` is neither"),
+        ("postgres://ana:hunter2@db/bank?schema=a.b", "`schema` is no name for a schema"),
+        ("postgres://ana:hunter2@db/bank?namespace=x", "a parameter `namespace`, which there is not"),
+        ("redis://:hunter2@cache?policy=allkeys-lru", "`policy` can only be noeviction"),
+        ("redis://:hunter2@cache?sslmode=require", "a parameter `sslmode`, which there is not"),
+    ] {
+        refused(url).await.assert(CONFIG, &[told]);
+        std::fs::write(file.path(), format!("upstream = \"http://127.0.0.1:1\"\n[ledger]\nurl = \"{url}\""))
+            .unwrap();
+        let check = ["config", "check", file.path().to_str().unwrap()];
+        onlyonce(&check, &[SECRET]).await.assert(CONFIG, &[told]);
+    }
 }
 
 #[tokio::test]

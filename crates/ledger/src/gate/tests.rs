@@ -107,7 +107,7 @@ async fn a_restore_is_learnt_and_not_unlearnt() {
     let (_, other) = made().await;
     let gate = Gate::new(opened.clone(), true, Boot::now());
     assert_eq!(gate.forgotten_before(), None);
-    let before = identity::restored(&store, None).await.unwrap();
+    let before = identity::restored(&store, None).await.unwrap().before;
     gate.heard(Boot::now(), Ok(Some(row(&store).await)));
     gate.passes().unwrap();
     for found in [Some(opened), Some(other), None] {

@@ -167,7 +167,7 @@ pub(super) fn contended() -> Error {
 }
 
 pub(super) fn no_ledger() -> Error {
-    Error::new(ErrorKind::Ledger, "there is no ledger here")
+    Error::new(ErrorKind::Ledger, "there is none")
 }
 
 pub(super) fn importing(was_open: bool) -> Error {

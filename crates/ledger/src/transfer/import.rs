@@ -206,7 +206,9 @@ fn check_same(given: &Parts<'_>, standing: &Parts<'_>, file: Timestamp) -> Resul
     if !standing.is_same_ledger(given) {
         return Err(Error::new(
             ErrorKind::Ledger,
-            "the store holds another ledger; a ledger is imported into an empty store, or into itself",
+            "there is another, such as a gateway makes that is started on it before the import, and nothing is written over \
+             it: import where there is none yet (another schema, namespace or directory), or stop its gateways and remove \
+             it if nothing of it is needed",
         ));
     }
     match standing.closed {

@@ -24,7 +24,7 @@ async fn what_was_restored_may_have_forgotten_what_is_not_on_record_and_what_was
         }
     }
     one.store.advance(Duration::from_secs(1));
-    let before = identity::restored(&*one.store.store(), None).await.unwrap();
+    let before = identity::restored(&*one.store.store(), None).await.unwrap().before;
     passes(SEEN).await;
     for begun in [&one, &two] {
         for key in [request(3), request(4)] {

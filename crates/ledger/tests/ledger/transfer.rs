@@ -112,12 +112,12 @@ async fn a_ledger_that_is_moved_takes_no_claims_and_what_runs_is_in_the_copy() {
 async fn that_a_ledger_was_restored_moves_with_it() {
     let (one, _) = begin_two().await;
     let long_ago = Some(Timestamp::from_ms(7));
-    let earlier = identity::restored(&*one.store.store(), long_ago).await.unwrap();
+    let earlier = identity::restored(&*one.store.store(), long_ago).await.unwrap().before;
     let (file, _) = exported(&one, Export::Copy).await;
     let there = Arc::<MemoryStore>::default();
     imported(&file, &there).await.unwrap();
     assert_eq!(open(&there).await.lead(&request(1)).await.forgotten_before(), Some(earlier));
-    let later = identity::restored(&*there, None).await.unwrap();
+    let later = identity::restored(&*there, None).await.unwrap().before;
     assert!(later > earlier);
     imported(&file, &there).await.unwrap();
     assert_eq!(open(&there).await.lead(&request(1)).await.forgotten_before(), Some(later));
