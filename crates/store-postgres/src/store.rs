@@ -3,7 +3,7 @@
 //! Everything that talks to the server runs on one thread of its own ([`Io`]), whoever asks: a socket belongs to the runtime
 //! that made it. A call whose future is dropped goes on to its end.
 //!
-//! Bounds: [`WRITES`], [`READS`], [`RESULTS`] and [`UPKEEP`] connections, apart so that a page of a large ledger, a sweep or many
+//! Bounds: [`WRITES`], [`READS`], [`RESULTS`], [`PAGES`] and [`SWEEPS`] connections, apart so that a page of a large ledger, a sweep or many
 //! large results keep no claim waiting.
 
 use std::{
@@ -46,8 +46,10 @@ const BATCHES: usize = 2;
 const READS: usize = onlyonce_ledger::io::gather::READS;
 /// Connections for results, which may be large and many.
 const RESULTS: usize = 2;
-/// Connections for pages and sweeps, which may take long.
-const UPKEEP: usize = 1;
+/// Connections for pages, which may take long.
+const PAGES: usize = 1;
+/// Connections for sweeps: a page that takes long would fail them, and expiry would wait for the next round.
+const SWEEPS: usize = 1;
 
 /// How old the server's time may be before it is asked for.
 const CLOCK_AGE: Duration = Duration::from_secs(2);
@@ -71,7 +73,8 @@ pub(crate) struct Shared {
     pub(crate) writes: Connections,
     pub(crate) reads: Connections,
     pub(crate) results: Connections,
-    pub(crate) upkeep: Connections,
+    pub(crate) pages: Connections,
+    pub(crate) sweeps: Connections,
     pub(crate) warnings: Warnings,
     watch: Arc<Watch>,
     pub(crate) blocked: Blocked,
@@ -102,7 +105,8 @@ impl PostgresStore {
             results: connections(RESULTS),
             sql,
             watch,
-            upkeep: connections(UPKEEP),
+            pages: connections(PAGES),
+            sweeps: connections(SWEEPS),
             warnings,
             blocked: Blocked::default(),
             swept_ms: AtomicI64::new(0),
@@ -262,20 +266,20 @@ impl Store for PostgresStore {
     fn open(&self, after: Option<RecordId>, limit: usize) -> Reply<'_, Vec<Row>> {
         self.run(|shared| async move {
             let query = || sqlx::query(&shared.sql.open).bind(from(after)).bind(count(limit));
-            page(&shared.upkeep.read(query).await.map_err(unread)?)
+            page(&shared.pages.read(query).await.map_err(unread)?)
         })
     }
 
     fn rows(&self, after: Option<RecordId>, limit: usize) -> Reply<'_, Vec<Row>> {
         self.run(|shared| async move {
             let query = || sqlx::query(&shared.sql.rows).bind(from(after)).bind(count(limit));
-            page(&shared.upkeep.read(query).await.map_err(unread)?)
+            page(&shared.pages.read(query).await.map_err(unread)?)
         })
     }
 
     fn is_empty(&self) -> Reply<'_, bool> {
         self.run(|shared| async move {
-            let rows = shared.upkeep.read(|| sqlx::query(&shared.sql.is_empty)).await.map_err(unread)?;
+            let rows = shared.pages.read(|| sqlx::query(&shared.sql.is_empty)).await.map_err(unread)?;
             let is_empty = rows.first().map(|row| column(row, "is_empty")).transpose()?;
             is_empty.ok_or_else(|| Error::new(ErrorKind::NotApplied, "the server gave no answer"))
         })
@@ -319,7 +323,7 @@ impl Store for PostgresStore {
         self.run(|shared| async move {
             let before = before.and_then(|before| i64::try_from(before).ok()).unwrap_or(i64::MAX);
             let query = || sqlx::query(&shared.sql.audit).bind(before).bind(count(limit));
-            let rows = shared.upkeep.read(query).await.map_err(unread)?;
+            let rows = shared.pages.read(query).await.map_err(unread)?;
             let entry = |row: &PgRow| {
                 let number: i64 = column(row, "number")?;
                 Ok((number.unsigned_abs(), column::<Vec<u8>>(row, "entry")?.into()))

@@ -3,12 +3,14 @@
 //! In small statements, each of which compares before it removes, holds only what has expired and leaves what somebody
 //! else holds. Nothing goes by a clock that is in doubt.
 //!
+//! Nobody waits for it, so it leaves the server to those who claim for as long as it has kept it busy.
+//!
 //! Bounds: [`STATEMENT_ROWS`] rows in a statement, [`STATEMENTS_MAX`] statements in a sweep.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
 use onlyonce_core::Timestamp;
-use onlyonce_ledger::store::Error;
+use onlyonce_ledger::{clock::Boot, store::Error};
 use sqlx::Row as _;
 
 use crate::{
@@ -19,9 +21,11 @@ use crate::{
 };
 
 /// Most rows that one statement removes or empties.
-const STATEMENT_ROWS: usize = 250;
+const STATEMENT_ROWS: usize = 100;
 /// Most statements of one sweep.
 const STATEMENTS_MAX: usize = 4_000;
+/// Longest that it waits between two statements.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How much longer a result is there than it is promised: whose clock is a little behind that of the process that sweeps reads a
 /// record by which there is one, and must find it.
 pub(crate) const RESULT_GRACE: Duration = Duration::from_secs(1);
@@ -44,7 +48,11 @@ impl Shared {
         let mut removed = 0;
         for _ in 0..STATEMENTS_MAX {
             let rows = STATEMENT_ROWS.min(limit - removed);
+            let began = Boot::now();
             let swept = self.sweep_once(now, rows).await?;
+            if swept.due > 0 {
+                tokio::time::sleep(began.elapsed().min(PAUSE_MAX)).await;
+            }
             removed += usize::try_from(swept.removed).unwrap_or(rows);
             let more = usize::try_from(swept.due).unwrap_or(0) >= rows;
             // The next sweep begins where this one stops, and after the last one at the beginning.
@@ -65,7 +73,7 @@ impl Shared {
             .bind(ms(now))
             .bind(self.swept_ms.load(Ordering::Relaxed))
             .bind(i64::try_from(rows).unwrap_or(i64::MAX));
-        let rows = self.upkeep.ask(query).await.map_err(unwritten)?;
+        let rows = self.sweeps.ask(query).await.map_err(unwritten)?;
         let row = rows.first().ok_or_else(|| unwritten(Failed::after(Cause::Driver("no row".to_owned()))))?;
         let read = || {
             Ok(Swept {
@@ -79,6 +87,6 @@ impl Shared {
 
     async fn trim_audit(&self) -> Result<(), Error> {
         let query = sqlx::query(&self.sql.trim_audit).bind(AUDIT_ENTRIES).bind(AUDIT_TRIM);
-        self.upkeep.ask(query).await.map_err(unwritten).map(drop)
+        self.sweeps.ask(query).await.map_err(unwritten).map(drop)
     }
 }
