@@ -11,6 +11,7 @@ use std::{
     net::{SocketAddr, TcpStream},
     sync::{Arc, Mutex, PoisonError},
     thread,
+    time::Duration,
 };
 
 use onlyonce_verify::{Plan, Run, Verdict, run::Selection, upstream::Application};
@@ -85,7 +86,11 @@ async fn what_is_answered_while_it_is_held_proves_nothing() {
         let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = || {
             let asked = asked.clone();
-            thread::spawn(move || hand_on(application, &asked, &asked.path));
+            thread::spawn(move || {
+                // bounded: by itself; the answer is to be there before the application is reached and held.
+                thread::sleep(Duration::from_millis(300));
+                hand_on(application, &asked, &asked.path)
+            });
             Answer::new(201, r#"{"state":"taken"}"#)
         };
         known.entry(asked.key.clone()).or_insert_with(taken).clone()
